@@ -1,0 +1,82 @@
+#include "config.h"
+
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_release(struct buf *buf)
+{
+    free(buf->ptr);
+    *buf = (struct buf){ 0 };
+}
+
+char *buf_reserve(struct buf *buf, size_t extra)
+{
+    assert(extra < SIZE_MAX / 4 && buf->len < SIZE_MAX / 4);
+    size_t need = buf->len + extra;
+    if (need > buf->cap || !buf->ptr) {
+        size_t cap = buf->cap ? buf->cap * 2 : 64;
+        if (cap < need)
+            cap = need;
+        buf->ptr = mem_realloc(buf->ptr, cap);
+        buf->cap = cap;
+    }
+    return buf->ptr + buf->len;
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    memcpy(buf_reserve(buf, len), bytes, len);
+    buf->len += len;
+}
+
+void buf_add_str(struct buf *buf, struct str s)
+{
+    buf_add(buf, s.ptr, s.len);
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_add_byte(struct buf *buf, char byte)
+{
+    *buf_reserve(buf, 1) = byte;
+    buf->len++;
+}
+
+void buf_addf(struct buf *buf, const char *fmt, ...)
+{
+    va_list ap, again;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n > 0) {
+        vsnprintf(buf_reserve(buf, (size_t)n + 1), (size_t)n + 1, fmt, again);
+        buf->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_consume(struct buf *buf, size_t n)
+{
+    assert(n <= buf->len);
+    if (n == 0)
+        return;
+    memmove(buf->ptr, buf->ptr + n, buf->len - n);
+    buf->len -= n;
+}
+
+const char *buf_cstr(struct buf *buf)
+{
+    *buf_reserve(buf, 1) = '\0';
+    return buf->ptr;
+}

@@ -1,0 +1,45 @@
+/* buf - bytes we own, that grow, and that we reuse.  Zero-initialised is empty and ready.
+ *
+ * The caller bounds what it appends; a buf itself has no limit but memory.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+struct buf {
+    char *ptr;
+    size_t len; /* bytes in use */
+    size_t cap; /* bytes allocated */
+};
+
+void buf_release(struct buf *buf);
+DEFINE_CLEANUP_VALUE(struct buf, buf_release)
+/* Empties it and keeps the allocation. */
+static inline void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+}
+/* Makes room for extra more bytes and returns where they go; add them with buf->len += n. */
+char *buf_reserve(struct buf *buf, size_t extra);
+void buf_add(struct buf *buf, const void *bytes, size_t len);
+void buf_add_str(struct buf *buf, struct str s);
+void buf_add_text(struct buf *buf, const char *text);
+void buf_add_byte(struct buf *buf, char byte);
+void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Removes the first n bytes; O(len). */
+void buf_consume(struct buf *buf, size_t n);
+/* The bytes, valid until the next change. */
+static inline struct str buf_str(const struct buf *buf)
+{
+    return (struct str){ buf->ptr, buf->len };
+}
+/* The bytes as a C string (a NUL is kept past the end), valid until the next change. */
+const char *buf_cstr(struct buf *buf);
+
+#endif

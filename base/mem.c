@@ -1,0 +1,44 @@
+#include "config.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(void)
+{
+    fputs("fatal: out of memory\n", stderr);
+    abort();
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    void *ptr = calloc(count ? count : 1, size ? size : 1);
+
+    if (!ptr)
+        out_of_memory();
+    return ptr;
+}
+
+void *mem_realloc(void *ptr, size_t size)
+{
+    ptr = realloc(ptr, size ? size : 1);
+    if (!ptr)
+        out_of_memory();
+    return ptr;
+}
+
+char *mem_strndup(const char *bytes, size_t len)
+{
+    char *copy = mem_calloc(1, len + 1);
+
+    if (len)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_strndup(text, strlen(text));
+}

@@ -1,0 +1,153 @@
+#include "config.h"
+
+#include "base/str.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct str str_from(const char *text)
+{
+    return (struct str){ text, text ? strlen(text) : 0 };
+}
+
+bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool str_ieq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int r = len ? memcmp(a.ptr, b.ptr, len) : 0;
+
+    return r ? r : (a.len > b.len) - (a.len < b.len);
+}
+
+bool str_starts_with(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq((struct str){ s.ptr, prefix.len }, prefix);
+}
+
+static struct str tail(struct str s, size_t len)
+{
+    return (struct str){ s.ptr + (s.len - len), len };
+}
+
+bool str_ends_with(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(tail(s, suffix.len), suffix);
+}
+
+bool str_istarts_with(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_ieq((struct str){ s.ptr, prefix.len }, prefix);
+}
+
+bool str_iends_with(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_ieq(tail(s, suffix.len), suffix);
+}
+
+ptrdiff_t str_find(struct str s, struct str needle, size_t from)
+{
+    if (from > s.len)
+        return -1;
+    if (needle.len == 0)
+        return (ptrdiff_t)from;
+    const char *at = memmem(s.ptr + from, s.len - from, needle.ptr, needle.len);
+    return at ? at - s.ptr : -1;
+}
+
+ptrdiff_t str_find_char(struct str s, char c, size_t from)
+{
+    if (from >= s.len)
+        return -1;
+    const char *at = memchr(s.ptr + from, c, s.len - from);
+    return at ? at - s.ptr : -1;
+}
+
+struct str str_sub(struct str s, size_t from, size_t len)
+{
+    if (from >= s.len)
+        return (struct str){ s.ptr ? s.ptr + s.len : NULL, 0 };
+    return (struct str){ s.ptr + from, len < s.len - from ? len : s.len - from };
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.len && is_blank(s.ptr[0]))
+        s = (struct str){ s.ptr + 1, s.len - 1 };
+    while (s.len && is_blank(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+bool str_split(struct str *rest, char sep, struct str *head)
+{
+    if (!rest->ptr)
+        return false;
+    ptrdiff_t at = str_find_char(*rest, sep, 0);
+    if (at < 0) {
+        *head = *rest;
+        *rest = (struct str){ 0 };
+        return true;
+    }
+    *head = (struct str){ rest->ptr, (size_t)at };
+    *rest = (struct str){ rest->ptr + at + 1, rest->len - (size_t)at - 1 };
+    return true;
+}
+
+/* Greedy matching with one remembered star is enough: a later star makes an earlier one moot. */
+bool str_glob(struct str pattern, struct str s)
+{
+    size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
+
+    while (i < s.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            mark = i;
+        } else if (p < pattern.len && (pattern.ptr[p] == '?' || pattern.ptr[p] == s.ptr[i])) {
+            p++;
+            i++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            i = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+bool str_to_i64(struct str s, int64_t *ret)
+{
+    bool negative = s.len && s.ptr[0] == '-';
+    int64_t value = 0;
+
+    if (s.len == (negative ? 1u : 0u))
+        return false;
+    for (size_t i = negative; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+        int64_t digit = s.ptr[i] - '0';
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, digit, &value))
+            return false;
+    }
+    if (!negative && value == INT64_MIN)
+        return false;
+    *ret = negative ? value : -value;
+    return true;
+}
