@@ -51,19 +51,25 @@ void buf_add_byte(struct buf *buf, char byte)
     buf->len++;
 }
 
+void buf_addvf(struct buf *buf, const char *fmt, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    assert(n >= 0); /* else a wide character or 2 GiB, neither of which we print */
+    vsnprintf(buf_reserve(buf, (size_t)n + 1), (size_t)n + 1, fmt, again);
+    buf->len += (size_t)n;
+    va_end(again);
+}
+
 void buf_addf(struct buf *buf, const char *fmt, ...)
 {
-    va_list ap, again;
+    va_list args;
 
-    va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    if (n > 0) {
-        vsnprintf(buf_reserve(buf, (size_t)n + 1), (size_t)n + 1, fmt, again);
-        buf->len += (size_t)n;
-    }
-    va_end(again);
+    va_start(args, fmt);
+    buf_addvf(buf, fmt, args);
+    va_end(args);
 }
 
 void buf_consume(struct buf *buf, size_t n)

@@ -27,11 +27,14 @@ static inline void buf_clear(struct buf *buf)
 }
 /* Makes room for extra more bytes and returns where they go; add them with buf->len += n. */
 char *buf_reserve(struct buf *buf, size_t extra);
+/* Here and below, what is added must not lie within buf itself. */
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_str(struct buf *buf, struct str s);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_byte(struct buf *buf, char byte);
 void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_addvf(struct buf *buf, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 /* Removes the first n bytes; O(len). */
 void buf_consume(struct buf *buf, size_t n);
 /* The bytes, valid until the next change. */

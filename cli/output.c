@@ -1,0 +1,156 @@
+#include "config.h"
+
+#include "cli/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "cli/parse.h"
+
+#define PROGRESS_COLUMNS 79 /* a longer line would wrap and could not be overwritten */
+
+const char *const cli_formats[] = {
+    [CLI_FORMAT_TEXT] = "text",
+    [CLI_FORMAT_JSON] = "json",
+    [CLI_FORMAT_CSV] = "csv",
+    NULL,
+};
+
+static int stdout_errno;   /* the first failure to write to stdout */
+static bool progress_open; /* a progress line stands on the terminal */
+
+void output_begin(void)
+{
+    /* Read-only: what is written to a stdout that was closed must fail, not vanish. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0)
+            abort();
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void clear_progress(void)
+{
+    if (progress_open)
+        fputs("\r\033[K", stderr);
+    progress_open = false;
+}
+
+/* "weir capture import: <text>".  Text may quote files: a terminal must not obey what they say. */
+static void make_line(struct buf *line, const char *who, const char *fmt, va_list args)
+{
+    buf_addf(line, "weir%s%s: ", *who ? " " : "", who);
+    buf_addvf(line, fmt, args);
+    for (size_t i = 0; i < line->len; i++)
+        if ((unsigned char)line->ptr[i] < 32 || line->ptr[i] == 127)
+            line->ptr[i] = '?';
+}
+
+static void complain(const char *who, const char *fmt, va_list args)
+{
+    CLEANUP(buf_release) struct buf line = { 0 };
+
+    clear_progress();
+    make_line(&line, who, fmt, args);
+    buf_add_byte(&line, '\n');
+    fwrite(line.ptr, 1, line.len, stderr);
+}
+
+int output_end(int exit_code)
+{
+    clear_progress();
+    if (fflush(stdout) != 0 && !stdout_errno)
+        stdout_errno = errno;
+    /* Some file systems tell of a failed write only here. */
+    if (close(STDOUT_FILENO) < 0 && !stdout_errno)
+        stdout_errno = errno;
+    if (!stdout_errno)
+        return exit_code;
+    output_complain("cannot write to standard output: %s", strerror(stdout_errno));
+    return exit_code == EXIT_OK || exit_code == EXIT_FINDINGS ? EXIT_FAILED : exit_code;
+}
+
+void output_complain(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    complain("", fmt, args);
+    va_end(args);
+}
+
+bool output_is_bold(void)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+int cli_fail(const struct invocation *inv, const struct err *err)
+{
+    cli_note(inv, "%s", err->text);
+    return err->code == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int cli_usage(const struct invocation *inv, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    complain(inv->command->path, fmt, args);
+    va_end(args);
+    fprintf(stderr, "Try 'weir %s --help'.\n", inv->command->path);
+    return EXIT_USAGE;
+}
+
+void cli_note(const struct invocation *inv, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    complain(inv->command->path, fmt, args);
+    va_end(args);
+}
+
+void cli_progress(const struct invocation *inv, const char *fmt, ...)
+{
+    CLEANUP(buf_release) struct buf line = { 0 };
+    va_list args;
+
+    if (!isatty(STDERR_FILENO))
+        return;
+    va_start(args, fmt);
+    make_line(&line, inv->command->path, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\r\033[K%.*s", PROGRESS_COLUMNS, buf_cstr(&line));
+    progress_open = true;
+}
+
+void cli_out(struct str bytes)
+{
+    if (stdout_errno || bytes.len == 0)
+        return;
+    if (fwrite(bytes.ptr, 1, bytes.len, stdout) < bytes.len)
+        stdout_errno = errno;
+}
+
+bool cli_out_failed(void)
+{
+    return stdout_errno != 0;
+}
+
+enum cli_format cli_format(const struct invocation *inv)
+{
+    const char *name = invocation_get(inv, "format");
+
+    for (int i = 0; name && cli_formats[i]; i++)
+        if (strcmp(cli_formats[i], name) == 0)
+            return (enum cli_format)i;
+    return CLI_FORMAT_TEXT;
+}
