@@ -103,6 +103,11 @@ enum cli_format {
 extern const char *const cli_formats[];
 enum cli_format cli_format(const struct invocation *inv);
 
+/* A row of an option table: OPTION(VALUE, .name = "from", .value = "TIME", .help = "..."). */
+#define OPTION(kind_, ...)                                                                         \
+    {                                                                                              \
+        .kind = OPTION_##kind_, __VA_ARGS__                                                        \
+    }
 /* The options every table may share, to be spelled the same everywhere. */
 #define OPTION_ARCHIVE                                                                             \
     {                                                                                              \

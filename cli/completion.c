@@ -14,7 +14,7 @@ static const char script_head[] =
 static const char script_tail[] =
     "_weir()\n"
     "{\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} path='' word i\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} path=weir word i\n"
     "    COMPREPLY=()\n"
     "    # bash takes '=' for a word of its own: --format=te is three words.\n"
     "    if [[ $cur == '=' ]]; then\n"
@@ -24,10 +24,9 @@ static const char script_tail[] =
     "    fi\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        word=${COMP_WORDS[i]}\n"
-    "        [[ -n ${_weir_words[$path$word]+set} ]] || break\n"
-    "        path+=\"$word \"\n"
+    "        [[ -n ${_weir_words[$path $word]+set} ]] || break\n"
+    "        path+=\" $word\"\n"
     "    done\n"
-    "    path=${path% }\n"
     "    if [[ -n ${_weir_values[$path $prev]+set} ]]; then\n"
     "        word=${_weir_values[$path $prev]}\n"
     "        if [[ $word == '<file>' ]]; then\n"
@@ -53,21 +52,19 @@ static void add_group(const char *group, struct buf *out)
         const char *path = (*c)->path;
         if (len && (strncmp(path, group, len) != 0 || path[len] != ' '))
             continue;
-        struct str rest = str_from(path + len + (len > 0)), word;
-        str_split(&rest, ' ', &word);
-        buf_add_byte(&words, ' ');
-        if (str_find(buf_str(&words), word, 0) < 0) /* neighbours share their group's word */
-            buf_add_str(&words, word);
-        else
-            words.len--;
+        CLEANUP(buf_release) struct buf word = { 0 };
+        path += len + (len > 0);
+        buf_addf(&word, " %.*s ", (int)strcspn(path, " "), path);
+        if (str_find(buf_str(&words), buf_str(&word), 0) < 0)
+            buf_add_str(&words, buf_str(&word));
     }
-    buf_addf(out, "    ['%s']='%s%.*s'\n", group, len ? "--help" : "help --help --version",
-             STR_ARG(buf_str(&words)));
+    buf_addf(out, "    ['weir%s%s']='%s%.*s'\n", len ? " " : "", group,
+             len ? "--help" : "help --help --version", STR_ARG(buf_str(&words)));
 }
 
 static void add_option_words(const struct command *c, struct buf *out)
 {
-    buf_addf(out, "    ['%s']='", c->path);
+    buf_addf(out, "    ['weir %s']='", c->path);
     for (const struct option_def *def = c->options; def->kind != OPTION_END; def++)
         buf_addf(out, "--%s ", def->name);
     buf_add_text(out, "--help'\n");
@@ -85,9 +82,9 @@ static void add_option_values(const struct command *c, const struct option_def *
         buf_add_text(&value, "<file>");
     for (const char *const *choice = def->choices; choice && *choice; choice++)
         buf_addf(&value, "%s%s", value.len ? " " : "", *choice);
-    buf_addf(out, "    ['%s --%s']='%s'\n", c->path, def->name, buf_cstr(&value));
+    buf_addf(out, "    ['weir %s --%s']='%s'\n", c->path, def->name, buf_cstr(&value));
     if (def->letter)
-        buf_addf(out, "    ['%s -%c']='%s'\n", c->path, def->letter, buf_cstr(&value));
+        buf_addf(out, "    ['weir %s -%c']='%s'\n", c->path, def->letter, buf_cstr(&value));
 }
 
 void completion_bash(struct buf *out)
@@ -106,7 +103,7 @@ void completion_bash(struct buf *out)
     buf_add_text(out, ")\ndeclare -gA _weir_operands=(\n");
     for (const struct command *const *c = commands; *c; c++)
         if (strstr((*c)->operands, "FILE"))
-            buf_addf(out, "    ['%s']=1\n", (*c)->path);
+            buf_addf(out, "    ['weir %s']=1\n", (*c)->path);
     buf_add_text(out, ")\n\n");
     buf_add_text(out, script_tail);
 }
