@@ -16,6 +16,11 @@ AC_DEFUN([WEIR_SANITIZERS], [
   AS_IF([test "x$enable_ubsan" = xyes], [weir_san="$weir_san,undefined"])
   AS_IF([test "x$enable_tsan" = xyes], [weir_san="$weir_san,thread"])
   AS_IF([test "x$enable_fuzz" = xyes], [
+    weir_saved_cflags="$CFLAGS"
+    CFLAGS="$CFLAGS -fsanitize=fuzzer-no-link"
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [],
+      [AC_MSG_ERROR([--enable-fuzz needs libFuzzer: configure with CC=clang])])
+    CFLAGS="$weir_saved_cflags"
     weir_san="$weir_san,fuzzer-no-link"
     AC_SUBST([FUZZ_LDFLAGS], [-fsanitize=fuzzer])])
   AM_CONDITIONAL([ENABLE_FUZZ], [test "x$enable_fuzz" = xyes])
