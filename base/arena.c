@@ -2,7 +2,9 @@
 
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,7 @@ static size_t align_up(size_t size)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
+    assert(size < SIZE_MAX / 4);
     size = align_up(size ? size : 1);
     if (!a->blocks || a->blocks->cap - a->used_bytes < size) {
         size_t cap = size > BLOCK_BYTES_MIN ? size : BLOCK_BYTES_MIN;

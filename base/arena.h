@@ -19,7 +19,7 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size);
 /* A copy with a NUL past its end, so that .ptr is also a C string. */
 struct str arena_str(struct arena *a, struct str s);
-/* Drops everything and keeps one block for the next round. */
+/* Drops everything and keeps the newest block for the next round. */
 void arena_reset(struct arena *a);
 void arena_release(struct arena *a);
 DEFINE_CLEANUP_VALUE(struct arena, arena_release)

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define I128_LIMIT ((i128)1 << 126)
+#define I128_LIMIT     ((i128)1 << 126)
+#define EXPONENT_CLAMP INT64_C(100000000000000000)
 
 struct scan {
     struct str text;
@@ -26,11 +27,11 @@ static bool is_digit(const struct scan *s)
     return s->at < s->text.len && s->text.ptr[s->at] >= '0' && s->text.ptr[s->at] <= '9';
 }
 
-/* Reads the exponent, clamped: beyond ±9999 every value is zero or out of range anyway. */
-static bool scan_exponent(struct scan *s, int *ret)
+/* Reads the exponent, clamped far beyond what any text in memory could make up for with zeros. */
+static bool scan_exponent(struct scan *s, int64_t *ret)
 {
     bool negative = false;
-    int value = 0;
+    int64_t value = 0;
 
     if (!take(s, 'e') && !take(s, 'E')) {
         *ret = 0;
@@ -41,7 +42,7 @@ static bool scan_exponent(struct scan *s, int *ret)
     if (!is_digit(s))
         return false;
     for (; is_digit(s); s->at++)
-        if (value < 10000)
+        if (value < EXPONENT_CLAMP)
             value = value * 10 + (s->text.ptr[s->at] - '0');
     *ret = negative ? -value : value;
     return true;
@@ -49,17 +50,17 @@ static bool scan_exponent(struct scan *s, int *ret)
 
 /* The significant digits and where the point stands, counted from the first digit. */
 struct digits {
-    size_t first; /* index of the first digit or point in text */
-    size_t end;   /* past the last digit or point */
-    int before;   /* digits before the point */
-    int exponent;
+    size_t first;   /* index of the first digit or point in text */
+    size_t end;     /* past the last digit or point */
+    int64_t before; /* digits before the point */
+    int64_t exponent;
     bool negative;
 };
 
 static bool scan_number(struct str text, struct digits *ret)
 {
     struct scan s = { text, 0 };
-    int count = 0;
+    int64_t count = 0;
 
     *ret = (struct digits){ 0 };
     if (!take(&s, '+'))
@@ -86,6 +87,15 @@ static int remainder_class(int first_digit, bool any_after)
     return first_digit >= 5 ? 3 : 1;
 }
 
+/* *value * 10 + digit, unless that is out of range. */
+static bool append_digit(i128 *value, int digit)
+{
+    if (*value > (I128_LIMIT - 1 - digit) / 10)
+        return false;
+    *value = *value * 10 + digit;
+    return true;
+}
+
 enum decimal_result decimal_parse(struct str text, int scale, i128 *ret)
 {
     struct digits d;
@@ -93,32 +103,29 @@ enum decimal_result decimal_parse(struct str text, int scale, i128 *ret)
 
     if (!scan_number(text, &d))
         return DECIMAL_BAD;
-    long wanted = (long)d.before + d.exponent + scale; /* digits that stay, counted from the left */
-    long seen = 0;
-    int first_left = -1;
+    int64_t wanted = d.before + d.exponent + scale; /* digits that stay, counted from the left */
+    int64_t seen = 0;
+    int first_left = 0;
     bool any_after = false;
     for (size_t i = d.first; i < d.end; i++) {
         if (text.ptr[i] == '.')
             continue;
         int digit = text.ptr[i] - '0';
-        if (seen++ < wanted) {
-            if (value > I128_LIMIT / 10 - 1)
-                return DECIMAL_RANGE;
-            value = value * 10 + digit;
-        } else if (first_left < 0 && seen == wanted + 1) {
-            first_left = digit;
-        } else {
-            any_after |= digit != 0;
-        }
-    }
-    for (; seen < wanted && value != 0; seen++) {
-        if (value > I128_LIMIT / 10 - 1)
+        if (seen < wanted && !append_digit(&value, digit))
             return DECIMAL_RANGE;
-        value *= 10;
+        if (seen == wanted)
+            first_left = digit;
+        any_after |= seen > wanted && digit != 0;
+        seen++;
     }
-    int left = remainder_class(first_left < 0 ? 0 : first_left, any_after);
+    for (; seen < wanted && value != 0; seen++)
+        if (!append_digit(&value, 0))
+            return DECIMAL_RANGE;
+    int left = remainder_class(first_left, any_after);
     if (left == 3 || (left == 2 && value % 2 != 0))
         value++;
+    if (value >= I128_LIMIT)
+        return DECIMAL_RANGE;
     *ret = d.negative ? -value : value;
     return left ? DECIMAL_ROUNDED : DECIMAL_OK;
 }

@@ -15,17 +15,19 @@ __extension__ typedef unsigned __int128 u128;
 enum decimal_result {
     DECIMAL_OK,
     DECIMAL_ROUNDED, /* digits below 10^-scale were rounded half to even */
-    DECIMAL_BAD,     /* not a number of the form [+-]digits[.digits][(e|E)[+-]digits] */
-    DECIMAL_RANGE,   /* more than fits into 126 bits */
+    DECIMAL_BAD,     /* not [+-]digits[.digits][(e|E)[+-]digits]; "5." and ".5" are fine too */
+    DECIMAL_RANGE,   /* 2^126 units of 10^-scale, or more */
 };
 
-/* The whole of text, times 10^scale, into *ret (set on OK and ROUNDED).  No blanks, no "inf". */
+/* The whole of text, times 10^scale, into *ret (set on OK and ROUNDED).  No blanks, no "inf".  Two
+ * texts of equal value give the same result, however long they are. */
 enum decimal_result decimal_parse(struct str text, int scale, i128 *ret);
 
-/* "-1.250000" for (-1250000, scale 6); keeps exactly `scale` fraction digits.  Returns ret. */
+/* "-1.250000" for (-1250000, scale 6); keeps exactly `scale` (0 to 39) fraction digits.  Returns
+ * ret. */
 char *decimal_format(i128 value, int scale, char ret[static DECIMAL_TEXT_BYTES]);
 
-/* value / 10^digits, rounded half to even: for output only. */
+/* value / 10^digits (0 to 37), rounded half to even: for output only. */
 i128 decimal_round(i128 value, int digits);
 
 #endif

@@ -6,7 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Eight bytes a step, multiply and fold: the mixing of wyhash's family, written for this file. */
+/* The two halves of a 128-bit product, folded: every bit of a reaches the low bits, which choose
+ * the slot.  (One 64-bit multiplication would carry upwards only.) */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes a step: the mixing of wyhash's family, written for this file. */
 uint64_t map_hash(struct str key)
 {
     uint64_t h = UINT64_C(0x9e3779b97f4a7c15) ^ key.len;
@@ -15,14 +24,12 @@ uint64_t map_hash(struct str key)
     for (; i + 8 <= key.len; i += 8) {
         uint64_t word;
         memcpy(&word, key.ptr + i, 8);
-        h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 32;
+        h = mix(h ^ word, UINT64_C(0xff51afd7ed558ccd));
     }
     uint64_t last = 0;
     if (i < key.len)
         memcpy(&last, key.ptr + i, key.len - i);
-    h = (h ^ last) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 29;
+    return mix(mix(h ^ last, UINT64_C(0xc4ceb9fe1a85ec53)), UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static uint32_t *slot_of(const struct map *m, struct str key, uint64_t hash)

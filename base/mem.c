@@ -12,21 +12,21 @@ static _Noreturn void out_of_memory(void)
     abort();
 }
 
-void *mem_calloc(size_t count, size_t size)
+void *mem_check(void *ptr)
 {
-    void *ptr = calloc(count ? count : 1, size ? size : 1);
-
     if (!ptr)
         out_of_memory();
     return ptr;
 }
 
+void *mem_calloc(size_t count, size_t size)
+{
+    return mem_check(calloc(count ? count : 1, size ? size : 1));
+}
+
 void *mem_realloc(void *ptr, size_t size)
 {
-    ptr = realloc(ptr, size ? size : 1);
-    if (!ptr)
-        out_of_memory();
-    return ptr;
+    return mem_check(realloc(ptr, size ? size : 1));
 }
 
 char *mem_strndup(const char *bytes, size_t len)

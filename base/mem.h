@@ -10,6 +10,8 @@
 
 void *mem_calloc(size_t count, size_t size);
 void *mem_realloc(void *ptr, size_t size);
+/* ptr as it is, unless NULL: for what other libraries allocate for us. */
+void *mem_check(void *ptr);
 char *mem_strdup(const char *text);
 /* A NUL-terminated copy of len bytes. */
 char *mem_strndup(const char *bytes, size_t len);

@@ -3,7 +3,6 @@
 #include "base/str.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct str str_from(const char *text)
 {
@@ -15,9 +14,20 @@ bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Not strncasecmp: that follows the locale and takes all after a NUL as equal. */
 bool str_ieq(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    return true;
 }
 
 int str_cmp(struct str a, struct str b)
@@ -55,7 +65,7 @@ bool str_iends_with(struct str s, struct str suffix)
 
 ptrdiff_t str_find(struct str s, struct str needle, size_t from)
 {
-    if (from > s.len)
+    if (from > s.len || needle.len > s.len - from)
         return -1;
     if (needle.len == 0)
         return (ptrdiff_t)from;
