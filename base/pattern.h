@@ -1,0 +1,23 @@
+/* pattern - Perl-compatible regular expressions (PCRE2, JIT) with match limits. */
+#ifndef BASE_PATTERN_H
+#define BASE_PATTERN_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define PATTERN_BYTES_MAX (64u << 10)
+
+struct pattern;
+
+/* UTF mode off (bytes), match limit 1,000,000.  ERR_USAGE names what is wrong and at which byte. */
+int pattern_compile(struct str regex, struct pattern **ret, struct err *err);
+void pattern_free(struct pattern *p);
+DEFINE_CLEANUP(struct pattern, pattern_free)
+/* Whether it matches anywhere in s.  A match that hits the limit counts as no match and sets
+ * *ret_limited (may be NULL).  Not for two threads at once on one pattern. */
+bool pattern_matches(struct pattern *p, struct str s, bool *ret_limited);
+
+#endif
