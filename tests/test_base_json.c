@@ -42,13 +42,13 @@ struct bad_row {
 };
 
 static const struct bad_row bad_rows[] = {
-    {"",                      "1:0: ", "end of file"         },
-    { "{\"a\":1,\n\"a\":2}",  "2:3: ", "duplicate object key"},
-    { "{\"a\":1,\n \"b\" 2}", "2:6: ", "':' expected"        },
-    { "[1,\n2,\n",            "3:0: ", "expected near end of file"    },
-    { "[1] x",                "1:5: ", "end of file expected"},
-    { "\"\xff\"",             "1:1: ", "unable to decode byte 0xff"               },
-    { "[\"a\x01\"]",          "1:3: ", "control character"   },
+    {"",                      "1:0: ", "end of file"               },
+    { "{\"a\":1,\n\"a\":2}",  "2:3: ", "duplicate object key"      },
+    { "{\"a\":1,\n \"b\" 2}", "2:6: ", "':' expected"              },
+    { "[1,\n2,\n",            "3:0: ", "expected near end of file" },
+    { "[1] x",                "1:5: ", "end of file expected"      },
+    { "\"\xff\"",             "1:1: ", "unable to decode byte 0xff"},
+    { "[\"a\x01\"]",          "1:3: ", "control character"         },
 };
 
 START_TEST(an_error_names_line_and_column)
@@ -90,22 +90,22 @@ struct string_row {
 #define FFFD "\xef\xbf\xbd"
 
 static const struct string_row string_rows[] = {
-    {STR_INIT(""),                                      "\"\""                                 },
-    { STR_INIT("plain"),                                "\"plain\""                            },
-    { STR_INIT("\"\\/"),                                "\"\\\"\\\\/\""                        },
-    { STR_INIT("\b\f\n\r\t\x01\x1f\x7f"),               "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\""},
-    { STR_INIT("a\0b"),                                 "\"a\\u0000b\""                        },
-    { STR_INIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
-     "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""                                                },
-    { STR_INIT("a\x80z"),                               "\"a" FFFD "z\""                       },
-    { STR_INIT("\xc0\xaf"),                             "\"" FFFD FFFD "\""                    }, /* overlong */
-    { STR_INIT("\xe0\x80\xaf"),                         "\"" FFFD FFFD FFFD "\""               }, /* overlong */
-    { STR_INIT("\xed\xa0\x80"),                         "\"" FFFD FFFD FFFD "\""               }, /* surrogate */
-    { STR_INIT("\xf4\x90\x80\x80"),                     "\"" FFFD FFFD FFFD FFFD "\""          }, /* beyond U+10FFFF */
-    { STR_INIT("\xe2\x82"),                             "\"" FFFD "\""                         }, /* cut short: replaced as one */
-    { STR_INIT("\xf0\x9f\x98x"),                        "\"" FFFD "x\""                        },
-    { STR_INIT("\xc3\xc3\xa9"),                         "\"" FFFD "\xc3\xa9\""                 },
-    { STR_INIT("\xff\xfe"),                             "\"" FFFD FFFD "\""                    },
+    ROW(STR_INIT(""), "\"\""),
+    ROW(STR_INIT("plain"), "\"plain\""),
+    ROW(STR_INIT("\"\\/"), "\"\\\"\\\\/\""),
+    ROW(STR_INIT("\b\f\n\r\t\x01\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\""),
+    ROW(STR_INIT("a\0b"), "\"a\\u0000b\""),
+    ROW(STR_INIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+        "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""),
+    ROW(STR_INIT("a\x80z"), "\"a" FFFD "z\""),
+    ROW(STR_INIT("\xc0\xaf"), "\"" FFFD FFFD "\""),                   /* overlong */
+    ROW(STR_INIT("\xe0\x80\xaf"), "\"" FFFD FFFD FFFD "\""),          /* overlong */
+    ROW(STR_INIT("\xed\xa0\x80"), "\"" FFFD FFFD FFFD "\""),          /* surrogate */
+    ROW(STR_INIT("\xf4\x90\x80\x80"), "\"" FFFD FFFD FFFD FFFD "\""), /* beyond U+10FFFF */
+    ROW(STR_INIT("\xe2\x82"), "\"" FFFD "\""), /* cut short: replaced as one */
+    ROW(STR_INIT("\xf0\x9f\x98x"), "\"" FFFD "x\""),
+    ROW(STR_INIT("\xc3\xc3\xa9"), "\"" FFFD "\xc3\xa9\""),
+    ROW(STR_INIT("\xff\xfe"), "\"" FFFD FFFD "\""),
 };
 
 START_TEST(a_string_is_escaped_and_its_bad_bytes_replaced)
