@@ -1,0 +1,29 @@
+/* dimension - what spend can be grouped by: any ledger column of text, small number or truth, and
+ * time buckets. */
+#ifndef ANALYZE_DIMENSION_H
+#define ANALYZE_DIMENSION_H
+
+#include "analyze/scan.h"
+#include "base/timestamp.h"
+#include "base/vec.h"
+
+#define DIMENSIONS_MAX 16
+
+struct dimension;
+
+/* By name: a ledger column, or hour, day, week (ISO 8601), month, year in tz (NULL = UTC, must
+ * outlive ret). */
+int dimension_new(struct str name, const struct tz *tz, struct dimension **ret, struct err *err);
+void dimension_free(struct dimension *d);
+DEFINE_CLEANUP(struct dimension, dimension_free)
+const char *dimension_name(const struct dimension *d);
+bool dimension_is_bucket(const struct dimension *d);
+void dimension_columns(const struct dimension *d, struct scan_columns *ret);
+/* Call once per block before dimension_code. */
+void dimension_prepare(struct dimension *d, const struct block *b);
+/* A small number that stands for the row's value through the whole scan; 0 = none. */
+uint32_t dimension_code(struct dimension *d, const struct block *b, size_t row);
+/* The value behind a code; empty for 0. */
+struct str dimension_value(const struct dimension *d, uint32_t code);
+
+#endif

@@ -1,0 +1,313 @@
+#include "config.h"
+
+#include "analyze/spend_print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/csv.h"
+#include "base/json.h"
+#include "base/table.h"
+
+#define SHOWN_USD_DIGITS 6
+#define SHOWN_UNPRICED   20 /* models in the text form; JSON has all */
+#define SHOWN_SUSPICIOUS 10
+
+/* The counts every row shows, in every format under the same name. */
+static const struct count_column {
+    const char *name;  /* in CSV and JSON */
+    const char *title; /* in text */
+    size_t offset;
+} counts[] = {
+    {"requests",             "requests",    offsetof(struct spend_sums, requests)           },
+    { "input_tokens",        "input",       offsetof(struct spend_sums, input_tokens)       },
+    { "cached_input_tokens", "cached",      offsetof(struct spend_sums, cached_input_tokens)},
+    { "cache_write_tokens",  "cache write", offsetof(struct spend_sums, cache_write_tokens) },
+    { "output_tokens",       "output",      offsetof(struct spend_sums, output_tokens)      },
+    { "reasoning_tokens",    "reasoning",   offsetof(struct spend_sums, reasoning_tokens)   },
+};
+
+static const char *const cost_names[SPEND_COST_COUNT] = { "reported", "table", "gateway",
+                                                          "estimated" };
+
+static int64_t count_of(const struct spend_sums *s, const struct count_column *c)
+{
+    return *(const int64_t *)(const void *)((const char *)s + c->offset);
+}
+
+static struct str usd(i128 pusd, int digits, char text[static DECIMAL_TEXT_BYTES])
+{
+    return str_from(decimal_format(decimal_round(pusd, PUSD_SCALE - digits), digits, text));
+}
+
+/* 1234567 as "1,234,567". */
+static void add_count(struct table *t, int64_t n)
+{
+    char digits[32], out[48];
+    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRId64, n), at = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    table_add_cell(t, (struct str){ out, at });
+}
+
+static void add_sums(struct table *t, const struct spend_sums *s)
+{
+    char text[DECIMAL_TEXT_BYTES];
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        add_count(t, count_of(s, &counts[i]));
+    table_add_cell(t, usd(spend_cost(s), SHOWN_USD_DIGITS, text));
+}
+
+/* What a group without a value is called: silence would hide it. */
+static struct str shown_value(const struct dimension *d, uint32_t code)
+{
+    struct str value = dimension_value(d, code);
+
+    return value.len ? value : STR("(none)");
+}
+
+static void print_table(const struct spend *s, struct buf *out)
+{
+    CLEANUP(table_free) struct table *t = table_new();
+
+    for (size_t i = 0; i < s->dimension_count; i++)
+        table_add_column(t, dimension_name(s->dimensions[i]), false);
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        table_add_column(t, counts[i].title, true);
+    table_add_column(t, "cost USD", true);
+    for (size_t r = 0; r < s->rows.len; r++) {
+        for (size_t i = 0; i < s->dimension_count; i++)
+            table_add_cell(t, shown_value(s->dimensions[i], s->rows.ptr[r].codes[i]));
+        add_sums(t, &s->rows.ptr[r].sums);
+    }
+    if (s->dimension_count > 0) {
+        table_add_rule(t);
+        table_add_cell(t, STR("total"));
+        for (size_t i = 1; i < s->dimension_count; i++)
+            table_add_cell(t, STR(""));
+        add_sums(t, &s->totals);
+    }
+    table_print(t, out);
+}
+
+/* Where the money figure comes from, each with its share. */
+static void print_sources(const struct spend *s, struct buf *out)
+{
+    static const char *const words[SPEND_COST_COUNT] = { "as the provider reported it",
+                                                         "from the price book",
+                                                         "as a gateway worked it out",
+                                                         "on estimated usage" };
+    char text[DECIMAL_TEXT_BYTES];
+    const char *comma = "";
+
+    buf_add_text(out, "\ncost: ");
+    for (size_t i = 0; i < SPEND_COST_COUNT; i++) {
+        if (s->totals.cost_pusd[i] == 0)
+            continue;
+        buf_addf(out, "%s%.*s %s", comma,
+                 STR_ARG(usd(s->totals.cost_pusd[i], SHOWN_USD_DIGITS, text)), words[i]);
+        comma = ", ";
+    }
+    if (!*comma)
+        buf_add_text(out, "nothing");
+    buf_add_byte(out, '\n');
+}
+
+static void print_unpriced(const struct spend *s, struct buf *out)
+{
+    if (s->unpriced.len == 0)
+        return;
+    buf_addf(out,
+             "\nunpriced: %" PRId64 " requests used models or units without a price; "
+             "they are not in the cost\n",
+             s->totals.unpriced_requests);
+    CLEANUP(table_free) struct table *t = table_new();
+    table_add_column(t, "provider", false);
+    table_add_column(t, "model", false);
+    table_add_column(t, "requests", true);
+    table_add_column(t, "input", true);
+    table_add_column(t, "output", true);
+    table_add_column(t, "missing", false);
+    for (size_t i = 0; i < s->unpriced.len && i < SHOWN_UNPRICED; i++) {
+        const struct spend_unpriced *u = &s->unpriced.ptr[i];
+        table_add_cell(t, u->provider);
+        table_add_cell(t, u->model.len ? u->model : STR("(none)"));
+        add_count(t, u->requests);
+        add_count(t, u->input_tokens);
+        add_count(t, u->output_tokens);
+        table_add_cell(t, u->unit_missing ? STR("price of a unit") : STR("model"));
+    }
+    table_print(t, out);
+    if (s->unpriced.len > SHOWN_UNPRICED)
+        buf_addf(out, "and %zu more models: --format json lists them\n",
+                 s->unpriced.len - SHOWN_UNPRICED);
+}
+
+static void print_suspicious(const struct spend *s, struct buf *out)
+{
+    char text[DECIMAL_TEXT_BYTES];
+
+    if (s->suspicious_count == 0)
+        return;
+    buf_addf(out, "\nsuspicious: %zu calls report a cost that cannot be right for their usage\n",
+             s->suspicious_count);
+    for (size_t i = 0; i < s->suspicious.len && i < SHOWN_SUSPICIOUS; i++) {
+        const struct spend_suspicious *x = &s->suspicious.ptr[i];
+        buf_addf(out, "  %.*s  %.*s  %.*s USD: %.*s\n", STR_ARG(x->exchange_id), STR_ARG(x->model),
+                 STR_ARG(usd(x->cost_pusd, SHOWN_USD_DIGITS, text)), STR_ARG(x->reason));
+    }
+    if (s->suspicious_count > SHOWN_SUSPICIOUS)
+        buf_addf(out, "  and %zu more\n", s->suspicious_count - SHOWN_SUSPICIOUS);
+}
+
+void spend_print_text(const struct spend *s, const struct spend_print_options *o, struct buf *out)
+{
+    char text[DECIMAL_TEXT_BYTES];
+
+    print_table(s, out);
+    print_sources(s, out);
+    if (s->totals.unknown_requests)
+        buf_addf(out,
+                 "unknown usage: %" PRId64 " requests whose answer says nothing of tokens; "
+                 "their cost is not known\n",
+                 s->totals.unknown_requests);
+    if (s->unattributed.requests)
+        buf_addf(out, "unattributed: %" PRId64 " requests, %.*s USD, without app or team\n",
+                 s->unattributed.requests,
+                 STR_ARG(usd(spend_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
+    print_unpriced(s, out);
+    print_suspicious(s, out);
+    buf_addf(out, "\ntimes in %.*s, price book %.12s\n", STR_ARG(o->tz_name), o->price_book_hash);
+}
+
+void spend_print_csv(const struct spend *s, struct buf *out)
+{
+    char text[DECIMAL_TEXT_BYTES];
+
+    for (size_t i = 0; i < s->dimension_count; i++)
+        buf_addf(out, "%s,", dimension_name(s->dimensions[i]));
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        buf_addf(out, "%s,", counts[i].name);
+    buf_add_text(out, "cost_usd,unknown_usage_requests,unpriced_requests\r\n");
+    for (size_t r = 0; r < s->rows.len; r++) {
+        const struct spend_row *row = &s->rows.ptr[r];
+        for (size_t i = 0; i < s->dimension_count; i++)
+            csv_add_field(out, dimension_value(s->dimensions[i], row->codes[i]), ',', i == 0);
+        for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+            buf_addf(out, "%s%" PRId64, i || s->dimension_count ? "," : "",
+                     count_of(&row->sums, &counts[i]));
+        buf_addf(out, ",%.*s,%" PRId64 ",%" PRId64 "\r\n",
+                 STR_ARG(usd(spend_cost(&row->sums), PUSD_SCALE, text)), row->sums.unknown_requests,
+                 row->sums.unpriced_requests);
+    }
+}
+
+static void json_add_usd(struct buf *out, const char *key, i128 pusd)
+{
+    char text[DECIMAL_TEXT_BYTES];
+
+    json_add_str(out, key, usd(pusd, PUSD_SCALE, text));
+}
+
+static void json_add_sums(struct buf *out, const struct spend_sums *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        json_add_int(out, counts[i].name, count_of(s, &counts[i]));
+    json_add_usd(out, "cost_usd", spend_cost(s));
+    json_add_int(out, "unknown_usage_requests", s->unknown_requests);
+    json_add_int(out, "unpriced_requests", s->unpriced_requests);
+}
+
+static void json_add_rows(struct buf *out, const struct spend *s)
+{
+    json_add_key(out, "rows");
+    buf_add_byte(out, '[');
+    for (size_t r = 0; r < s->rows.len; r++) {
+        const struct spend_row *row = &s->rows.ptr[r];
+        buf_add_text(out, r ? ",\n{" : "\n{");
+        for (size_t i = 0; i < s->dimension_count; i++) {
+            struct str value = dimension_value(s->dimensions[i], row->codes[i]);
+            json_add_key(out, dimension_name(s->dimensions[i]));
+            if (value.len)
+                json_add_string(out, value);
+            else
+                buf_add_text(out, "null");
+        }
+        json_add_sums(out, &row->sums);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
+static void json_add_unpriced(struct buf *out, const struct spend *s)
+{
+    json_add_key(out, "unpriced");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < s->unpriced.len; i++) {
+        const struct spend_unpriced *u = &s->unpriced.ptr[i];
+        buf_add_text(out, i ? ",\n{" : "\n{");
+        json_add_str(out, "provider", u->provider);
+        json_add_key(out, "model");
+        if (u->model.len)
+            json_add_string(out, u->model);
+        else
+            buf_add_text(out, "null");
+        json_add_str(out, "missing", u->unit_missing ? STR("unit") : STR("model"));
+        json_add_int(out, "requests", u->requests);
+        json_add_int(out, "input_tokens", u->input_tokens);
+        json_add_int(out, "output_tokens", u->output_tokens);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
+static void json_add_suspicious(struct buf *out, const struct spend *s)
+{
+    json_add_key(out, "suspicious");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < s->suspicious.len; i++) {
+        const struct spend_suspicious *x = &s->suspicious.ptr[i];
+        buf_add_text(out, i ? ",\n{" : "\n{");
+        json_add_str(out, "exchange_id", x->exchange_id);
+        json_add_str(out, "model", x->model);
+        json_add_usd(out, "cost_usd", x->cost_pusd);
+        json_add_str(out, "reason", x->reason);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+    json_add_int(out, "suspicious_count", (int64_t)s->suspicious_count);
+}
+
+void spend_print_json(const struct spend *s, const struct spend_print_options *o, struct buf *out)
+{
+    buf_add_byte(out, '{');
+    json_add_rows(out, s);
+    json_add_key(out, "totals");
+    buf_add_byte(out, '{');
+    json_add_sums(out, &s->totals);
+    buf_add_byte(out, '}');
+    json_add_key(out, "cost_sources");
+    buf_add_byte(out, '{');
+    for (size_t i = 0; i < SPEND_COST_COUNT; i++)
+        json_add_usd(out, cost_names[i], s->totals.cost_pusd[i]);
+    buf_add_byte(out, '}');
+    json_add_unpriced(out, s);
+    json_add_key(out, "unknown_usage");
+    buf_add_byte(out, '{');
+    json_add_int(out, "requests", s->totals.unknown_requests);
+    buf_add_byte(out, '}');
+    json_add_key(out, "unattributed");
+    buf_add_byte(out, '{');
+    json_add_int(out, "requests", s->unattributed.requests);
+    json_add_usd(out, "cost_usd", spend_cost(&s->unattributed));
+    buf_add_byte(out, '}');
+    json_add_suspicious(out, s);
+    json_add_str(out, "tz", o->tz_name);
+    json_add_str(out, "price_book", str_from(o->price_book_hash));
+    buf_add_text(out, "}\n");
+}

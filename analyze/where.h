@@ -1,0 +1,36 @@
+/* where - a filter over ledger rows, as the user writes it (weir-where(7)).
+ *
+ *     team = 'cx' and model ~ 'gpt-*' and status >= 400 and started_at in '2026-10'
+ *
+ *     expr   := and-terms joined by "or";  "not" and parentheses as usual
+ *     test   := field ( = | != | < | <= | > | >= ) value       text compares bytewise, numbers as
+ * numbers | field ( ~ | !~ ) 'glob'                         * and ? | field [not] in ( value, value
+ * ... ) | field [not] in 'period'                         for started_at: '2026', '2026-10',
+ * '2026-10-07' | field is [not] null | field                                           for
+ * true/false fields
+ *
+ * An absent text and the empty text are the same thing; a comparison with an absent number is
+ * false. Errors show the expression with a caret under the place.
+ */
+#ifndef ANALYZE_WHERE_H
+#define ANALYZE_WHERE_H
+
+#include "analyze/scan.h"
+#include "base/timestamp.h"
+
+#define WHERE_BYTES_MAX 65536
+#define WHERE_DEPTH_MAX 64
+
+struct where;
+
+/* Periods and times in text are read in tz (NULL = UTC). */
+int where_parse(struct str text, const struct tz *tz, struct where **ret, struct err *err);
+void where_free(struct where *w);
+DEFINE_CLEANUP(struct where, where_free)
+/* Marks the columns it reads. */
+void where_columns(const struct where *w, struct scan_columns *ret);
+/* Call once per block before where_row: text tests are decided once per distinct value. */
+void where_prepare(struct where *w, const struct block *b);
+bool where_row(const struct where *w, const struct block *b, size_t row);
+
+#endif
