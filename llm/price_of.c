@@ -1,0 +1,571 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "llm/price_model.h"
+
+/* Counts beyond this are cut to it, so that no sum leaves 128 bits: with prices up to 100,000 USD
+ * per million tokens and factors up to 1000, the largest term is about 2e37 of 1.7e38. */
+#define COUNT_MAX INT64_C(10000000000)
+
+/* A product of factors; each numerator is at most 1e9 and each denominator 1e6 (price_model). */
+struct factor {
+    u128 num, den;
+};
+
+static void multiply(struct factor *f, struct price_ratio r)
+{
+    f->num *= (uint64_t)r.num;
+    f->den *= (uint64_t)r.den;
+}
+
+/* --- one bill --- */
+
+enum line {
+    LINE_INPUT,
+    LINE_OUTPUT,
+    LINE_FEES,
+    LINE_COUNT,
+};
+
+struct bill {
+    const struct price_plan *plan;
+    const struct price_plan *contract; /* absolute prices of a discount, or NULL */
+    const struct price_plan *fees;     /* provider-wide, or NULL */
+    u128 sums[LINE_COUNT];             /* 1e-12 USD / (PRICE_DENOMINATOR * plan->times.den) */
+    struct price_result *ret;
+};
+
+static const struct price_num *plan_find(const struct price_plan *plan, int unit)
+{
+    uint32_t bit = 1u << unit;
+
+    if (!plan || !(plan->own & bit))
+        return NULL;
+    return &plan->rates[__builtin_popcount(plan->own & (bit - 1))];
+}
+
+static bool is_priced(const struct bill *b, int unit)
+{
+    return plan_find(b->plan, unit) || plan_find(b->contract, unit);
+}
+
+static void add(struct bill *b, enum line line, const struct price_num *price, int64_t n,
+                bool contract)
+{
+    const struct price_ratio *times = &b->plan->times;
+    /* The tier's factor belongs to the list's token prices; a contract's and fees are absolute. */
+    int64_t weight = line == LINE_FEES || contract ? times->den : times->num;
+
+    if (price->elsewhere)
+        b->ret->flags |= PRICE_ELSEWHERE;
+    if (n > COUNT_MAX)
+        n = COUNT_MAX;
+    b->sums[line] += (u128)n * (u128)price->amount * (u128)price->scale * (u128)weight;
+}
+
+static void miss(struct bill *b, int unit)
+{
+    if (b->ret->status == PRICE_OK)
+        b->ret->missing_unit = (enum usage_unit)unit;
+    b->ret->status = PRICE_MISSING_UNIT;
+}
+
+/* Bills n tokens at the first unit of the chain that has a price; ends with USAGE_NONE. */
+static void add_tokens(struct bill *b, enum line line, int64_t n, const enum usage_unit *chain)
+{
+    const enum usage_unit *last = chain;
+
+    if (n <= 0)
+        return;
+    for (const enum usage_unit *at = chain; *at != USAGE_NONE; at++) {
+        const struct price_num *price = plan_find(b->contract, *at);
+        bool contract = price != NULL;
+        if (!price)
+            price = plan_find(b->plan, *at);
+        if (price) {
+            add(b, line, price, n, contract);
+            if (chain[0] == USAGE_CACHED_INPUT && *at == USAGE_INPUT)
+                b->ret->flags |= PRICE_CACHED_AT_INPUT;
+            return;
+        }
+        last = at;
+    }
+    miss(b, *last);
+}
+
+static int64_t count_of(const struct usage *u, enum usage_unit unit)
+{
+    return usage_has(u, unit) && u->n[unit] > 0 ? u->n[unit] : 0;
+}
+
+static int64_t at_least_0(int64_t n)
+{
+    return n > 0 ? n : 0;
+}
+
+#define CHAIN(...) ((const enum usage_unit[]){ __VA_ARGS__, USAGE_NONE })
+
+/* A modality's tokens: those read from cache, and the others. */
+struct modality {
+    enum usage_unit all, cached;
+};
+
+static const struct modality modalities[] = {
+    {USAGE_INPUT_AUDIO,  USAGE_CACHED_AUDIO},
+    { USAGE_INPUT_IMAGE, USAGE_CACHED_IMAGE},
+    { USAGE_INPUT_VIDEO, USAGE_CACHED_VIDEO},
+};
+
+/* Cache writes: 5 minutes and 1 hour, and what the provider did not tell apart. */
+static int64_t bill_writes(struct bill *b, const struct usage *u)
+{
+    int64_t short_lived = count_of(u, USAGE_CACHE_WRITE_5M);
+    int64_t long_lived = count_of(u, USAGE_CACHE_WRITE_1H);
+    int64_t rest = at_least_0(count_of(u, USAGE_CACHE_WRITE) - short_lived - long_lived);
+
+    add_tokens(b, LINE_INPUT, short_lived,
+               CHAIN(USAGE_CACHE_WRITE_5M, USAGE_CACHE_WRITE, USAGE_INPUT));
+    add_tokens(b, LINE_INPUT, long_lived,
+               CHAIN(USAGE_CACHE_WRITE_1H, USAGE_CACHE_WRITE, USAGE_INPUT));
+    add_tokens(b, LINE_INPUT, rest, CHAIN(USAGE_CACHE_WRITE, USAGE_CACHE_WRITE_5M, USAGE_INPUT));
+    return short_lived + long_lived + rest;
+}
+
+/* Takes the input apart so that each token is billed once.  Where the provider does not say which
+ * cached tokens were audio or images, the smallest overlap that makes the parts fit is taken. */
+static void bill_input(struct bill *b, const struct usage *u)
+{
+    int64_t cached = count_of(u, USAGE_CACHED_INPUT), fresh[ARRAY_LEN(modalities)];
+    int64_t from_cache[ARRAY_LEN(modalities)], rest = count_of(u, USAGE_INPUT);
+
+    rest -= cached + bill_writes(b, u);
+    for (size_t i = 0; i < ARRAY_LEN(modalities); i++) {
+        const struct modality *m = &modalities[i];
+        from_cache[i] = count_of(u, m->cached);
+        fresh[i] = at_least_0(count_of(u, m->all) - from_cache[i]);
+        cached -= from_cache[i];
+        rest -= fresh[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(modalities) && rest < 0 && cached > 0; i++) {
+        int64_t overlap = -rest < fresh[i] ? -rest : fresh[i];
+        overlap = overlap < cached ? overlap : cached;
+        fresh[i] -= overlap;
+        from_cache[i] += overlap;
+        cached -= overlap;
+        rest += overlap;
+    }
+    if (is_priced(b, USAGE_TOOL_PROMPT)) {
+        int64_t tools = count_of(u, USAGE_TOOL_PROMPT);
+        add_tokens(b, LINE_INPUT, tools, CHAIN(USAGE_TOOL_PROMPT));
+        rest -= tools;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(modalities); i++) {
+        const struct modality *m = &modalities[i];
+        add_tokens(b, LINE_INPUT, fresh[i], CHAIN(m->all, USAGE_INPUT));
+        add_tokens(b, LINE_INPUT, from_cache[i],
+                   CHAIN(m->cached, USAGE_CACHED_INPUT, m->all, USAGE_INPUT));
+    }
+    add_tokens(b, LINE_INPUT, cached, CHAIN(USAGE_CACHED_INPUT, USAGE_INPUT));
+    add_tokens(b, LINE_INPUT, rest, CHAIN(USAGE_INPUT));
+}
+
+static void bill_output(struct bill *b, const struct usage *u)
+{
+    static const enum usage_unit parts[] = { USAGE_REASONING, USAGE_OUTPUT_AUDIO,
+                                             USAGE_OUTPUT_IMAGE };
+    int64_t rest = count_of(u, USAGE_OUTPUT);
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        int64_t n = count_of(u, parts[i]);
+        if (!is_priced(b, parts[i]))
+            continue;
+        add_tokens(b, LINE_OUTPUT, n, CHAIN(parts[i]));
+        rest -= n;
+    }
+    add_tokens(b, LINE_OUTPUT, rest, CHAIN(USAGE_OUTPUT));
+}
+
+static const struct price_num *find_fee(const struct bill *b, int unit, bool *ret_contract)
+{
+    const struct price_num *price = plan_find(b->contract, unit);
+
+    *ret_contract = price != NULL;
+    if (!price)
+        price = plan_find(b->plan, unit);
+    return price ? price : plan_find(b->fees, unit);
+}
+
+/* A size or quality the book lists by name, else the model's default image. */
+static bool bill_variant(struct bill *b, struct str variant, int64_t n)
+{
+    const struct price_set *set = b->plan->image_variants;
+
+    if (!set || variant.len == 0 || plan_find(b->contract, USAGE_IMAGES))
+        return false;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct price_rate *r = &set->rates[i];
+        if (!str_ieq(r->variant, variant))
+            continue;
+        struct price_num price = {
+            .amount = r->amount,
+            .scale = (int32_t)(PRICE_DENOMINATOR / price_per_divisor((enum price_per)r->per)),
+            .elsewhere = r->elsewhere,
+        };
+        add(b, LINE_FEES, &price, n, false);
+        return true;
+    }
+    return false;
+}
+
+static void bill_fees(struct bill *b, const struct usage *u, const struct price_query *query)
+{
+    /* What is sold by the piece must have a price; pictures, seconds, characters and pages may be
+     * paid for as tokens. */
+    static const struct {
+        enum usage_unit unit;
+        bool or_tokens;
+    } fees[] = {
+        {USAGE_WEB_SEARCHES,   false},
+        { USAGE_WEB_FETCHES,   false},
+        { USAGE_FILE_SEARCHES, false},
+        { USAGE_CODE_SESSIONS, false},
+        { USAGE_SEARCH_UNITS,  false},
+        { USAGE_IMAGES,        true },
+        { USAGE_AUDIO_MS,      true },
+        { USAGE_CHARACTERS,    true },
+        { USAGE_PAGES,         true },
+    };
+    bool tokens = count_of(u, USAGE_INPUT) + count_of(u, USAGE_OUTPUT) > 0;
+    bool contract;
+
+    for (size_t i = 0; i < ARRAY_LEN(fees); i++) {
+        int64_t n = count_of(u, fees[i].unit);
+        if (n == 0 || (fees[i].unit == USAGE_IMAGES && bill_variant(b, query->variant, n)))
+            continue;
+        const struct price_num *price = find_fee(b, fees[i].unit, &contract);
+        if (price)
+            add(b, LINE_FEES, price, n, contract);
+        else if (!fees[i].or_tokens || !tokens)
+            miss(b, fees[i].unit);
+    }
+    const struct price_num *request = find_fee(b, PRICE_UNIT_REQUEST, &contract);
+    if (request)
+        add(b, LINE_FEES, request, query->requests > 1 ? query->requests : 1, contract);
+}
+
+/* --- what applies --- */
+
+/* The words providers use for a service tier, and ours. */
+static const struct {
+    struct str sent, means;
+} tier_names[] = {
+    {STR_INIT("default"),                 STR_INIT("")           },
+    { STR_INIT("standard"),               STR_INIT("")           },
+    { STR_INIT("auto"),                   STR_INIT("")           },
+    { STR_INIT("on_demand"),              STR_INIT("")           },
+    { STR_INIT("on_demand_priority"),     STR_INIT("priority")   },
+    { STR_INIT("priority_on_demand"),     STR_INIT("priority")   },
+    { STR_INIT("on_demand_flex"),         STR_INIT("flex")       },
+    { STR_INIT("flex_discount"),          STR_INIT("flex")       },
+    { STR_INIT("batches"),                STR_INIT("batch")      },
+    { STR_INIT("provisioned_throughput"), STR_INIT("provisioned")},
+};
+
+/* Capacity bought by the hour or the month: its tokens cost nothing more. */
+static const struct str committed_tiers[] = { STR_INIT("provisioned"), STR_INIT("reserved"),
+                                              STR_INIT("scale") };
+
+static struct str tier_name(struct str sent)
+{
+    for (size_t i = 0; i < ARRAY_LEN(tier_names); i++)
+        if (str_ieq(sent, tier_names[i].sent))
+            return tier_names[i].means;
+    return sent;
+}
+
+static bool is_committed(struct str tier)
+{
+    for (size_t i = 0; i < ARRAY_LEN(committed_tiers); i++)
+        if (str_ieq(tier, committed_tiers[i]))
+            return true;
+    return false;
+}
+
+static const struct price_schedule *find_schedule(const struct price_period *p, struct str tier)
+{
+    for (size_t i = 0; i < p->schedule_count; i++)
+        if (str_ieq(p->schedules[i].tier, tier))
+            return &p->schedules[i];
+    /* OpenAI answers a request for "fast" with "priority": one price, two names. */
+    return str_ieq(tier, STR("fast")) ? find_schedule(p, STR("priority")) : NULL;
+}
+
+static const struct price_plan *choose_plan(const struct price_schedule *s,
+                                            const struct price_query *query, const struct usage *u,
+                                            uint32_t *flags)
+{
+    int64_t input = count_of(u, USAGE_INPUT);
+    size_t level = 0;
+
+    if (s->level_count > 0 && query->requests > 1) {
+        input /= query->requests;
+        *flags |= PRICE_AVERAGED;
+    }
+    for (size_t i = 0; i < s->level_count; i++)
+        if (input > s->levels[i]->threshold ||
+            (s->levels[i]->inclusive && input == s->levels[i]->threshold))
+            level = i + 1;
+    if (level > 0)
+        *flags |= PRICE_LONG_CONTEXT;
+    return &s->plans[level];
+}
+
+static bool in_list(const struct str *globs, size_t count, struct str id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_glob(globs[i], id))
+            return true;
+    return count == 0;
+}
+
+static bool applies(const struct price_adjust *a, const struct price_entry *e,
+                    const struct price_query *query)
+{
+    if (a->provider != PROVIDER_UNKNOWN && a->provider != query->provider)
+        return false;
+    if (query->at_us < a->from_us || query->at_us >= a->until_us)
+        return false;
+    if (a->geo.len > 0 && !str_ieq(a->geo, query->geo))
+        return false;
+    struct str tier = tier_name(query->service_tier);
+    bool tier_ok = a->tier_count == 0;
+    for (size_t i = 0; i < a->tier_count && !tier_ok; i++)
+        tier_ok = str_ieq(tier_name(a->tiers[i]), tier);
+    /* An absolute price is one tier's price. */
+    if (a->tier_count == 0 && a->set.count > 0 && tier.len > 0)
+        return false;
+    return tier_ok && in_list(a->models, a->model_count, e->id);
+}
+
+static const struct price_adjust *last_that_applies(const struct price_book *book, bool regions,
+                                                    const struct price_entry *e,
+                                                    const struct price_query *query)
+{
+    size_t count;
+    const struct price_adjust *const *list = price_book_adjusts(book, regions, &count);
+
+    for (size_t i = count; i > 0; i--)
+        if (applies(list[i - 1], e, query))
+            return list[i - 1];
+    return NULL;
+}
+
+/* Provider-wide fees: of the entry's own provider, the last file that has them wins. */
+static const struct price_plan *find_fees(const struct price_book *book, enum provider provider,
+                                          int64_t at_us)
+{
+    size_t count;
+    const struct price_file *const *files = price_book_fees(book, provider, &count);
+
+    for (size_t i = count; i > 0; i--) {
+        const struct price_file *f = files[i - 1];
+        const struct price_period *p = price_period_at(f->fees, f->fee_count, at_us);
+        if (p)
+            return &p->schedules[0].plans[0];
+    }
+    return NULL;
+}
+
+/* --- the result --- */
+
+static void settle(struct bill *b, struct factor tokens, const struct price_adjust *discount)
+{
+    const struct price_ratio *times = &b->plan->times;
+    struct factor factors[LINE_COUNT] = {
+        tokens, tokens, {1, 1}
+    };
+    i128 list[LINE_COUNT], cost[LINE_COUNT];
+
+    for (size_t i = 0; i < LINE_COUNT; i++) {
+        u128 den = (u128)PRICE_DENOMINATOR * (u128)times->den;
+        list[i] = cost[i] = price_scale(b->sums[i], factors[i].num, factors[i].den * den);
+        if (!discount || !discount->has_times || (i == LINE_FEES && !discount->fees_too))
+            continue;
+        multiply(&factors[i], discount->times);
+        cost[i] = price_scale(b->sums[i], factors[i].num, factors[i].den * den);
+    }
+    b->ret->input_pusd = cost[LINE_INPUT];
+    b->ret->output_pusd = cost[LINE_OUTPUT];
+    b->ret->fees_pusd = cost[LINE_FEES];
+    b->ret->cost_pusd = cost[LINE_INPUT] + cost[LINE_OUTPUT] + cost[LINE_FEES];
+    b->ret->list_pusd = list[LINE_INPUT] + list[LINE_OUTPUT] + list[LINE_FEES];
+}
+
+static void run(struct bill *b, const struct price_query *query, const struct usage *usage)
+{
+    memset(b->sums, 0, sizeof(b->sums));
+    b->ret->status = PRICE_OK;
+    bill_input(b, usage);
+    bill_output(b, usage);
+    bill_fees(b, usage, query);
+}
+
+/* Tokens paid for by the hour: only what is sold by the piece costs. */
+static void run_committed(struct bill *b, const struct price_query *query,
+                          const struct usage *usage)
+{
+    memset(b->sums, 0, sizeof(b->sums));
+    b->ret->status = PRICE_OK;
+    b->ret->flags |= PRICE_ELSEWHERE;
+    bill_fees(b, usage, query);
+}
+
+struct chosen {
+    const struct price_entry *entry;
+    const struct price_period *period;
+    const struct price_plan *plan;
+    uint32_t flags;
+    bool committed;
+};
+
+static bool choose(const struct price_match *match, size_t i, const struct price_query *query,
+                   const struct usage *usage, struct chosen *ret)
+{
+    struct str tier = tier_name(query->service_tier);
+
+    ret->entry = match->candidates[i].entry;
+    ret->flags = match->candidates[i].flags;
+    ret->period = price_period_at(ret->entry->periods, ret->entry->period_count, query->at_us);
+    if (!ret->period)
+        return false;
+    const struct price_schedule *schedule = find_schedule(ret->period, tier);
+    ret->committed = !schedule && is_committed(tier);
+    if (!schedule && !ret->committed)
+        ret->flags |= PRICE_TIER_ASSUMED;
+    if (!schedule)
+        schedule = &ret->period->schedules[0];
+    ret->plan = choose_plan(schedule, query, usage, &ret->flags);
+    return true;
+}
+
+static bool same_prices(const struct price_plan *a, const struct price_plan *b)
+{
+    if (a->own != b->own || a->times.num != b->times.num || a->times.den != b->times.den)
+        return false;
+    for (int i = 0; i < __builtin_popcount(a->own); i++)
+        if (a->rates[i].amount != b->rates[i].amount || a->rates[i].scale != b->rates[i].scale)
+            return false;
+    return true;
+}
+
+/* The first candidate with a price at the moment; several providers must agree. */
+static bool choose_first(const struct price_match *match, const struct price_query *query,
+                         const struct usage *usage, struct chosen *ret)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < match->count; i++) {
+        struct chosen other;
+        if (!choose(match, i, query, usage, &other))
+            continue;
+        if (found && !same_prices(ret->plan, other.plan))
+            return false;
+        if (!found)
+            *ret = other;
+        found = true;
+        if (!match->must_agree)
+            break;
+    }
+    return found;
+}
+
+void price_of_match(const struct price_book *book, const struct price_match *match,
+                    const struct price_query *query, const struct usage *usage,
+                    struct price_result *ret)
+{
+    struct chosen chosen = { 0 };
+    struct factor tokens = { 1, 1 };
+
+    memset(ret, 0, sizeof(*ret));
+    ret->missing_unit = USAGE_NONE;
+    ret->status = PRICE_UNKNOWN_MODEL;
+    if (!choose_first(match, query, usage, &chosen))
+        return;
+    const struct price_entry *e = chosen.entry;
+    const struct price_adjust *region = last_that_applies(book, true, e, query);
+    const struct price_adjust *discount = last_that_applies(book, false, e, query);
+    struct bill bill = {
+        .plan = chosen.plan,
+        .contract = discount && discount->set.count > 0 ? &discount->plan : NULL,
+        .fees = find_fees(book, e->provider, query->at_us),
+        .ret = ret,
+    };
+    ret->flags = chosen.flags;
+    ret->entry = e->name;
+    ret->note = chosen.plan->note;
+    multiply(&tokens, match->times);
+    if (region) {
+        multiply(&tokens, region->times);
+        ret->region = region->geo;
+    }
+    (chosen.committed ? run_committed : run)(&bill, query, usage);
+    settle(&bill, tokens, discount);
+    if (!discount)
+        return;
+    ret->discount = discount->text;
+    ret->flags |= PRICE_DISCOUNTED;
+    if (bill.contract) {
+        struct price_result list = { .missing_unit = USAGE_NONE };
+        struct bill without = { .plan = bill.plan, .fees = bill.fees, .ret = &list };
+        (chosen.committed ? run_committed : run)(&without, query, usage);
+        settle(&without, tokens, NULL);
+        ret->list_pusd = list.cost_pusd;
+    }
+}
+
+void price_of(const struct price_book *book, const struct price_query *query,
+              const struct usage *usage, struct price_result *ret)
+{
+    struct price_match match;
+
+    price_match(book, query, &match);
+    price_of_match(book, &match, query, usage, ret);
+}
+
+static void describe(struct buf *out, size_t start, const char *text)
+{
+    if (out->len > start)
+        buf_add_text(out, ", ");
+    buf_add_text(out, text);
+}
+
+void price_describe(const struct price_result *result, struct buf *out)
+{
+    static const struct {
+        uint32_t flag;
+        const char *text;
+    } words[] = {
+        {PRICE_TIER_ASSUMED,       "no price for this service tier: standard price"},
+        { PRICE_AVERAGED,          "context length is the calls' average"          },
+        { PRICE_CACHED_AT_INPUT,   "cached input at the input price"               },
+        { PRICE_ELSEWHERE,         "partly billed outside the calls"               },
+        { PRICE_PROVIDER_FALLBACK, "at the maker's price"                          },
+        { PRICE_PROVIDER_ASSUMED,  "provider guessed from the model"               },
+        { PRICE_MAPPED,            "model named by the map"                        },
+    };
+    size_t start = out->len;
+
+    buf_add_str(out, result->note);
+    if (result->region.len > 0) {
+        describe(out, start, "region ");
+        buf_add_str(out, result->region);
+    }
+    if (result->discount.len > 0) {
+        describe(out, start, "");
+        buf_add_str(out, result->discount);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (result->flags & words[i].flag)
+            describe(out, start, words[i].text);
+}
