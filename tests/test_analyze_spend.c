@@ -22,11 +22,11 @@ static const char book_text[] = "format: weir-prices/1\n"
                                 "    checked: 2026-01-01\n"
                                 "    prices:\n"
                                 "      - from: 2026-01-01\n"
-                                "        per_million: {input_tokens: \"1\", cached_input_tokens: "
-                                "\"0.1\", output_tokens: \"3\"}\n"
+                                "        per_million: {input: \"1\", cached_input: "
+                                "\"0.1\", output: \"3\"}\n"
                                 "      - from: 2026-10-02\n"
-                                "        per_million: {input_tokens: \"2\", cached_input_tokens: "
-                                "\"0.2\", output_tokens: \"6\"}\n";
+                                "        per_million: {input: \"2\", cached_input: "
+                                "\"0.2\", output: \"6\"}\n";
 
 static struct price_book *book;
 static struct archive *archive;
@@ -84,7 +84,8 @@ static void write_ledger(const char *date, const char *name, struct exchange *xs
     CLEANUP(arena_release) struct arena scratch = { 0 };
     struct parquet_writer *w = NULL;
     char *folder = archive_path(archive, "ledger/date=%s", date);
-    char *path = archive_path(archive, "ledger/date=%s/%s.parquet", date, name);
+    char *path = archive_path(
+        archive, "ledger/date=%s/0190f000-0000-7000-8000-00000000000%s.parquet", date, name);
 
     ck_assert_msg(dir_make(folder, &err) == 0, "%s", err.text);
     ck_assert_msg(ledger_create(path, &w, &err) == 0, "%s", err.text);

@@ -1,0 +1,258 @@
+#include "config.h"
+
+#include "cli/command.h"
+
+#include <stdlib.h>
+
+#include "analyze/period.h"
+#include "analyze/spend_print.h"
+#include "capture/conf.h"
+#include "capture/key.h"
+#include "cli/datadir.h"
+
+static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
+
+static const struct option_def options[] = {
+    OPTION_ARCHIVE,
+    {.kind = OPTION_VALUE,
+      .name = "by",
+      .letter = 'b',
+      .value = "DIM[,DIM...]",
+      .help =
+          "what to group by: app, team, business_unit, environment, end_user, key_id, provider, "
+          "api, model, model_requested, status, error_class, service_tier, upstream, arm, day, "
+          "month, or another text column of weir-ledger(5)"                                                                                                  },
+    { .kind = OPTION_VALUE,
+      .name = "bucket",
+      .value = "SPAN",
+      .help = "also split by time, in the zone of --tz",
+      .choices = buckets                                                                                                                                     },
+    { .kind = OPTION_VALUE,
+      .name = "from",
+      .value = "TIME",
+      .help = "the first moment that counts: 2026, 2026-10, 2026-10-07 or a full time"                                                  },
+    { .kind = OPTION_VALUE,         .name = "to",                                                  .value = "TIME", .help = "the end, itself not included"},
+    { .kind = OPTION_VALUE,
+      .name = "tz",
+      .value = "ZONE",
+      .help = "the zone of --from, --to, buckets and times in --where (default UTC, which is what "
+              "providers bill by)"                                                                             },
+    { .kind = OPTION_VALUE,
+      .name = "where",
+      .letter = 'w',
+      .value = "EXPR",
+      .help = "count only what passes this filter, see weir-where(7)"                   },
+    { .kind = OPTION_VALUE,
+      .name = "config",
+      .letter = 'c',
+      .value = "FILE",
+      .help = "attribute anew by the rules of this configuration; the archive stays as it is",
+      .is_path = true },
+    { .kind = OPTION_LIST,
+      .name = "prices",
+      .value = "FILE",
+      .help = "a price file laid over the shipped book, for contract prices and model maps; "
+              "repeatable",                                                                                           .is_path = true                                                                                                                                        },
+    OPTION_FORMAT(cli_formats),
+    OPTIONS_END,
+};
+
+/* Everything the run borrows. */
+struct inputs {
+    struct archive *archive;
+    struct conf *conf;
+    struct price_book *book;
+    struct tz *tz;
+    struct where *where;
+    struct dimension *dimensions[DIMENSIONS_MAX];
+    size_t dimension_count;
+    int64_t from_us, to_us;
+};
+
+static void inputs_release(struct inputs *in)
+{
+    archive_close(in->archive);
+    conf_free(in->conf);
+    price_book_free(in->book);
+    where_free(in->where);
+    for (size_t i = 0; i < in->dimension_count; i++)
+        dimension_free(in->dimensions[i]);
+    tz_close(in->tz);
+}
+DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
+
+static int load_prices(const struct invocation *inv, struct inputs *in, struct err *err)
+{
+    char *shipped;
+
+    if (datadir_path("prices", &shipped, err) < 0)
+        return -1;
+    int r = price_book_load(&in->book, shipped, err);
+    free(shipped);
+    for (size_t i = 0; r == 0 && in->conf && i < in->conf->price_count; i++)
+        r = price_book_load(&in->book, in->conf->prices[i].ptr, err);
+    const char *const *overlays = invocation_list(inv, "prices");
+    for (; r == 0 && *overlays; overlays++)
+        r = price_book_load(&in->book, *overlays, err);
+    return r;
+}
+
+static int load_conf(const struct invocation *inv, struct inputs *in, struct err *err)
+{
+    const char *path = invocation_get(inv, "config");
+    struct key key;
+
+    if (!path)
+        return 0;
+    if (conf_load(path, &in->conf, err) < 0)
+        return -1;
+    char *own = archive_path(in->archive, "key");
+    const char *key_path = in->conf->key_file.len ? in->conf->key_file.ptr : own;
+    int r = key_load(key_path, false, &key, err);
+    if (r == 0)
+        attribution_set_key(in->conf->attribution, &key);
+    free(own);
+    return r;
+}
+
+static int add_dimension(struct inputs *in, struct str name, struct err *err)
+{
+    for (size_t i = 0; i < in->dimension_count; i++)
+        if (str_eq(str_from(dimension_name(in->dimensions[i])), name))
+            return 0;
+    if (in->dimension_count == DIMENSIONS_MAX)
+        return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", DIMENSIONS_MAX);
+    if (dimension_new(name, in->tz, &in->dimensions[in->dimension_count], err) < 0)
+        return -1;
+    in->dimension_count++;
+    return 0;
+}
+
+static int parse_dimensions(const struct invocation *inv, struct inputs *in, struct err *err)
+{
+    struct str rest = str_from(invocation_get(inv, "by")), name;
+
+    if (invocation_has(inv, "bucket") &&
+        add_dimension(in, str_from(invocation_get(inv, "bucket")), err) < 0)
+        return -1;
+    while (str_split(&rest, ',', &name))
+        if (add_dimension(in, str_trim(name), err) < 0)
+            return -1;
+    return 0;
+}
+
+static int parse_bound(const struct invocation *inv, const char *name, const struct tz *tz,
+                       int64_t *bound_us, struct err *err)
+{
+    const char *text = invocation_get(inv, name);
+    int64_t end_us;
+
+    if (!text)
+        return 0;
+    if (!period_parse(str_from(text), tz, bound_us, &end_us))
+        return err_set(err, ERR_USAGE,
+                       "--%s '%s' is not a time: write 2026-10, 2026-10-07 or "
+                       "2026-10-07T12:00:00Z",
+                       name, text);
+    return 0;
+}
+
+static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
+{
+    const char *zone = invocation_get(inv, "tz");
+    const char *where = invocation_get(inv, "where");
+
+    in->from_us = INT64_MIN;
+    in->to_us = INT64_MAX;
+    if (tz_open(str_from(zone ? zone : "UTC"), &in->tz, err) < 0 ||
+        parse_bound(inv, "from", in->tz, &in->from_us, err) < 0 ||
+        parse_bound(inv, "to", in->tz, &in->to_us, err) < 0 || parse_dimensions(inv, in, err) < 0)
+        return -1;
+    if (where && where_parse(str_from(where), in->tz, &in->where, err) < 0)
+        return err_wrap(err, "--where");
+    if (archive_open(invocation_get(inv, "archive"), false, &in->archive, err) < 0)
+        return -1;
+    return load_conf(inv, in, err) < 0 ? -1 : load_prices(inv, in, err);
+}
+
+static void print(const struct invocation *inv, const struct inputs *in, const struct spend *spend)
+{
+    const char *zone = invocation_get(inv, "tz");
+    struct spend_print_options o = { .tz_name = str_from(zone ? zone : "UTC"),
+                                     .price_book_hash = price_book_hash(in->book) };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    switch (cli_format(inv)) {
+    case CLI_FORMAT_JSON:
+        spend_print_json(spend, &o, &out);
+        break;
+    case CLI_FORMAT_CSV:
+        spend_print_csv(spend, &out);
+        break;
+    default:
+        spend_print_text(spend, &o, &out);
+    }
+    cli_out(buf_str(&out));
+}
+
+static int run(const struct invocation *inv)
+{
+    CLEANUP(inputs_release) struct inputs in = { 0 };
+    CLEANUP(spend_release) struct spend spend = { 0 };
+    struct err err;
+
+    if (load_inputs(inv, &in, &err) < 0)
+        return cli_fail(inv, &err);
+    struct spend_options o = {
+        .archive = in.archive,
+        .book = in.book,
+        .attribution = in.conf ? in.conf->attribution : NULL,
+        .where = in.where,
+        .from_us = in.from_us,
+        .to_us = in.to_us,
+        .dimensions = in.dimensions,
+        .dimension_count = in.dimension_count,
+    };
+    if (spend_run(&o, &spend, &err) < 0)
+        return cli_fail(inv, &err);
+    print(inv, &in, &spend);
+    return EXIT_OK;
+}
+
+static const struct example examples[] = {
+    {"weir analyze spend --archive demo --by team,model",                       "what each team spent on which model"},
+    { "weir analyze spend --archive demo --bucket month --by app --format csv",
+     "a table for a spreadsheet"                                                                                     },
+    { "weir analyze spend --archive demo --by app --where \"status >= 400\"",   "who meets errors"                   },
+    { NULL,                                                                     NULL                                 },
+};
+
+const struct command command_analyze_spend = {
+    .path = "analyze spend",
+    .summary = "what recorded traffic cost, grouped as you like",
+    .operands = "",
+    .options = options,
+    .description =
+        "Reads the ledgers of an archive and prints, for each group, its requests, tokens and "
+        "cost. "
+        "All input counts as input, what came from or went into a cache included; all output as "
+        "output, reasoning included; the other token columns are parts of these two.\n"
+        "\n"
+        "A cost that the provider itself reported is used as it is. Everything else is priced from "
+        "the price book at the moment of the request, with the service tier and context length "
+        "that "
+        "applied. Amounts are exact to 1e-12 USD; only the text form rounds them, to 1e-6.\n"
+        "\n"
+        "Three things are shown rather than guessed: requests whose answer does not say what was "
+        "used (unknown usage), models or units the book has no price for (unpriced, with their "
+        "tokens), and requests that no attribution rule claims (unattributed). Reported costs that "
+        "cannot be right for their usage are listed as suspicious; they stay in the sums.\n"
+        "\n"
+        "JSON: rows and totals carry the group's dimensions and requests, input_tokens, "
+        "cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens and cost_usd, a "
+        "decimal string with 12 digits; unpriced lists provider, model, requests, input_tokens and "
+        "output_tokens; unknown_usage and unattributed count what their names say.",
+    .examples = examples,
+    .see_also = "weir-ledger(5), weir-prices(5), weir-config(5), weir-where(7)",
+    .run = run,
+};
