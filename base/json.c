@@ -8,11 +8,28 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
+/* Jansson takes a NUL byte between tokens for the end of the text, whatever follows. */
+static int err_nul(struct str text, size_t at, struct err *err)
+{
+    size_t line = 1, begin = 0;
+
+    for (size_t i = 0; i < at; i++)
+        if (text.ptr[i] == '\n') {
+            line++;
+            begin = i + 1;
+        }
+    return err_set(err, ERR_CORRUPT, "%zu:%zu: NUL byte", line, at - begin + 1);
+}
+
 int json_parse(struct str text, json_t **ret, struct err *err)
 {
     /* NUL inside a string is legal JSON (\u0000): values carry their length, so it may stay. */
     const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
     json_error_t error;
+    ptrdiff_t nul = str_find_char(text, '\0', 0);
+
+    if (nul >= 0)
+        return err_nul(text, (size_t)nul, err);
     json_t *value = json_loadb(text.ptr ? text.ptr : "", text.len, flags, &error);
 
     if (!value) {

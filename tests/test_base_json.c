@@ -68,6 +68,21 @@ START_TEST(an_error_names_line_and_column)
 }
 END_TEST
 
+/* Jansson itself takes a NUL byte for the end of the text. */
+START_TEST(a_nul_byte_is_an_error_wherever_it_stands)
+{
+    static const struct str texts[] = { STR_INIT("\0"), STR_INIT("[1,\n 2]\0 x"),
+                                        STR_INIT("[\n\0]"), STR_INIT("\"a\0\"") };
+    static const char *const messages[] = { "1:1: NUL byte", "2:4: NUL byte", "2:1: NUL byte",
+                                            "1:3: NUL byte" };
+    json_t *doc;
+    struct err err;
+
+    ck_assert_int_eq(json_parse(texts[_i], &doc, &err), -1);
+    ck_assert_str_eq(err.text, messages[_i]);
+}
+END_TEST
+
 START_TEST(nesting_beyond_the_parsers_limit_is_an_error)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
@@ -169,6 +184,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, members_are_found_and_null_counts_as_missing);
     tcase_add_test(tc, a_bare_scalar_is_a_document);
     tcase_add_loop_test(tc, an_error_names_line_and_column, 0, ARRAY_LEN(bad_rows));
+    tcase_add_loop_test(tc, a_nul_byte_is_an_error_wherever_it_stands, 0, 4);
     tcase_add_test(tc, nesting_beyond_the_parsers_limit_is_an_error);
     tcase_add_loop_test(tc, a_string_is_escaped_and_its_bad_bytes_replaced, 0,
                         ARRAY_LEN(string_rows));
