@@ -45,10 +45,10 @@ static int unknown_command(struct words w)
     }
     join_words(w, &path);
     nearest_init(&nearest, buf_str(&path));
-    for (const struct command *const *c = commands; *c; c++)
-        nearest_offer(&nearest, (*c)->path);
     for (const struct command_group *g = command_groups; g->path; g++)
         nearest_offer(&nearest, g->path);
+    for (const struct command *const *c = commands; *c; c++)
+        nearest_offer(&nearest, (*c)->path);
     if (nearest.best)
         output_complain("unknown command '%s': did you mean 'weir %s'?", buf_cstr(&path),
                         nearest.best);

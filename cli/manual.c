@@ -2,8 +2,10 @@
 
 #include "cli/manual.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/vec.h"
 #include "cli/help.h"
 #include "cli/parse.h"
 
@@ -50,12 +52,14 @@ static void add_prose(struct str text, struct buf *out)
     }
 }
 
-/* A line of a table, which ends without a full stop, with its end. */
+/* A line of a table, which begins in lower case and ends without a full stop, as a sentence. */
 static void add_sentence(const char *line, char end, struct buf *out)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
 
     buf_addf(&text, "%s%c", line, end);
+    if (text.ptr[0] >= 'a' && text.ptr[0] <= 'z')
+        text.ptr[0] = (char)(text.ptr[0] - 'a' + 'A');
     add_prose(buf_str(&text), out);
 }
 
@@ -196,25 +200,44 @@ static void add_examples(const struct example *examples, struct buf *out)
     }
 }
 
-/* "weir-archive(5), weir-capture-seal(1)" as .Xr lines. */
+/* A page some text refers to: "weir-archive(5)". */
+struct reference {
+    struct str name;
+    char section;
+};
+
+/* The order mdoc(7) asks for: by section, then by name. */
+static int reference_cmp(const void *a, const void *b)
+{
+    const struct reference *x = a, *y = b;
+
+    return x->section != y->section ? x->section - y->section : str_cmp(x->name, y->name);
+}
+
 static void add_see_also(const char *pages, struct buf *out)
 {
     struct str rest = str_from(pages), page;
+    VEC(struct reference) list = { 0 };
 
-    buf_add_text(out, ".Sh SEE ALSO\n");
     while (str_split(&rest, ',', &page)) {
         page = str_trim(page);
         ptrdiff_t open = str_find_char(page, '(', 0);
-        if (open < 0)
-            continue;
-        struct str section = str_sub(page, (size_t)open + 1, page.len - (size_t)open - 2);
-        buf_addf(out, ".Xr %.*s %.*s%s\n", (int)open, page.ptr, STR_ARG(section),
-                 rest.ptr ? " ," : "");
+        if (open > 0)
+            vec_push(&list,
+                     (struct reference){ str_sub(page, 0, (size_t)open), page.ptr[open + 1] });
     }
+    qsort(list.ptr, list.len, sizeof(*list.ptr), reference_cmp);
+    buf_add_text(out, ".Sh SEE ALSO\n");
+    for (size_t i = 0; i < list.len; i++)
+        buf_addf(out, ".Xr %.*s %c%s\n", STR_ARG(list.ptr[i].name), list.ptr[i].section,
+                 i + 1 < list.len ? " ," : "");
+    vec_release(&list);
 }
 
 void manual_command(const struct command *c, struct buf *out)
 {
+    CLEANUP(buf_release) struct buf pages = { 0 };
+
     add_head(c->path, c->summary, out);
     add_synopsis(c, out);
     buf_add_text(out, ".Sh DESCRIPTION\n");
@@ -222,7 +245,8 @@ void manual_command(const struct command *c, struct buf *out)
     add_options(c, out);
     add_exit_status(c->findings, out);
     add_examples(c->examples, out);
-    add_see_also(c->see_also ? c->see_also : "weir(1)", out);
+    buf_addf(&pages, "weir(1), %s", c->see_also ? c->see_also : "");
+    add_see_also(buf_cstr(&pages), out);
 }
 
 static const char overview_text[] =
@@ -245,7 +269,9 @@ static void add_command_list(struct buf *out)
         size_t len = strlen(g->path);
         if (strchr(g->path, ' '))
             continue;
-        buf_addf(out, ".Ss weir %s: %s\n.Bl -tag -width Ds\n", g->path, g->summary);
+        buf_addf(out, ".Ss weir %s\n", g->path);
+        add_sentence(g->summary, ':', out);
+        buf_add_text(out, ".Bl -tag -width Ds\n");
         for (const struct command *const *c = commands; *c; c++) {
             if (strncmp((*c)->path, g->path, len) != 0 || (*c)->path[len] != ' ')
                 continue;
@@ -275,5 +301,5 @@ void manual_overview(struct buf *out)
                  ".El\n");
     add_exit_status("The command found what it looks for: damage, suspicious prices", out);
     add_examples(overview_examples, out);
-    add_see_also("weir-archive(5)", out);
+    add_see_also("weir-archive(5), weir-config(5), weir-where(7)", out);
 }
