@@ -62,6 +62,16 @@ static int refill(struct csv_reader *r, struct err *err)
     return r->len > 0;
 }
 
+static bool is_utf8_marked(struct str head)
+{
+    return str_starts_with(head, STR("\xef\xbb\xbf"));
+}
+
+static bool is_utf16_marked(struct str head)
+{
+    return str_starts_with(head, STR("\xff\xfe")) || str_starts_with(head, STR("\xfe\xff"));
+}
+
 /* Passes over a UTF-8 byte order mark; UTF-16, which spreadsheets like to save, is named. */
 static int start(struct csv_reader *r, struct err *err)
 {
@@ -71,9 +81,9 @@ static int start(struct csv_reader *r, struct err *err)
         return -1;
     r->started = true;
     head = (struct str){ r->block, r->len };
-    if (str_starts_with(head, STR("\xef\xbb\xbf")))
+    if (is_utf8_marked(head))
         r->at = 3;
-    if (str_starts_with(head, STR("\xff\xfe")) || str_starts_with(head, STR("\xfe\xff"))) {
+    if (is_utf16_marked(head)) {
         r->failed = true;
         r->at = r->len;
         return err_set(err, ERR_UNSUPPORTED,
@@ -280,8 +290,12 @@ static bool is_formula(struct str field)
            decimal_parse(field, 0, &ignored) == DECIMAL_BAD;
 }
 
-static bool needs_quotes(struct str field, char separator)
+/* The first field of a row must also not read as no row at all (when empty and alone), nor as a
+ * byte order mark. */
+static bool needs_quotes(struct str field, char separator, bool first)
 {
+    if (first && (field.len == 0 || is_utf8_marked(field) || is_utf16_marked(field)))
+        return true;
     return str_find_char(field, separator, 0) >= 0 || str_find_char(field, '"', 0) >= 0 ||
            str_find_char(field, '\n', 0) >= 0 || str_find_char(field, '\r', 0) >= 0;
 }
@@ -292,8 +306,7 @@ void csv_add_field(struct buf *out, struct str field, char separator, bool first
 
     if (!first)
         buf_add_byte(out, separator);
-    /* An empty first field is quoted: alone on its line it would read as no row at all. */
-    if (!formula && !needs_quotes(field, separator) && !(first && field.len == 0)) {
+    if (!formula && !needs_quotes(field, separator, first)) {
         buf_add_str(out, field);
         return;
     }

@@ -241,6 +241,24 @@ START_TEST(a_field_is_quoted_where_it_must_be_and_no_formula_leaves)
 }
 END_TEST
 
+START_TEST(a_first_field_never_reads_as_a_byte_order_mark)
+{
+    static const char *const fields[] = { "\xef\xbb\xbf"
+                                          "a",
+                                          "\xff\xfe"
+                                          "a",
+                                          "\xfe\xff" };
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        CLEANUP(buf_release) struct buf text = { 0 }, got = { 0 }, expected = { 0 };
+        csv_add_field(&text, str_from(fields[i]), ',', true);
+        read_all(buf_str(&text), ',', &got);
+        buf_addf(&expected, "1:[%s]", fields[i]);
+        ck_assert_str_eq(buf_cstr(&got), buf_cstr(&expected));
+    }
+}
+END_TEST
+
 static uint32_t next_random(uint32_t *state)
 {
     *state = *state * 1664525 + 1013904223;
@@ -309,6 +327,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_file_that_cannot_be_read_is_a_system_error_each_time);
     tcase_add_loop_test(tc, a_field_is_quoted_where_it_must_be_and_no_formula_leaves, 0,
                         ARRAY_LEN(written));
+    tcase_add_test(tc, a_first_field_never_reads_as_a_byte_order_mark);
     tcase_add_test(tc, what_is_written_reads_back_whatever_it_is);
     tcase_add_test(tc, rows_read_the_same_wherever_a_block_ends);
 }

@@ -75,6 +75,34 @@ START_TEST(any_bytes_make_a_key_the_empty_one_too)
 }
 END_TEST
 
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* A second word equal to what the first left of the state makes it zero, whatever the first was. */
+START_TEST(keys_of_one_hash_are_told_apart)
+{
+    CLEANUP(map_release) struct map map = { 0 };
+    uint64_t hash = 0;
+
+    for (uint64_t first = 1; first <= 100; first++) {
+        uint64_t state = UINT64_C(0x9e3779b97f4a7c15) ^ 16;
+        uint64_t words[2] = { first, mix(state ^ first, UINT64_C(0xff51afd7ed558ccd)) };
+        struct str key = { (const char *)words, sizeof(words) };
+        if (first > 1)
+            ck_assert_uint_eq(map_hash(key), hash);
+        hash = map_hash(key);
+        map_put(&map, key, NULL)->value = first;
+    }
+    ck_assert_uint_eq(map.len, 100);
+    for (uint64_t i = 0; i < 100; i++)
+        ck_assert_uint_eq(map_find(&map, map.entries[i].key)->value, i + 1);
+}
+END_TEST
+
 START_TEST(the_hash_depends_on_every_bit_and_the_length)
 {
     char key[33] = "0123456789abcdefghijklmnopqrstuv";
@@ -126,6 +154,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, putting_again_gives_the_old_entry);
     tcase_add_test(tc, keys_are_copied_and_keep_their_order);
     tcase_add_test(tc, any_bytes_make_a_key_the_empty_one_too);
+    tcase_add_test(tc, keys_of_one_hash_are_told_apart);
     tcase_add_test(tc, the_hash_depends_on_every_bit_and_the_length);
     tcase_add_test(tc, low_bits_of_the_hash_spread);
     tcase_add_test(tc, a_released_map_is_empty_and_ready);
