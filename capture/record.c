@@ -1,0 +1,280 @@
+#include "config.h"
+
+#include "capture/record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/uuid.h"
+#include "capture/exchange_fields.h"
+
+#define PIECE_BYTES (1u << 20) /* of a body without arrival times, per frame */
+
+static void add_member(struct buf *out, const struct exchange *x, const struct exchange_field *f)
+{
+    const void *at = (const char *)x + f->offset;
+
+    switch (f->kind) {
+    case FIELD_TEXT:
+        if (((const struct str *)at)->len)
+            journal_add_field(out, exchange_field_frame_name(f), *(const struct str *)at);
+        break;
+    case FIELD_TIME:
+        if (*(const int64_t *)at >= 0)
+            journal_add_field_int(out, exchange_field_frame_name(f), *(const int64_t *)at);
+        break;
+    case FIELD_COUNT:
+        if (*(const uint64_t *)at)
+            journal_add_field_int(out, exchange_field_frame_name(f),
+                                  (int64_t) * (const uint64_t *)at);
+        break;
+    case FIELD_FLAG:
+        if (*(const bool *)at)
+            journal_add_field_int(out, exchange_field_frame_name(f), 1);
+        break;
+    }
+}
+
+static void add_members(struct buf *out, const struct exchange *x, enum field_frame where)
+{
+    for (size_t i = 0; i < exchange_field_count; i++)
+        if (exchange_fields[i].where == where)
+            add_member(out, x, &exchange_fields[i]);
+}
+
+/* A request target as it may stand in a request line: blanks and control characters escaped. */
+static void add_target(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c <= 0x20 || c == 0x7f)
+            buf_addf(out, "%%%02X", c);
+        else
+            buf_add_byte(out, (char)c);
+    }
+}
+
+/* Copies s with the bytes that would break the line apart replaced. */
+static void add_line_text(struct buf *out, struct str s, const char *bad, char instead)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        buf_add_byte(out, c == '\0' || strchr(bad, c) ? instead : c);
+    }
+}
+
+static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str name = headers[i].name.len ? headers[i].name : STR("_");
+        buf_add_text(out, "\r\n");
+        buf_add_byte(out,
+                     strchr("\r\n", name.ptr[0]) ? '_' : name.ptr[0]); /* may be ':' (HTTP/2) */
+        add_line_text(out, str_sub(name, 1, SIZE_MAX), ":\r\n", '_');
+        buf_add_text(out, ": ");
+        add_line_text(out, headers[i].value, "\r\n", ' ');
+    }
+}
+
+static bool has_request_head(const struct exchange *x)
+{
+    return x->method.len || x->path.len || x->query.len || x->request_header_count;
+}
+
+static void add_request_head(struct buf *out, const struct exchange *x)
+{
+    add_line_text(out, x->method, " \t\r\n", '_');
+    buf_add_byte(out, ' ');
+    add_target(out, x->path);
+    if (x->query.len) {
+        buf_add_byte(out, '?');
+        add_target(out, x->query);
+    }
+    buf_add_text(out, " HTTP/1.1");
+    add_header_lines(out, x->request_headers, x->request_header_count);
+}
+
+/* The texts of BEGIN, REQUEST, RESPONSE_HEAD and END, one after another in one buffer. */
+struct texts {
+    struct buf bytes;
+    size_t begin_end, request_end, response_end;
+};
+
+static struct str text_between(const struct texts *t, size_t from, size_t to)
+{
+    return str_sub(buf_str(&t->bytes), from, to - from);
+}
+
+static int add_end_fields(struct buf *out, const struct exchange *x, struct err *err)
+{
+    add_members(out, x, FRAME_END);
+    journal_add_field_int(out, FIELD_TIMES_GIVEN, 1);
+    if (!x->chunk_count && x->response_body.len)
+        journal_add_field_int(out, FIELD_CHUNKS_UNTIMED, 1);
+    if (!x->request_body_encoded)
+        journal_add_field_int(out, FIELD_REQUEST_DECODED, 1);
+    if (!x->response_body_encoded)
+        journal_add_field_int(out, FIELD_RESPONSE_DECODED, 1);
+    if (x->transport_error != ERROR_CLASS_NONE)
+        journal_add_field(out, FIELD_TRANSPORT_ERROR,
+                          str_from(error_class_name(x->transport_error)));
+    if (x->body_note)
+        journal_add_field(out, FIELD_BODY_NOTE, str_from(x->body_note));
+    if (x->status && !x->response_header_count)
+        journal_add_field_int(out, FIELD_STATUS, x->status);
+    if (str_eq(x->origin, STR(ORIGIN_ROWS))) {
+        CLEANUP(buf_release) struct buf facts = { 0 };
+        exchange_facts_to_json(&x->facts, &facts);
+        if (facts.len > RECORD_HEAD_BYTES_MAX)
+            return err_set(err, ERR_LIMIT, "its facts hold more than %u bytes",
+                           RECORD_HEAD_BYTES_MAX);
+        journal_add_field(out, FIELD_FACTS, buf_str(&facts));
+    }
+    return 0;
+}
+
+static int check_limits(const struct exchange *x, struct err *err)
+{
+    uint64_t chunk_bytes = 0;
+
+    if (x->started_us < 0 || (uint64_t)x->started_us >= RECORD_STARTED_MAX_US)
+        return err_set(err, ERR_USAGE, "its time lies outside the years 1970 to 9999");
+    if (x->request_body.len > EXCHANGE_BODY_BYTES_MAX ||
+        x->response_body.len > EXCHANGE_BODY_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "a body is larger than %u bytes", EXCHANGE_BODY_BYTES_MAX);
+    if (x->request_header_count > EXCHANGE_HEADERS_MAX ||
+        x->response_header_count > EXCHANGE_HEADERS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d headers", EXCHANGE_HEADERS_MAX);
+    if (x->status < 0 || x->status > 999)
+        return err_set(err, ERR_USAGE, "status %d is no HTTP status", x->status);
+    for (size_t i = 0; i < x->chunk_count; i++) {
+        if (x->chunks[i].bytes > x->response_body.len - chunk_bytes)
+            return err_set(err, ERR_USAGE, "its chunks hold more bytes than the answer has");
+        chunk_bytes += x->chunks[i].bytes;
+    }
+    if (x->chunk_count && chunk_bytes != x->response_body.len)
+        return err_set(err, ERR_USAGE, "its chunks hold %" PRIu64 " of the answer's %zu bytes",
+                       chunk_bytes, x->response_body.len);
+    return 0;
+}
+
+static size_t text_bytes(const struct exchange *x)
+{
+    size_t total = x->method.len + x->path.len + x->query.len;
+
+    for (size_t i = 0; i < exchange_field_count; i++)
+        if (exchange_fields[i].kind == FIELD_TEXT)
+            total += ((const struct str *)((const char *)x + exchange_fields[i].offset))->len;
+    for (size_t i = 0; i < x->request_header_count; i++)
+        total += x->request_headers[i].name.len + x->request_headers[i].value.len;
+    for (size_t i = 0; i < x->response_header_count; i++)
+        total += x->response_headers[i].name.len + x->response_headers[i].value.len;
+    return total;
+}
+
+static int make_texts(const struct exchange *x, struct texts *t, struct err *err)
+{
+    char id[UUID_TEXT_BYTES];
+
+    journal_add_field(&t->bytes, "id", str_from(uuid_format(x->id, id)));
+    add_members(&t->bytes, x, FRAME_BEGIN);
+    t->begin_end = t->bytes.len;
+    if (has_request_head(x))
+        add_request_head(&t->bytes, x);
+    t->request_end = t->bytes.len;
+    if (x->response_header_count) {
+        buf_addf(&t->bytes, "HTTP/1.1 %03d", x->status);
+        add_header_lines(&t->bytes, x->response_headers, x->response_header_count);
+    }
+    t->response_end = t->bytes.len;
+    return add_end_fields(&t->bytes, x, err);
+}
+
+/* One exchange being appended. */
+struct appending {
+    struct journal_writer *journal;
+    uint64_t sequence;
+};
+
+static int append(const struct appending *a, enum journal_frame_type type, uint64_t at_us,
+                  struct str payload, struct err *err)
+{
+    struct journal_frame f = {
+        .type = type, .sequence = a->sequence, .at_us = at_us, .payload = payload
+    };
+
+    return journal_append(a->journal, &f, err);
+}
+
+static int append_pieces(const struct appending *a, enum journal_frame_type type, uint64_t at_us,
+                         struct str body, struct err *err)
+{
+    for (size_t at = 0; at < body.len; at += PIECE_BYTES)
+        if (append(a, type, at_us, str_sub(body, at, PIECE_BYTES), err) < 0)
+            return -1;
+    return 0;
+}
+
+static int append_chunks(const struct appending *a, const struct exchange *x, struct err *err)
+{
+    size_t at = 0;
+
+    if (!x->chunk_count)
+        return append_pieces(a, JOURNAL_CHUNK, 0, x->response_body, err);
+    for (size_t i = 0; i < x->chunk_count; i++) {
+        struct str chunk = str_sub(x->response_body, at, (size_t)x->chunks[i].bytes);
+        at += chunk.len;
+        do { /* once, unless the chunk is larger than a frame can be */
+            struct str piece = str_sub(chunk, 0, JOURNAL_BODY_BYTES_MAX);
+            if (append(a, JOURNAL_CHUNK, x->chunks[i].offset_us, piece, err) < 0)
+                return -1;
+            chunk = str_sub(chunk, piece.len, SIZE_MAX);
+        } while (chunk.len);
+    }
+    return 0;
+}
+
+static uint64_t known_time(int64_t us)
+{
+    return us < 0 ? 0 : (uint64_t)us;
+}
+
+static int append_frames(const struct appending *a, const struct exchange *x, const struct texts *t,
+                         struct err *err)
+{
+    uint64_t request_us = known_time(x->request_us);
+
+    if (append(a, JOURNAL_BEGIN, (uint64_t)x->started_us, text_between(t, 0, t->begin_end), err) <
+        0)
+        return -1;
+    if (t->request_end > t->begin_end &&
+        append(a, JOURNAL_REQUEST, 0, text_between(t, t->begin_end, t->request_end), err) < 0)
+        return -1;
+    if (append_pieces(a, JOURNAL_REQUEST_BODY, request_us, x->request_body, err) < 0)
+        return -1;
+    if (t->response_end > t->request_end &&
+        append(a, JOURNAL_RESPONSE_HEAD, known_time(x->head_us),
+               text_between(t, t->request_end, t->response_end), err) < 0)
+        return -1;
+    if (append_chunks(a, x, err) < 0)
+        return -1;
+    return append(a, JOURNAL_END, known_time(x->end_us),
+                  text_between(t, t->response_end, t->bytes.len), err);
+}
+
+int record_append(struct journal_writer *j, const struct exchange *x, struct err *err)
+{
+    struct texts t = { 0 };
+    struct appending a = { j, journal_sequence(j) };
+
+    if (check_limits(x, err) < 0)
+        return -1;
+    if (text_bytes(x) > RECORD_HEAD_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "heads and fields hold more than %u bytes",
+                       RECORD_HEAD_BYTES_MAX);
+    int r = make_texts(x, &t, err);
+    if (r == 0)
+        r = append_frames(&a, x, &t, err);
+    buf_release(&t.bytes);
+    return r;
+}
