@@ -60,6 +60,14 @@ static void add_heading(const char *text, bool bold, struct buf *out)
     buf_addf(out, bold ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
 }
 
+static void add_title(const char *path, const char *summary, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf line = { 0 };
+
+    buf_addf(&line, "weir %s - %s", path, summary);
+    help_wrap(buf_str(&line), INDENT, 0, HELP_COLUMNS, out);
+}
+
 /* "  left      right", the right part wrapped in its column. */
 static void add_entry(struct str left, struct str right, struct buf *out)
 {
@@ -111,7 +119,7 @@ bool help_group(struct str path, bool bold, struct buf *out)
     for (const struct command_group *g = command_groups; g->path; g++) {
         if (!str_eq(path, str_from(g->path)))
             continue;
-        buf_addf(out, "weir %s - %s\n", g->path, g->summary);
+        add_title(g->path, g->summary, out);
         add_heading("Commands", bold, out);
         add_commands(path, out);
         add_exit_hint(out);
@@ -181,7 +189,7 @@ static void add_description(struct str rest, struct buf *out)
 
 void help_command(const struct command *c, bool bold, struct buf *out)
 {
-    buf_addf(out, "weir %s - %s\n", c->path, c->summary);
+    add_title(c->path, c->summary, out);
     add_heading("Usage", bold, out);
     add_usage(c, out);
     add_heading("Options", bold, out);
