@@ -1,0 +1,603 @@
+#include "config.h"
+
+#include "capture/redact.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/jscan.h"
+
+/* Deeper values of a credential answer are not looked into: such answers are two levels deep. */
+#define BODY_DEPTH_MAX 32
+
+enum how {
+    KEEP,          /* harmless, though its name may look otherwise */
+    WHOLE,         /* the value is the credential */
+    AUTHORIZATION, /* "Bearer TOKEN", "Basic ...", "AWS4-HMAC-SHA256 Credential=..., ..." */
+    URL,           /* a URL or path whose query may hold one */
+    SUBPROTOCOLS,  /* OpenAI's browsers pass the key as "openai-insecure-api-key.KEY" */
+};
+
+/* name ends with '*' for a prefix.  caller: the value says who calls; earlier rows rank better. */
+struct header_row {
+    const char *name;
+    enum how how;
+    bool caller;
+};
+
+static const struct header_row header_rows[] = {
+    {"x-weir-key",                          WHOLE,         true },
+    { "authorization",                      AUTHORIZATION, true },
+    { "x-api-key",                          WHOLE,         true }, /* Anthropic */
+    { "api-key",                            WHOLE,         true }, /* Azure OpenAI */
+    { "x-goog-api-key",                     WHOLE,         true },
+    { "ocp-apim-subscription-key",          WHOLE,         true }, /* Azure API Management */
+    { "x-litellm-api-key",                  AUTHORIZATION, true },
+    { "x-portkey-api-key",                  WHOLE,         true },
+    { "helicone-auth",                      AUTHORIZATION, true },
+    { "cf-aig-authorization",               AUTHORIZATION, true },
+    { "sec-websocket-protocol",             SUBPROTOCOLS,  true },
+    { "proxy-authorization",                AUTHORIZATION, false},
+    { "cookie",                             WHOLE,         false},
+    { "cookie2",                            WHOLE,         false},
+    { "set-cookie",                         WHOLE,         false},
+    { "set-cookie2",                        WHOLE,         false},
+    { "x-amz-security-token",               WHOLE,         false},
+    { "x-amzn-bedrock-security-token",      WHOLE,         false},
+    { "x-goog-iap-jwt-assertion",           WHOLE,         false},
+    { "x-ms-token-*",                       WHOLE,         false}, /* App Service sign-in */
+    { "x-ms-client-principal",              WHOLE,         false},
+    { "dpop",                               WHOLE,         false}, /* RFC 9449 */
+    { "x-forwarded-client-cert",            WHOLE,         false},
+    { "authentication-info",                WHOLE,         false},
+    { "www-authenticate",                   KEEP,          false}, /* a question, no answer */
+    { "proxy-authenticate",                 KEEP,          false},
+    { "idempotency-key",                    KEEP,          false},
+    { "x-idempotency-key",                  KEEP,          false},
+    { "openai-idempotency-key",             KEEP,          false},
+    { "x-stainless-*",                      KEEP,          false},
+    { "surrogate-key",                      KEEP,          false},
+    { "x-cache-key",                        KEEP,          false},
+    { "sec-websocket-key",                  KEEP,          false}, /* a nonce */
+    { ":path",                              URL,           true }, /* HTTP/2, as browsers log */
+    { "referer",                            URL,           false},
+    { "origin",                             URL,           false},
+    { "location",                           URL,           false},
+    { "content-location",                   URL,           false},
+    { "operation-location",                 URL,           false},
+    { "x-goog-upload-url",                  URL,           false},
+    { "x-goog-upload-control-url",          URL,           false},
+    { "x-original-url",                     URL,           false},
+    { "x-rewrite-url",                      URL,           false},
+    { "x-forwarded-uri",                    URL,           false},
+    { "x-envoy-original-path",              URL,           false},
+    { "x-litellm-call-id",                  KEEP,          false},
+    { "x-litellm-trace-id",                 KEEP,          false},
+    { "x-litellm-session-id",               KEEP,          false},
+    { "x-litellm-tags",                     KEEP,          false},
+    { "x-litellm-timeout",                  KEEP,          false},
+    { "x-litellm-stream-timeout",           KEEP,          false},
+    { "x-litellm-num-retries",              KEEP,          false},
+    { "x-litellm-end-user-id",              KEEP,          false},
+    { "x-litellm-customer-id",              KEEP,          false},
+    { "x-litellm-enable-message-redaction", KEEP,          false},
+    { "x-litellm-response-cost",            KEEP,          false},
+    { "x-litellm-response-cost-original",   KEEP,          false},
+    { "x-litellm-response-duration-ms",     KEEP,          false},
+    { "x-litellm-overhead-duration-ms",     KEEP,          false},
+    { "x-litellm-model-id",                 KEEP,          false},
+    { "x-litellm-model-group",              KEEP,          false},
+    { "x-litellm-model-region",             KEEP,          false},
+    { "x-litellm-version",                  KEEP,          false},
+    { "x-litellm-cache-key",                KEEP,          false},
+    { "x-litellm-key-spend",                KEEP,          false},
+    { "x-litellm-key-max-budget",           KEEP,          false},
+    { "x-litellm-key-tpm-limit",            KEEP,          false},
+    { "x-litellm-key-rpm-limit",            KEEP,          false},
+    { "x-litellm-attempted-retries",        KEEP,          false},
+    { "x-litellm-attempted-fallbacks",      KEEP,          false},
+    { "x-litellm-max-retries",              KEEP,          false},
+    { "x-litellm-max-fallbacks",            KEEP,          false},
+    { "x-litellm-*",                        WHOLE,         false},
+    { "x-portkey-provider",                 KEEP,          false},
+    { "x-portkey-trace-id",                 KEEP,          false},
+    { "x-portkey-span-*",                   KEEP,          false},
+    { "x-portkey-metadata",                 KEEP,          false},
+    { "x-portkey-cache*",                   KEEP,          false},
+    { "x-portkey-request-timeout",          KEEP,          false},
+    { "x-portkey-retry-*",                  KEEP,          false},
+    { "x-portkey-last-used-option-*",       KEEP,          false},
+    { "x-portkey-custom-host",              URL,           false},
+    { "x-portkey-*",                        WHOLE,         false}, /* configs hold keys */
+};
+
+/* What the names of credentials we have not heard of end with; '-' and '_' are the same here. */
+static const char *const credential_endings[] = {
+    "authorization", "bearer",         "apikey",    "-auth",        "-key",
+    "-token",        "-secret",        "-password", "-passwd",      "-passphrase",
+    "-credential",   "-credentials",   "-jwt",      "-assertion",   "-signature",
+    "-cookie",       "-access-key-id", "-otp",      "-private-pem",
+};
+
+/* Query parameters that endings do not find, and those they find wrongly.  Rank after headers. */
+static const struct header_row query_rows[] = {
+    {"key",                   WHOLE, true }, /* Google */
+    { "api_key",              WHOLE, true },
+    { "api-key",              WHOLE, true },
+    { "apikey",               WHOLE, true },
+    { "subscription-key",     WHOLE, true },
+    { "access_token",         WHOLE, true },
+    { "token",                WHOLE, true },
+    { "x-amz-credential",     WHOLE, true }, /* its first part: see redact_parameter */
+    { "x-goog-credential",    WHOLE, true },
+    { "awsaccesskeyid",       WHOLE, true },
+    { "googleaccessid",       WHOLE, false},
+    { "auth",                 WHOLE, false},
+    { "jwt",                  WHOLE, false},
+    { "code",                 WHOLE, false}, /* OAuth; Azure Functions */
+    { "sig*",                 WHOLE, false}, /* "sig" of an Azure shared access signature, ... */
+    { "secret",               WHOLE, false},
+    { "password",             WHOLE, false},
+    { "passwd",               WHOLE, false},
+    { "pwd",                  WHOLE, false},
+    { "assertion",            WHOLE, false},
+    { "code_verifier",        WHOLE, false},
+    { "x-amz-security-token", WHOLE, false},
+    { "x-amz-signature",      WHOLE, false},
+    { "x-goog-signature",     WHOLE, false},
+    { "page_token",           KEEP,  false},
+    { "next_page_token",      KEEP,  false},
+    { "pagetoken",            KEEP,  false},
+};
+
+enum {
+    RANK_QUERY = ARRAY_LEN(header_rows) + 1, /* any header says better who calls */
+    RANK_USERINFO = RANK_QUERY + ARRAY_LEN(query_rows) + 1,
+};
+
+/* Authentication schemes whose name may stay in front of the fingerprint: any other first word
+ * may itself be the credential. */
+static const char *const schemes[] = { "Bearer", "Basic", "Digest", "Token", "Key", "ApiKey" };
+
+static const char *const credential_paths[] = {
+    "/realtime/client_secrets",
+    "/realtime/sessions",
+    "/realtime/transcription_sessions",
+    "/oauth/token",
+    "/oauth2/token",
+    "/oauth2/v2.0/token",
+    "/v1/token",
+    "/token",
+    "/getAccessToken",
+};
+
+/* Members of such answers whose string, or whose object's strings, are credentials. */
+static const char *const credential_members[] = {
+    "client_secret", "access_token", "refresh_token", "id_token",
+    "assertion",     "accessToken",  "refreshToken",  "client_assertion",
+};
+
+static struct str concat(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+
+    char *to = arena_alloc(arena, len + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len)
+            memcpy(to + at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+    }
+    return (struct str){ to, len };
+}
+
+/* "weir:" and the fingerprint; an empty value hides nothing and one already marked stays. */
+static struct str fingerprint(const struct key *k, struct arena *arena, struct str secret,
+                              int caller_rank, struct redact_caller *caller)
+{
+    struct str mark = STR(REDACT_MARK);
+    char hex[FINGERPRINT_TEXT_BYTES];
+
+    if (secret.len == 0)
+        return secret;
+    if (str_starts_with(secret, mark) && secret.len == mark.len + sizeof(hex) - 1 &&
+        hex_decode(str_sub(secret, mark.len, secret.len), (uint8_t[8]){ 0 }, 8) == 0)
+        snprintf(hex, sizeof(hex), "%.*s", STR_ARG(str_sub(secret, mark.len, secret.len)));
+    else
+        key_fingerprint(k, "key", secret, hex);
+
+    if (caller && caller_rank && (!caller->rank || caller_rank < caller->rank)) {
+        caller->rank = caller_rank;
+        memcpy(caller->key_id, hex, sizeof(hex));
+    }
+    return concat(arena,
+                  (struct str[]){
+                      mark, {hex, sizeof(hex) - 1}
+    },
+                  2);
+}
+
+static bool name_matches(const char *pattern, struct str name)
+{
+    struct str p = str_from(pattern);
+    if (p.ptr[p.len - 1] == '*')
+        return str_istarts_with(name, str_sub(p, 0, p.len - 1));
+    return str_ieq(name, p);
+}
+
+/* The tail of name, '_' read as '-', ASCII case ignored. */
+static bool ends_like(struct str name, const char *ending)
+{
+    size_t len = strlen(ending);
+    if (name.len < len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name.ptr[name.len - len + i];
+        c = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+        if (c != ending[i])
+            return false;
+    }
+    return true;
+}
+
+static bool looks_like_credential(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(credential_endings); i++)
+        if (ends_like(name, credential_endings[i]))
+            return true;
+    return false;
+}
+
+static const struct header_row *row_find(const struct header_row *rows, size_t count,
+                                         struct str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (name_matches(rows[i].name, name))
+            return &rows[i];
+    return NULL;
+}
+
+/* The value after `name=` in an AWS authorization, up to ',' or '/' or blank; empty if absent. */
+static struct str aws_field(struct str value, const char *name, const char *ends)
+{
+    ptrdiff_t at = str_find(value, str_from(name), 0);
+    if (at < 0)
+        return (struct str){ 0 };
+    size_t from = (size_t)at + strlen(name), to = from;
+    while (to < value.len && !strchr(ends, value.ptr[to]))
+        to++;
+    return str_sub(value, from, to - from);
+}
+
+/* "/20261122/us-east-1/bedrock/aws4_request", the scope behind an access key id: a date, then
+ * names. Anything else behind an id may be part of a secret. */
+static bool is_scope(struct str s)
+{
+    struct str rest = s, part;
+    bool ended = false;
+
+    for (int i = 0; str_split(&rest, '/', &part); i++) {
+        for (size_t k = 0; k < part.len; k++)
+            if (!strchr(i == 1 ? "0123456789" : "abcdefghijklmnopqrstuvwxyz0123456789-_",
+                        part.ptr[k]))
+                return false;
+        if ((i == 0) != (part.len == 0) || (i == 1 && part.len != 8) || ended)
+            return false;
+        ended = i > 1 && str_ends_with(part, STR("4_request"));
+    }
+    return ended;
+}
+
+/* What follows id in value up to the next ',' or blank. */
+static struct str scope_after(struct str value, struct str id)
+{
+    size_t from = (size_t)(id.ptr - value.ptr) + id.len, to = from;
+    while (to < value.len && value.ptr[to] != ',' && value.ptr[to] != ' ')
+        to++;
+    return str_sub(value, from, to - from);
+}
+
+/* AWS SigV4: keeps scheme, date, region and the list of signed headers; the access key id is the
+ * caller's credential (the signature proves it and differs from call to call). */
+static struct str redact_sigv4(const struct key *k, struct arena *arena, struct str value, int rank,
+                               struct redact_caller *caller)
+{
+    struct str id = aws_field(value, "Credential=", "/, ");
+    struct str signature = aws_field(value, "Signature=", ", ");
+
+    if (id.len == 0 || signature.len == 0 || signature.ptr < id.ptr ||
+        !is_scope(scope_after(value, id)))
+        return fingerprint(k, arena, value, rank, caller);
+
+    struct str parts[] = {
+        {value.ptr,        (size_t)(id.ptr - value.ptr)             },
+        fingerprint(k, arena, id, rank, caller),
+        { id.ptr + id.len, (size_t)(signature.ptr - id.ptr) - id.len},
+        fingerprint(k, arena, signature, 0, NULL),
+    };
+    /* Nothing follows the signature in any known client; what might is left out. */
+    return concat(arena, parts, ARRAY_LEN(parts));
+}
+
+static struct str redact_authorization(const struct key *k, struct arena *arena, struct str value,
+                                       int rank, struct redact_caller *caller)
+{
+    value = str_trim(value);
+    if (str_istarts_with(value, STR("AWS4-")))
+        return redact_sigv4(k, arena, value, rank, caller);
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        struct str scheme = str_from(schemes[i]);
+        if (value.len > scheme.len && value.ptr[scheme.len] == ' ' &&
+            str_istarts_with(value, scheme)) {
+            struct str token = str_trim(str_sub(value, scheme.len, value.len));
+            struct str parts[] = { str_sub(value, 0, scheme.len + 1),
+                                   fingerprint(k, arena, token, rank, caller) };
+            return concat(arena, parts, 2);
+        }
+    }
+    return fingerprint(k, arena, value, rank, caller);
+}
+
+static struct str redact_subprotocols(const struct key *k, struct arena *arena, struct str value,
+                                      int rank, struct redact_caller *caller)
+{
+    static const char *const marks[] = { "openai-insecure-api-key.", "openai-ephemeral-user-id." };
+    struct str rest = value, head, ret = STR("");
+
+    while (str_split(&rest, ',', &head)) {
+        struct str part = str_trim(head);
+        for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+            struct str mark = str_from(marks[i]);
+            if (str_istarts_with(part, mark))
+                part = concat(
+                    arena,
+                    (struct str[]){ mark, fingerprint(k, arena, str_sub(part, mark.len, part.len),
+                                                      i == 0 ? rank : 0, caller) },
+                    2);
+        }
+        ret = concat(arena, (struct str[]){ ret, ret.len ? STR(", ") : STR(""), part }, 3);
+    }
+    return ret;
+}
+
+struct str redact_header(const struct key *k, struct arena *arena, struct call_header header,
+                         struct redact_caller *caller)
+{
+    const struct header_row *row = row_find(header_rows, ARRAY_LEN(header_rows), header.name);
+    if (!row)
+        return looks_like_credential(header.name) ? fingerprint(k, arena, header.value, 0, NULL)
+                                                  : header.value;
+
+    int rank = row->caller ? (int)(row - header_rows) + 1 : 0;
+    switch (row->how) {
+    case KEEP:
+        return header.value;
+    case WHOLE:
+        return fingerprint(k, arena, str_trim(header.value), rank, caller);
+    case AUTHORIZATION:
+        return redact_authorization(k, arena, header.value, rank, caller);
+    case URL:
+        return redact_url(k, arena, header.value, row->caller ? caller : NULL);
+    case SUBPROTOCOLS:
+        return redact_subprotocols(k, arena, header.value, rank, caller);
+    }
+    assert(!"a row without a way");
+    return (struct str){ 0 };
+}
+
+void redact_headers(const struct key *k, struct arena *arena, struct call_header *headers,
+                    size_t count, struct redact_caller *caller)
+{
+    for (size_t i = 0; i < count; i++)
+        headers[i].value = redact_header(k, arena, headers[i], caller);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 32);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static struct str percent_decode(struct arena *arena, struct str s)
+{
+    char *to = arena_alloc(arena, s.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '%' && i + 2 < s.len && hex_value(s.ptr[i + 1]) >= 0 &&
+            hex_value(s.ptr[i + 2]) >= 0) {
+            to[len++] = (char)(hex_value(s.ptr[i + 1]) << 4 | hex_value(s.ptr[i + 2]));
+            i += 2;
+        } else {
+            to[len++] = s.ptr[i];
+        }
+    }
+    return (struct str){ to, len };
+}
+
+/* The value of one query parameter.  The fingerprint is of the decoded value: "?key=" and
+ * "x-goog-api-key:" of one key give one key_id. */
+static struct str redact_parameter(const struct key *k, struct arena *arena, struct str name,
+                                   struct str value, struct redact_caller *caller)
+{
+    struct str plain = percent_decode(arena, name);
+    const struct header_row *row = row_find(query_rows, ARRAY_LEN(query_rows), plain);
+
+    if (row ? row->how == KEEP : !looks_like_credential(plain))
+        return value;
+
+    int rank = row && row->caller ? RANK_QUERY + (int)(row - query_rows) : 0;
+    struct str secret = percent_decode(arena, value);
+    if (str_iends_with(plain, STR("-credential"))) {
+        ptrdiff_t slash = str_find_char(secret, '/', 0);
+        struct str rest = str_sub(secret, slash > 0 ? (size_t)slash : secret.len, secret.len);
+        if (is_scope(rest)) { /* "AKIA.../20261122/us-east-1/bedrock/aws4_request" */
+            struct str id = fingerprint(k, arena, str_sub(secret, 0, (size_t)slash), rank, caller);
+            return concat(arena, (struct str[]){ id, rest }, 2);
+        }
+    }
+    return fingerprint(k, arena, secret, rank, caller);
+}
+
+struct str redact_query(const struct key *k, struct arena *arena, struct str query,
+                        struct redact_caller *caller)
+{
+    struct buf out = { 0 };
+    size_t at = 0;
+
+    while (at < query.len) {
+        size_t end = at;
+        while (end < query.len && query.ptr[end] != '&' && query.ptr[end] != ';')
+            end++;
+        struct str pair = str_sub(query, at, end - at);
+        ptrdiff_t eq = str_find_char(pair, '=', 0);
+        if (eq >= 0) {
+            struct str name = str_sub(pair, 0, (size_t)eq);
+            buf_add(&out, pair.ptr, (size_t)eq + 1);
+            buf_add_str(&out, redact_parameter(k, arena, name,
+                                               str_sub(pair, (size_t)eq + 1, pair.len), caller));
+        } else {
+            buf_add_str(&out, pair);
+        }
+        if (end < query.len)
+            buf_add_byte(&out, query.ptr[end]);
+        at = end + 1;
+    }
+    struct str ret = arena_str(arena, buf_str(&out));
+    buf_release(&out);
+    return ret;
+}
+
+struct str redact_url(const struct key *k, struct arena *arena, struct str url,
+                      struct redact_caller *caller)
+{
+    ptrdiff_t hash = str_find_char(url, '#', 0);
+    if (hash >= 0)
+        url = str_sub(url, 0, (size_t)hash);
+
+    ptrdiff_t mark = str_find_char(url, '?', 0);
+    struct str base = mark >= 0 ? str_sub(url, 0, (size_t)mark) : url;
+    struct str query = mark >= 0 ? str_sub(url, (size_t)mark + 1, url.len) : STR("");
+
+    struct str scheme = STR("");
+    ptrdiff_t slashes = str_find(base, STR("//"), 0);
+    if (slashes >= 0 && (slashes == 0 || base.ptr[slashes - 1] == ':')) {
+        scheme = str_sub(base, 0, (size_t)slashes + 2);
+        base = str_sub(base, scheme.len, base.len);
+        ptrdiff_t slash = str_find_char(base, '/', 0);
+        size_t authority = slash >= 0 ? (size_t)slash : base.len;
+        for (size_t i = authority; i > 0; i--) {
+            if (base.ptr[i - 1] == '@') {
+                fingerprint(k, arena, str_sub(base, 0, i - 1), RANK_USERINFO, caller);
+                base = str_sub(base, i, base.len);
+                break;
+            }
+        }
+    }
+    struct str parts[] = { scheme, base, mark >= 0 ? STR("?") : STR(""),
+                           redact_query(k, arena, query, caller) };
+    return concat(arena, parts, ARRAY_LEN(parts));
+}
+
+bool redact_is_credential_path(struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(credential_paths); i++)
+        if (str_ends_with(path, str_from(credential_paths[i])))
+            return true;
+    return false;
+}
+
+struct body_walk {
+    const struct key *key;
+    struct jscan scan;
+    struct arena arena;
+    struct buf *out;
+    size_t copied; /* bytes of scan.text already in out */
+};
+
+static void walk_string(struct body_walk *w, struct str name, bool secret)
+{
+    struct str raw;
+    if (!jscan_string_raw(&w->scan, &raw, NULL))
+        return;
+    if (!secret && !(str_eq(name, STR("value")) && str_starts_with(raw, STR("ek_"))))
+        return;
+
+    size_t from = (size_t)(raw.ptr - w->scan.text.ptr);
+    buf_add(w->out, w->scan.text.ptr + w->copied, from - w->copied);
+    buf_add_str(w->out, fingerprint(w->key, &w->arena, raw, 0, NULL));
+    w->copied = from + raw.len;
+}
+
+static bool is_credential_member(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(credential_members); i++)
+        if (str_eq(name, str_from(credential_members[i])))
+            return true;
+    return false;
+}
+
+/* Walks one value; secret = every string in it is a credential. */
+static void walk_value(struct body_walk *w, struct str name, bool secret, int depth)
+{
+    struct str key;
+
+    if (depth > BODY_DEPTH_MAX) {
+        w->scan.failed = true;
+        return;
+    }
+    switch (jscan_peek(&w->scan)) {
+    case JSCAN_OBJECT:
+        jscan_enter_object(&w->scan);
+        while (jscan_next_member(&w->scan, &key))
+            walk_value(w, key, secret || is_credential_member(key), depth + 1);
+        break;
+    case JSCAN_ARRAY:
+        jscan_enter_array(&w->scan);
+        while (jscan_next_element(&w->scan))
+            walk_value(w, name, secret, depth + 1);
+        break;
+    case JSCAN_STRING:
+        walk_string(w, name, secret);
+        break;
+    default:
+        jscan_skip(&w->scan);
+    }
+}
+
+/* "a=b&c=d" with nothing in it that a form could not hold. */
+static bool is_form(struct str body)
+{
+    return body.len && str_find_char(body, '=', 0) > 0 && body.ptr[0] != '{' &&
+           body.ptr[0] != '[' && str_find_char(body, '\n', 0) < 0 &&
+           str_find_char(body, '"', 0) < 0 && str_find_char(body, ' ', 0) < 0;
+}
+
+int redact_body(const struct key *k, struct str body, struct buf *out)
+{
+    struct body_walk w = { .key = k, .out = out };
+    size_t before = out->len;
+    bool ok = true;
+
+    if (str_trim(body).len == 0) {
+        buf_add_str(out, body);
+    } else if (is_form(str_trim(body))) {
+        buf_add_str(out, redact_query(k, &w.arena, body, NULL));
+    } else {
+        jscan_init(&w.scan, body);
+        walk_value(&w, STR(""), false, 0);
+        ok = !w.scan.failed && jscan_at_end(&w.scan);
+        if (ok)
+            buf_add(out, body.ptr + w.copied, body.len - w.copied);
+        else
+            out->len = before;
+    }
+    arena_release(&w.arena);
+    return ok ? 0 : -1;
+}
