@@ -1,0 +1,88 @@
+/* conf - the YAML file that says what to do: weir-config(5).
+ *
+ * Which keys there are, and of what type, stands in tables (conf_keys): reading, the manual and a
+ * JSON Schema come from the same rows.  Unknown keys, wrong types and references to names that do
+ * not exist are ERR_USAGE with file:line:column and a hint.  Sections that this program knows but
+ * whose commands do not exist yet are accepted and listed as unread.
+ *
+ * Paths in the file are relative to the folder it lies in.  The module is not called config because
+ * every file's first include, "config.h", would then find it.
+ */
+#ifndef CAPTURE_CONF_H
+#define CAPTURE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "capture/attribution.h"
+
+#define CONF_BYTES_MAX (16u << 20)
+
+struct conf_upstream {
+    struct str name, url, api, arm;
+};
+
+struct conf_app {
+    struct exchange_who is; /* app is its name */
+    struct str owner, risk;
+};
+
+struct conf {
+    struct str archive_path;  /* "" = not said */
+    struct str key_file;      /* the organisation's key; "" = the archive's own */
+    const struct str *prices; /* overlay files, in order */
+    size_t price_count;
+    const struct conf_upstream *upstreams;
+    size_t upstream_count;
+    const struct conf_app *apps;
+    size_t app_count;
+    struct attribution *attribution; /* never NULL; owned */
+    const struct str *unread;        /* top-level sections that no command reads yet */
+    size_t unread_count;
+    struct arena arena; /* holds all of the above */
+};
+
+/* name is what messages call the input; folder ("" = the current one) is what paths are relative
+ * to. */
+int conf_parse(struct str text, const char *name, const char *folder, struct conf **ret,
+               struct err *err);
+int conf_load(const char *path, struct conf **ret, struct err *err);
+void conf_free(struct conf *c);
+DEFINE_CLEANUP(struct conf, conf_free)
+
+/* The schema as data. */
+enum conf_type {
+    CONF_STRING,
+    CONF_PATH,     /* a string; relative to the file's folder */
+    CONF_URL,      /* "http://..." or "https://..." */
+    CONF_SIZE,     /* "256MiB", "64KiB", bytes */
+    CONF_DURATION, /* "15m", "90d" */
+    CONF_MONEY,    /* "4000 USD" */
+    CONF_PERCENTS, /* [50%, 80%, 100%] */
+    CONF_CHOICE,   /* one of choices */
+    CONF_PATTERNS, /* a string or a list of strings */
+    CONF_PATHS,    /* a path or a list of paths */
+    CONF_LABELS,   /* a map from any name to patterns */
+    CONF_MAP,      /* of keys */
+    CONF_NAMED,    /* a map from any name to maps of keys */
+    CONF_LIST,     /* of maps of keys */
+    CONF_LATER,    /* a section of commands to come: not looked at */
+};
+
+struct conf_key {
+    const char *name; /* NULL ends a table */
+    enum conf_type type;
+    const char *help;            /* one line, no full stop */
+    const struct conf_key *keys; /* MAP, NAMED, LIST */
+    const char *const *choices;  /* CHOICE */
+};
+
+/* The top level. */
+const struct conf_key *conf_keys(void);
+
+#endif

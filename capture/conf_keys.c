@@ -1,0 +1,306 @@
+/* The keys of the configuration and the check of a document against them. */
+#include "config.h"
+
+#include "capture/conf_keys.h"
+
+#include "base/decimal.h"
+#include "base/nearest.h"
+#include "base/timestamp.h"
+
+#define KEYS_MAX 32 /* of one map */
+
+static const char *const durabilities[] = { "batch", "strict", "relaxed", NULL };
+static const char *const arms[] = { "direct", "gateway", NULL };
+static const char *const risks[] = { "low", "medium", "high", NULL };
+
+static const struct conf_key segment_keys[] = {
+    {"bytes",                                   CONF_SIZE, "seal a segment when it holds this much", NULL, NULL },
+    { "age", CONF_DURATION, "seal a segment when it is this old", NULL, NULL },
+    { 0                                    },
+};
+static const struct conf_key archive_keys[] = {
+    {"path",                                                            CONF_PATH, "the archive's folder", NULL, NULL },
+    { "key_file",                                           CONF_PATH, "the key for fingerprints, shared by an organisation's archives", NULL,
+     NULL },
+    { "durability",                                                             CONF_CHOICE, "how soon what is recorded is on disk", NULL, durabilities },
+    { "segment",                                                       CONF_MAP, "when to seal", segment_keys, NULL },
+    { 0},
+};
+static const struct conf_key secret_keys[] = {
+    {"env",                                     CONF_STRING, "the environment variable that holds it", NULL, NULL },
+    { "file", CONF_PATH, "the file that holds it", NULL, NULL },
+    { 0                                    },
+};
+static const struct conf_key upstream_keys[] = {
+    {"url",                                   CONF_URL, "where it is", NULL, NULL },
+    { "api",                          CONF_STRING, "which provider's interface it speaks", NULL, NULL },
+    { "arm",                                   CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
+    { "key",                                  CONF_MAP, "the credential to send it", secret_keys, NULL },
+    { 0},
+};
+static const struct conf_key budget_keys[] = {
+    {"day",             CONF_MONEY, "allowed a day", NULL, NULL },
+    { "week",  CONF_MONEY, "allowed a week", NULL, NULL },
+    { "month",             CONF_MONEY, "allowed a month", NULL, NULL },
+    { "alert_at",           CONF_PERCENTS, "shares of the budget at which to speak up", NULL, NULL },
+    { 0},
+};
+static const struct conf_key app_keys[] = {
+    {"team",                      CONF_STRING, "who runs it", NULL, NULL },
+    { "business_unit",              CONF_STRING, "who pays for it", NULL, NULL },
+    { "environment",                       CONF_STRING, "production, staging or another", NULL, NULL },
+    { "purpose",            CONF_STRING, "what it is for", NULL, NULL },
+    { "owner",          CONF_STRING, "whom to ask", NULL, NULL },
+    { "risk",                       CONF_CHOICE, "how much depends on it", NULL, risks },
+    { "budget",              CONF_MAP, "what it may cost", budget_keys, NULL },
+    { 0},
+};
+static const struct conf_key attribution_keys[] = {
+    {"path_prefix",                             CONF_PATTERNS, "if the path is this or lies below it", NULL, NULL },
+    { "host",   CONF_PATTERNS, "if the host called matches", NULL, NULL },
+    { "key_id",                                     CONF_PATTERNS, "if the credential has this fingerprint", NULL, NULL },
+    { "app_header",                                   CONF_PATTERNS, "if the header x-weir-app matches", NULL, NULL },
+    { "user_agent",             CONF_PATTERNS, "if the client's name matches", NULL, NULL },
+    { "network",                                     CONF_PATTERNS, "if the client's address lies in it", NULL, NULL },
+    { "upstream",                                 CONF_PATTERNS, "if it went to this upstream", NULL, NULL },
+    { "provider", CONF_PATTERNS, "if this provider answered", NULL, NULL },
+    { "model",                                     CONF_PATTERNS, "if the model matches", NULL, NULL },
+    { "end_user",                             CONF_PATTERNS, "if the end user is this one", NULL, NULL },
+    { "label",       CONF_LABELS, "if labels of the record match", NULL, NULL },
+    { "app",                                     CONF_STRING, "then the app is this", NULL, NULL },
+    { "team",                             CONF_STRING, "then the team is this", NULL, NULL },
+    { "business_unit",           CONF_STRING, "then the business unit is this", NULL, NULL },
+    { "environment",                                     CONF_STRING, "then the environment is this", NULL, NULL },
+    { "purpose",                                CONF_STRING, "then the purpose is this", NULL, NULL },
+    { "set_end_user",     CONF_STRING, "then the end user is this", NULL, NULL },
+    { 0                                    },
+};
+static const struct conf_key top_keys[] = {
+    {"archive",                               CONF_MAP, "where records are kept", archive_keys, NULL },
+    { "upstreams",               CONF_NAMED, "providers and gateways, by name", upstream_keys, NULL },
+    { "apps",                                   CONF_NAMED, "applications, by name", app_keys, NULL },
+    { "attribution",                            CONF_LIST, "rules that say who caused a call", attribution_keys, NULL },
+    { "prices",      CONF_PATHS, "price files on top of the price book", NULL, NULL },
+    { "listen",                                   CONF_LATER, "where the proxy listens", NULL, NULL },
+    { "policy",                                 CONF_LATER, "access, limits and routes", NULL, NULL },
+    { "limits",                CONF_LATER, "rates", NULL, NULL },
+    { "redaction",                                   CONF_LATER, "what to take out of bodies", NULL, NULL },
+    { "retention",                          CONF_LATER, "how long to keep what", NULL, NULL },
+    { "alerts",     CONF_LATER, "what to speak up about", NULL, NULL },
+    { "replay",                                   CONF_LATER, "what-if scenarios", NULL, NULL },
+    { "migrate",                               CONF_LATER, "the move behind a gateway", NULL, NULL },
+    { 0},
+};
+
+const struct conf_key *conf_keys(void)
+{
+    return top_keys;
+}
+
+static int check_map(const struct yaml *y, const struct yaml_node *n, const struct conf_key *keys,
+                     struct err *err);
+
+static int want_map(const struct yaml *y, const struct yaml_node *n, const char *of,
+                    struct err *err)
+{
+    if (n->kind == YAML_MAP)
+        return 0;
+    return yaml_err(y, n, err, "expected a map of %s, got %s", of,
+                    n->kind == YAML_LIST ? "a list" : "a single value");
+}
+
+static int check_text(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    struct str text;
+    if (yaml_str(y, n, &text, err) < 0)
+        return -1;
+    if (text.len == 0)
+        return yaml_err(y, n, err, "expected a value, got nothing: leave the key out instead");
+    return 0;
+}
+
+static int check_url(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    if (check_text(y, n, err) < 0)
+        return -1;
+    if (!str_starts_with(n->text, STR("http://")) && !str_starts_with(n->text, STR("https://")))
+        return yaml_err(y, n, err, "expected a URL (https://host/path), got '%.*s'",
+                        STR_ARG(n->text));
+    if (str_find_char(n->text, '@', 0) >= 0)
+        return yaml_err(y, n, err, "a URL may not hold credentials: use key: {env: NAME}");
+    return 0;
+}
+
+static int check_size(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    static const char *const units[] = { "", "B", "KiB", "MiB", "GiB", "TiB" };
+    size_t digits = 0;
+    int64_t number;
+
+    if (check_text(y, n, err) < 0)
+        return -1;
+    while (digits < n->text.len && n->text.ptr[digits] >= '0' && n->text.ptr[digits] <= '9')
+        digits++;
+    struct str unit = str_trim(str_sub(n->text, digits, n->text.len));
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        known = known || str_eq(unit, str_from(units[i]));
+    if (!known || !str_to_i64(str_sub(n->text, 0, digits), &number))
+        return yaml_err(y, n, err, "expected a size such as 256MiB, got '%.*s'", STR_ARG(n->text));
+    return 0;
+}
+
+static int check_duration(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    int64_t us;
+    if (check_text(y, n, err) < 0)
+        return -1;
+    if (!duration_parse(n->text, &us))
+        return yaml_err(y, n, err, "expected a duration such as 15m or 90d, got '%.*s'",
+                        STR_ARG(n->text));
+    return 0;
+}
+
+static int check_money(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    struct str rest, head;
+    i128 amount;
+
+    if (check_text(y, n, err) < 0)
+        return -1;
+    rest = n->text;
+    if (!str_split(&rest, ' ', &head) || decimal_parse(head, 12, &amount) != DECIMAL_OK ||
+        amount < 0 || !str_eq(str_trim(rest), STR("USD")))
+        return yaml_err(y, n, err, "expected an amount such as 4000 USD, got '%.*s'",
+                        STR_ARG(n->text));
+    return 0;
+}
+
+static int check_percents(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    if (n->kind != YAML_LIST)
+        return yaml_err(y, n, err, "expected a list such as [50%%, 100%%]");
+    for (const struct yaml_node *i = n->items; i; i = i->next) {
+        i128 value;
+        if (check_text(y, i, err) < 0)
+            return -1;
+        if (!str_ends_with(i->text, STR("%")) ||
+            decimal_parse(str_sub(i->text, 0, i->text.len - 1), 6, &value) != DECIMAL_OK ||
+            value <= 0)
+            return yaml_err(y, i, err, "expected a share such as 80%%, got '%.*s'",
+                            STR_ARG(i->text));
+    }
+    return 0;
+}
+
+static int check_patterns(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    if (n->kind == YAML_SCALAR)
+        return check_text(y, n, err);
+    if (n->kind == YAML_MAP || n->len == 0)
+        return yaml_err(y, n, err, "expected a value or a list of values");
+    for (const struct yaml_node *i = n->items; i; i = i->next)
+        if (check_text(y, i, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_labels(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    if (want_map(y, n, "labels", err) < 0)
+        return -1;
+    for (const struct yaml_node *i = n->items; i; i = i->next)
+        if (check_patterns(y, i, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_choice(const struct yaml *y, const struct yaml_node *n, const char *const *choices,
+                        struct err *err)
+{
+    if (check_text(y, n, err) < 0)
+        return -1;
+    for (size_t i = 0; choices[i]; i++)
+        if (str_eq(n->text, str_from(choices[i])))
+            return 0;
+
+    struct buf list = { 0 };
+    for (size_t i = 0; choices[i]; i++)
+        buf_addf(&list, "%s%s", i ? ", " : "", choices[i]);
+    const char *near = nearest_of(n->text, choices);
+    yaml_err(y, n, err, "expected one of %s, got '%.*s'%s%s%s", buf_cstr(&list), STR_ARG(n->text),
+             near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    buf_release(&list);
+    return -1;
+}
+
+typedef int (*check_fn)(const struct yaml *y, const struct yaml_node *n, struct err *err);
+
+/* Types that need nothing but the node. */
+static const check_fn plain_checks[] = {
+    [CONF_STRING] = check_text,
+    [CONF_PATH] = check_text,
+    [CONF_URL] = check_url,
+    [CONF_SIZE] = check_size,
+    [CONF_DURATION] = check_duration,
+    [CONF_MONEY] = check_money,
+    [CONF_PERCENTS] = check_percents,
+    [CONF_PATTERNS] = check_patterns,
+    [CONF_PATHS] = check_patterns,
+    [CONF_LABELS] = check_labels,
+    [CONF_LATER] = NULL,
+};
+
+static int check_maps(const struct yaml *y, const struct yaml_node *n, const struct conf_key *key,
+                      struct err *err)
+{
+    if (key->type == CONF_LIST && n->kind != YAML_LIST)
+        return yaml_err(y, n, err, "expected a list of rules (lines that begin with '- ')");
+    if (key->type == CONF_NAMED && want_map(y, n, key->name, err) < 0)
+        return -1;
+    for (const struct yaml_node *i = n->items; i; i = i->next) {
+        if (i->key && i->key->text.len == 0)
+            return yaml_err(y, i->key, err, "a name may not be empty");
+        if (check_map(y, i, key->keys, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_value(const struct yaml *y, const struct yaml_node *n, const struct conf_key *key,
+                       struct err *err)
+{
+    switch (key->type) {
+    case CONF_MAP:
+        return check_map(y, n, key->keys, err);
+    case CONF_NAMED:
+    case CONF_LIST:
+        return check_maps(y, n, key, err);
+    case CONF_CHOICE:
+        return check_choice(y, n, key->choices, err);
+    default:
+        return plain_checks[key->type] ? plain_checks[key->type](y, n, err) : 0;
+    }
+}
+
+static int check_map(const struct yaml *y, const struct yaml_node *n, const struct conf_key *keys,
+                     struct err *err)
+{
+    const char *known[KEYS_MAX + 1] = { 0 };
+    for (size_t i = 0; keys[i].name && i < KEYS_MAX; i++)
+        known[i] = keys[i].name;
+
+    if (want_map(y, n, "settings", err) < 0 || yaml_check_keys(y, n, known, err) < 0)
+        return -1;
+    for (size_t i = 0; keys[i].name; i++) {
+        const struct yaml_node *value = yaml_get(n, keys[i].name);
+        if (value && check_value(y, value, &keys[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int conf_check_keys(const struct yaml *y, const struct yaml_node *root, struct err *err)
+{
+    return check_map(y, root, top_keys, err);
+}

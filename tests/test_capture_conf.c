@@ -1,0 +1,159 @@
+/* A configuration that is wrong says where, and what to write instead. */
+#include "config.h"
+
+#include "capture/conf.h"
+
+#include <string.h>
+
+#include "check_main.h"
+
+static struct conf *parse(const char *text, struct err *err)
+{
+    struct conf *c = NULL;
+    return conf_parse(str_from(text), "weir.yaml", "/etc/weir", &c, err) == 0 ? c : NULL;
+}
+
+static struct conf *parse_good(const char *text)
+{
+    struct err err;
+    struct conf *c = parse(text, &err);
+    ck_assert_msg(c != NULL, "%s", err.text);
+    return c;
+}
+
+START_TEST(every_section_is_read)
+{
+    CLEANUP(conf_free)
+    struct conf *c = parse_good(
+        "archive: {path: ./archive, key_file: /keys/org, durability: strict,\n"
+        "          segment: {bytes: 256MiB, age: 15m}}\n"
+        "upstreams:\n"
+        "  openai: {url: \"https://api.openai.com\", api: openai}\n"
+        "  gw: {url: \"http://litellm:4000\", api: openai, arm: gateway, key: {env: GW_KEY}}\n"
+        "apps:\n"
+        "  bot: {team: support, business_unit: cx, environment: prod, purpose: answers,\n"
+        "        owner: a@x, risk: high, budget: {month: 4000 USD, alert_at: [50%, 100%]}}\n"
+        "attribution:\n"
+        "  - {path_prefix: /bot, app: bot}\n"
+        "  - {host: [a.example, b.example], upstream: gw, team: other}\n"
+        "  - {label: {metadata.team: x*, header.x-cost-center: [c1, c2]}, team: labelled}\n"
+        "prices: [contract.yaml, /p/two.yaml]\n"
+        "policy: {mode: observe}\n");
+
+    ck_assert(str_eq(c->archive_path, STR("/etc/weir/./archive")));
+    ck_assert(str_eq(c->key_file, STR("/keys/org")));
+    ck_assert_uint_eq(c->upstream_count, 2);
+    ck_assert(str_eq(c->upstreams[1].arm, STR("gateway")));
+    ck_assert_uint_eq(c->app_count, 1);
+    ck_assert(str_eq(c->apps[0].is.team, STR("support")));
+    ck_assert(str_eq(c->apps[0].owner, STR("a@x")));
+    ck_assert_uint_eq(c->price_count, 2);
+    ck_assert(str_eq(c->prices[0], STR("/etc/weir/contract.yaml")));
+    ck_assert(str_eq(c->prices[1], STR("/p/two.yaml")));
+    ck_assert_uint_eq(c->unread_count, 1);
+    ck_assert(str_eq(c->unread[0], STR("policy")));
+    ck_assert_uint_eq(attribution_header_count(c->attribution), 1);
+    ck_assert(str_eq(attribution_header(c->attribution, 0), STR("x-cost-center")));
+}
+END_TEST
+
+START_TEST(an_empty_file_is_a_configuration_that_says_nothing)
+{
+    CLEANUP(conf_free) struct conf *c = parse_good("# nothing yet\n");
+
+    ck_assert_uint_eq(c->app_count, 0);
+    ck_assert_uint_eq(c->archive_path.len, 0);
+    ck_assert_ptr_nonnull(c->attribution);
+}
+END_TEST
+
+START_TEST(json_is_accepted)
+{
+    CLEANUP(conf_free)
+    struct conf *c =
+        parse_good("{\"apps\": {\"a\": {\"team\": \"t\"}}, \"attribution\": [{\"app\": \"a\"}]}");
+    ck_assert_uint_eq(c->app_count, 1);
+}
+END_TEST
+
+/* What each wrong text must say: the place and a word of the hint. */
+static const struct {
+    const char *text, *place, *hint;
+} wrong[] = {
+    {"archve: {path: x}\n",                                       "weir.yaml:1:1",  "archive"              },
+    { "archive: {pth: x}\n",                                      "weir.yaml:1:11", "path"                 },
+    { "archive: x\n",                                             "weir.yaml:1:10", "expected a map"       },
+    { "archive: {segment: {bytes: lots}}\n",                      "weir.yaml:1:28", "256MiB"               },
+    { "archive: {segment: {age: soon}}\n",                        "weir.yaml:1:26", "15m"                  },
+    { "archive: {durability: strickt}\n",                         "weir.yaml:1:23", "did you mean 'strict'"},
+    { "upstreams:\n  a: {url: ftp://x}\n",                        "weir.yaml:2:12", "https://"             },
+    { "upstreams:\n  a: {url: \"https://u:p@x\"}\n",              "weir.yaml:2:12", "credentials"          },
+    { "upstreams: [a]\n",                                         "weir.yaml:1:12", "expected a map"       },
+    { "apps:\n  a: {team: [x]}\n",                                "weir.yaml:2:13", ""                     },
+    { "apps:\n  a: {budget: {month: 4000}}\n",                    "weir.yaml:2:23", "4000 USD"             },
+    { "apps:\n  a: {budget: {month: 4000 EUR}}\n",                "weir.yaml:2:23", "4000 USD"             },
+    { "apps:\n  a: {budget: {alert_at: [80]}}\n",                 "weir.yaml:2:27", "80%"                  },
+    { "apps:\n  a: {risk: extreme}\n",                            "weir.yaml:2:13", "low, medium, high"    },
+    { "attribution: {app: a}\n",                                  "weir.yaml:1:14", "expected a list"      },
+    { "apps: {bot: {}}\nattribution:\n  - {host: x, app: bit}\n", "weir.yaml:3:20",
+     "did you mean 'bot'"                                                                                  },
+    { "attribution:\n  - {host: x, app: nobody}\n",               "weir.yaml:2:20", "add it there first"   },
+    { "attribution:\n  - {upstream: gw, team: t}\n",              "weir.yaml:2:16", "upstreams"            },
+    { "attribution:\n  - {host: x}\n",                            "weir.yaml:2:5",  "sets nothing"         },
+    { "attribution:\n  - {hots: x, team: t}\n",                   "weir.yaml:2:6",  "host"                 },
+    { "attribution:\n  - {network: 10.0.0.0/33, team: t}\n",      "weir.yaml:2:15", "10.0.0.0/8"           },
+    { "attribution:\n  - {network: fe80::/129, team: t}\n",       "weir.yaml:2:15", "no network"           },
+    { "attribution:\n  - {key_id: sk-123, team: t}\n",            "weir.yaml:2:14", "16 hexadecimal"       },
+    { "attribution:\n  - {provider: opnai, team: t}\n",           "weir.yaml:2:16", "no provider"          },
+    { "attribution:\n  - {path_prefix: bot, team: t}\n",          "weir.yaml:2:19", "begins with '/'"      },
+    { "attribution:\n  - {model: [], team: t}\n",                 "weir.yaml:2:13", "a list of values"     },
+    { "attribution:\n  - {label: x, team: t}\n",                  "weir.yaml:2:13", "expected a map"       },
+    { "attribution:\n  - {host: \"\", team: t}\n",                "weir.yaml:2:12", "leave the key out"    },
+    { "prices: {a: b}\n",                                         "weir.yaml:1:9",  "list of values"       },
+    { "apps: {a: {team: t}\n",                                    "weir.yaml:",     ""                     },
+    { "- a\n",                                                    "weir.yaml:1:1",  "expected a map"       },
+};
+
+START_TEST(a_wrong_configuration_says_where_and_what_to_write)
+{
+    struct err err = { 0 };
+    CLEANUP(conf_free) struct conf *c = parse(wrong[_i].text, &err);
+
+    ck_assert_msg(c == NULL, "accepted: %s", wrong[_i].text);
+    ck_assert_msg(strncmp(err.text, wrong[_i].place, strlen(wrong[_i].place)) == 0, "%s", err.text);
+    ck_assert_msg(strstr(err.text, wrong[_i].hint) != NULL, "%s", err.text);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+}
+END_TEST
+
+static void check_table(const struct conf_key *keys, int depth)
+{
+    ck_assert_int_lt(depth, 8);
+    for (; keys->name; keys++) {
+        ck_assert_msg(keys->help && *keys->help && keys->help[strlen(keys->help) - 1] != '.', "%s",
+                      keys->name);
+        bool nests = keys->type == CONF_MAP || keys->type == CONF_NAMED || keys->type == CONF_LIST;
+        ck_assert_msg(nests == (keys->keys != NULL), "%s", keys->name);
+        ck_assert_msg((keys->type == CONF_CHOICE) == (keys->choices != NULL), "%s", keys->name);
+        if (nests)
+            check_table(keys->keys, depth + 1);
+    }
+}
+
+START_TEST(every_row_of_the_table_is_complete)
+{
+    check_table(conf_keys(), 0);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, every_section_is_read);
+    tcase_add_test(tc, an_empty_file_is_a_configuration_that_says_nothing);
+    tcase_add_test(tc, json_is_accepted);
+    tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what_to_write, 0,
+                        ARRAY_LEN(wrong));
+    tcase_add_test(tc, every_row_of_the_table_is_complete);
+}
+
+CHECK_MAIN("capture/conf", add_tests)
