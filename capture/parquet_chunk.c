@@ -12,6 +12,9 @@
 #include "capture/bitpack.h"
 
 #define ZSTD_LEVEL 3
+/* For what hardly shrinks, as packed codes of random values do: at this level nothing is entropy
+ * coded, so that reading is a copy instead of most of a scan's time. */
+#define ZSTD_LEVEL_STORE (-100)
 
 /* Memory of a dictionary entry beside its bytes: entry, slots, alignment. */
 #define ENTRY_BYTES 64u
@@ -175,7 +178,9 @@ static struct plan plan_ints(const struct chunk *c, struct chunk_tools *t)
     if (!find_distinct(c, t))
         return plan;
     unsigned width = code_width(t->distinct_count);
-    size_t dictionary_bytes = t->distinct_count * (is_32(c) ? 4 : 8) + c->value_count * width / 8;
+    buf_clear(&t->packed);
+    encode_hybrid(&t->packed, t->codes, c->ints.len, width);
+    size_t dictionary_bytes = t->distinct_count * (is_32(c) ? 4 : 8) + t->packed.len;
     buf_clear(&t->packed);
     encode_delta(&t->packed, c->ints.ptr, c->ints.len, is_32(c));
     if (dictionary_bytes > t->packed.len)
@@ -210,6 +215,8 @@ static int add_page(struct chunk_tools *t, struct pq_page_header *header,
     buf_clear(&t->packed);
     char *to = buf_reserve(&t->packed, room);
     size_t len = ZSTD_compressCCtx(t->zstd, to, room, t->page.ptr, t->page.len, ZSTD_LEVEL);
+    if (!ZSTD_isError(len) && len > t->page.len - t->page.len / 8)
+        len = ZSTD_compressCCtx(t->zstd, to, room, t->page.ptr, t->page.len, ZSTD_LEVEL_STORE);
     if (ZSTD_isError(len))
         return err_set(err, ERR_LIMIT, "cannot compress: %s", ZSTD_getErrorName(len));
     header->present |= THRIFT_BIT(4);
@@ -287,13 +294,13 @@ static void add_values(const struct chunk *c, const struct plan *plan, const str
 {
     size_t count = s->value_end - s->value;
 
-    if (count == 0)
-        return;
     if (plan->encoding == PQ_RLE_DICTIONARY) {
         buf_add_byte(&t->page, (char)plan->width);
         encode_hybrid(&t->page, plan->codes + s->value, count, plan->width);
     } else if (plan->encoding == PQ_DELTA_BINARY_PACKED) {
         encode_delta(&t->page, c->ints.ptr + s->value, count, is_32(c));
+    } else if (count == 0) {
+        return;
     } else if (c->column.type == PARQUET_STRING) {
         buf_add(&t->page, c->plain.ptr + s->at, s->at_end - s->at);
     } else {

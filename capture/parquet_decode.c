@@ -124,13 +124,19 @@ static int open_codes(struct str in, struct hybrid *ret, struct err *err)
     return 0;
 }
 
+/* In lanes of 4 that the compiler turns into vectors; codes past the last are not looked at. */
 static bool all_below(const uint32_t *codes, size_t count, size_t limit)
 {
-    uint32_t bad = 0;
-
-    for (size_t i = 0; i < count; i++)
-        bad |= codes[i] >= limit;
-    return bad == 0;
+    if (limit > UINT32_MAX)
+        return true;
+    uint32_t bad[4] = { 0 }, top = (uint32_t)limit;
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (size_t lane = 0; lane < 4; lane++)
+            bad[lane] |= codes[i + lane] >= top;
+    for (; i < count; i++)
+        bad[0] |= codes[i] >= top;
+    return (bad[0] | bad[1] | bad[2] | bad[3]) == 0;
 }
 
 int decode_codes(struct str in, size_t count, size_t limit, uint32_t *ret, struct err *err)
@@ -271,15 +277,16 @@ static int delta_open(struct str in, size_t count, unsigned bits, struct delta *
     return 0;
 }
 
-static int64_t delta_value(const struct delta *d)
+/* INT32 computes modulo 2^32, and so does INT64 modulo 2^64. */
+static int64_t delta_value(uint64_t value, unsigned bits)
 {
-    return d->bits == 32 ? (int32_t)(uint32_t)d->last : (int64_t)d->last;
+    return bits == 32 ? (int32_t)(uint32_t)value : (int64_t)value;
 }
 
 /* Up to wanted values of one miniblock whose bytes are at d->at. */
 static void delta_mini(struct delta *d, size_t wanted, unsigned width, uint64_t min, int64_t *ret)
 {
-    uint64_t offsets[256];
+    uint64_t offsets[256], last = d->last;
     const uint8_t *packed = d->at;
 
     for (size_t i = 0; i < wanted;) {
@@ -287,11 +294,14 @@ static void delta_mini(struct delta *d, size_t wanted, unsigned width, uint64_t 
         bitpack_get64(packed, groups_of(n), width, offsets);
         packed += groups_of(n) * width;
         for (size_t k = 0; k < n; k++) {
-            d->last += min + offsets[k];
-            ret[i + k] = delta_value(d);
+            last += min + offsets[k];
+            ret[i + k] = (int64_t)last;
         }
         i += n;
     }
+    for (size_t i = 0; i < wanted && d->bits == 32; i++)
+        ret[i] = delta_value((uint64_t)ret[i], 32);
+    d->last = last;
 }
 
 /* One block: up to wanted values; miniblocks past the last value have no bytes. */
@@ -309,7 +319,8 @@ static int delta_block(struct delta *d, size_t wanted, int64_t *ret, struct err 
         /* A last miniblock may be cut after the values it has, as some writers do. */
         uint64_t needed = groups_of(n) * *widths;
         uint64_t left = (uint64_t)(d->end - d->at);
-        if (*widths > d->bits || needed > left)
+        /* DuckDB does not wrap at 32 bits and needs 33 of them; modulo 2^32 it is the same. */
+        if (*widths > 64 || needed > left)
             return err_set(err, ERR_CORRUPT, "deltas reach beyond the page");
         delta_mini(d, n, *widths, (uint64_t)unzigzag(min), ret + done);
         d->at += bytes < left ? bytes : left;
@@ -326,7 +337,7 @@ int decode_delta(struct str in, size_t count, unsigned bits, int64_t *ret, size_
     if (delta_open(in, count, bits, &d, err) < 0)
         return -1;
     if (count > 0)
-        ret[0] = delta_value(&d);
+        ret[0] = delta_value(d.last, bits);
     for (size_t i = 1; i < count; i += d.block_values) {
         size_t wanted = count - i < d.block_values ? count - i : d.block_values;
         if (delta_block(&d, wanted, ret + i, err) < 0)

@@ -27,6 +27,9 @@
  * make the search quadratic, and codes need not be distinct. */
 #define PROBES_MAX 32u
 
+/* Rows after which a column may count as one whose values hardly ever repeat. */
+#define UNIQUE_ROWS 4096u
+
 /* Everything that is kept from one chunk to the next. */
 struct parquet_values_store {
     uint8_t *nulls;
@@ -263,6 +266,25 @@ static uint32_t intern(struct parquet_values_store *s, struct str text)
     return (uint32_t)s->dictionary.len - 1;
 }
 
+/* Searching is not worth it where nearly all values are new. */
+static bool is_unique(const struct cursor *c)
+{
+    return c->rows >= UNIQUE_ROWS && c->s->dictionary.len > c->rows - c->rows / 16;
+}
+
+/* Gives the first count texts codes of their own; source is what they borrow from. */
+static void append_all(struct cursor *c, struct str source, size_t count)
+{
+    struct parquet_values_store *s = c->s;
+    struct str copy = arena_str(&s->strings, source);
+
+    for (size_t i = 0; i < count; i++) {
+        struct str text = { copy.ptr + (s->texts[i].ptr - source.ptr), s->texts[i].len };
+        s->codes[c->rows + i] = (uint32_t)s->dictionary.len;
+        vec_push(&s->dictionary, text);
+    }
+}
+
 static int intern_all(struct cursor *c, size_t count, struct err *err)
 {
     struct parquet_values_store *s = c->s;
@@ -314,7 +336,12 @@ static int coded_strings(struct cursor *c, struct str in, size_t count, struct e
 
 static int plain_strings(struct cursor *c, struct str in, size_t count, struct err *err)
 {
-    return decode_plain_strings(in, count, c->s->texts, err) < 0 ? -1 : intern_all(c, count, err);
+    if (decode_plain_strings(in, count, c->s->texts, err) < 0)
+        return -1;
+    if (!is_unique(c) || c->s->strings.total_bytes + in.len > STRINGS_BYTES_MAX)
+        return intern_all(c, count, err);
+    append_all(c, in, count);
+    return 0;
 }
 
 static int delta_length_strings(struct cursor *c, struct str in, size_t count, struct err *err)
@@ -361,7 +388,9 @@ static int decode_values(struct cursor *c, int32_t encoding, struct str in, size
         const struct decoder *d = &decoders[i];
         if (d->physical != c->meta->type || d->encoding != encoding)
             continue;
-        if (d->needs_dictionary && !c->has_dictionary && count > 0)
+        if (count == 0) /* some writers leave out even the head of an encoding */
+            return 0;
+        if (d->needs_dictionary && !c->has_dictionary)
             return err_set(err, ERR_CORRUPT, "dictionary codes without a dictionary");
         if (is_string(c) && !d->needs_dictionary)
             c->s->texts =
