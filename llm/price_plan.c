@@ -44,9 +44,7 @@ static const struct price_rate *dearer(const struct price_rate *a, const struct 
                : a;
 }
 
-/* Lays a tier's or level's own prices over those below.  Where it prices a whole but not the part
- * (batch lists input and output, not cached input), the part costs the dearer of its price below
- * and the whole's new price: a discount nobody promised is not assumed, nor is a surcharge lost. */
+/* Lays prices over those below; what they do not name stays as it was. */
 static struct draft overlay(const struct draft *below, const struct price_set *set)
 {
     struct draft d = *below;
@@ -55,11 +53,23 @@ static struct draft overlay(const struct draft *below, const struct price_set *s
         const struct price_rate *own = price_set_find(set, unit);
         if (own)
             d.rates[unit] = own;
-        else if (d.rates[unit])
-            d.rates[unit] = dearer(d.rates[unit], find_whole(set, unit));
     }
     if (has_variants(set))
         d.image_variants = set;
+    return d;
+}
+
+/* The same for a service tier.  Where it prices a whole but not the part (batch lists input and
+ * output, not cached input), the part costs the dearer of its standard price and the whole's new
+ * one: a discount nobody promised is not assumed, nor is a surcharge lost.  OpenAI's prompt caching
+ * guide says that its discount does not apply to batches, which is this very case. */
+static struct draft overlay_tier(const struct draft *below, const struct price_set *set)
+{
+    struct draft d = overlay(below, set);
+
+    for (int unit = 0; unit < PRICE_UNIT_COUNT; unit++)
+        if (below->rates[unit] && !price_set_find(set, unit))
+            d.rates[unit] = dearer(below->rates[unit], find_whole(set, unit));
     return d;
 }
 
@@ -136,7 +146,7 @@ static void plan_tier(struct price_file *f, const struct price_period *p,
     ret->tier = tier->name;
     open_schedule(f, ret, own_levels ? tier->levels : p->levels,
                   own_levels ? tier->level_count : p->level_count);
-    struct draft base = overlay(&standard[0], &tier->set);
+    struct draft base = overlay_tier(&standard[0], &tier->set);
     for (size_t i = 0; i <= ret->level_count; i++) {
         struct draft d = base;
         if (i > 0 && own_levels)

@@ -88,15 +88,15 @@ static const struct {
 } defended[] = {
     {"openai",    "gpt-oss-120b",                    6,
      "open weights: OpenAI's price list (developers.openai.com/api/docs/pricing) does not sell "
-     "it; "
+      "it; "
       "the set prices it as OpenRouter does"                                     },
     { "azure",    "gpt-oss-120b",                    6,
      "Azure sells it at 0.15/0.60 USD (azure.microsoft.com, Azure AI Foundry models); the set "
-     "falls "
+      "falls "
       "back to the OpenAI entry above"                                           },
     { "openai",   "gpt-4o-audio-preview-2024-12-17", 2,
      "audio input is 40 USD per million tokens (platform.openai.com/docs/pricing, audio tokens), "
-     "not "
+      "not "
       "the text price"                                                           },
     { "azure",    "gpt-4o-audio-preview-2024-12-17", 2, "as at OpenAI"           },
     { "google",   "gemini-2.0-flash-exp",            1,
@@ -104,7 +104,7 @@ static const struct {
       "experimental); 0 in LiteLLM's map until it was removed on 2026-03-12"     },
     { "deepseek", "deepseek-r1-distill-llama-70b",   2,
      "not a model of api.deepseek.com (api-docs.deepseek.com/quick_start/pricing): a Groq answer "
-     "read "
+      "read "
       "as DeepSeek's"                                                            },
     { "mistral",  "ministral-8b-latest",             1,
      "output is 0.10 USD like input (mistral.ai/pricing), not 1.00"              },
