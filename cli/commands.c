@@ -4,13 +4,36 @@
 
 /* One line per command, in the order of --help: declare it, then list it below. */
 
+extern const struct command command_analyze_prices_check;
+extern const struct command command_analyze_prices_import;
+extern const struct command command_analyze_prices_show;
+extern const struct command command_analyze_spend;
+extern const struct command command_capture_export;
+extern const struct command command_capture_import;
+extern const struct command command_capture_ls;
+extern const struct command command_capture_prune;
+extern const struct command command_capture_seal;
+extern const struct command command_capture_show;
+extern const struct command command_capture_verify;
+
 const struct command *const commands[] = {
+    &command_capture_import,
+    &command_capture_ls,
+    &command_capture_show,
+    &command_capture_verify,
+    &command_capture_seal,
+    &command_capture_export,
+    &command_capture_prune,
+    &command_analyze_spend,
+    &command_analyze_prices_show,
+    &command_analyze_prices_check,
+    &command_analyze_prices_import,
     NULL,
 };
 
 const struct command_group command_groups[] = {
-    {"capture",         "recorded traffic: into an archive, out of it, and whether it is whole"},
-    { "analyze",        "what the traffic cost, and who caused it"                             },
-    { "analyze prices", "the price book"                                                       },
-    { NULL,             NULL                                                                   },
+    {"capture",         "recorded traffic into an archive, out of it, and whether it is whole"},
+    { "analyze",        "what the traffic cost, and who caused it"                            },
+    { "analyze prices", "the price book"                                                      },
+    { NULL,             NULL                                                                  },
 };
