@@ -513,6 +513,45 @@ START_TEST(a_file_cut_or_flipped_anywhere_is_an_error_or_a_smaller_book)
 }
 END_TEST
 
+static void write_again(const char *text, struct buf *out)
+{
+    CLEANUP(price_file_free) struct price_file *file = NULL;
+    struct err err;
+
+    ck_assert_msg(price_file_parse(str_from(text), "again", &file, &err) == 0, "%s", err.text);
+    price_file_write(file, out);
+}
+
+START_TEST(what_is_written_reads_back_the_same)
+{
+    static const char *const texts[] = { price_sample, dated, two_makers };
+    CLEANUP(buf_release) struct buf once = { 0 }, twice = { 0 };
+
+    write_again(texts[_i], &once);
+    write_again(buf_cstr(&once), &twice);
+    ck_assert_str_eq(buf_cstr(&once), buf_cstr(&twice));
+    ck_assert(strstr(buf_cstr(&once), "per_million") != NULL);
+}
+END_TEST
+
+START_TEST(a_written_book_asks_the_same_prices)
+{
+    CLEANUP(price_book_free) struct price_book *b = NULL;
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    write_again(price_sample, &out);
+    price_load(&b, "written.yaml", buf_cstr(&out));
+    ck_assert_price(b, "0.00076", PROVIDER_OPENAI, "full-2x",
+                    .units = { USAGE_INPUT, 100, USAGE_CACHED_INPUT, 20, USAGE_CACHE_WRITE, 30,
+                               USAGE_CACHE_WRITE_1H, 10, USAGE_INPUT_AUDIO, 10 });
+    ck_assert_price(b, "0.01", PROVIDER_OPENAI, "fuller-1", .tier = "flex",
+                    .units = { USAGE_INPUT, 1000, USAGE_OUTPUT, 1000 });
+    ck_assert_price(b, "0.008008", PROVIDER_OPENAI, "full", .units = { USAGE_INPUT, 1001 });
+    ck_assert_price(b, "0.001", PROVIDER_OPENAI, "ear", .units = { USAGE_AUDIO_MS, 90000 });
+    ck_assert_price(b, "0.04", PROVIDER_OPENAI, "picture", .units = { USAGE_IMAGES, 1 });
+}
+END_TEST
+
 START_TEST(counts_beyond_all_bounds_do_not_overflow)
 {
     struct usage usage = { .present = UINT32_MAX };
@@ -608,6 +647,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_failed_load_leaves_the_book_as_it_was);
     tcase_add_loop_test(tc, a_mistake_is_named_with_its_place, 0, ARRAY_LEN(mistakes));
     tcase_add_test(tc, a_file_cut_or_flipped_anywhere_is_an_error_or_a_smaller_book);
+    tcase_add_loop_test(tc, what_is_written_reads_back_the_same, 0, 3);
+    tcase_add_test(tc, a_written_book_asks_the_same_prices);
     tcase_add_test(tc, counts_beyond_all_bounds_do_not_overflow);
     tcase_add_test(tc, threads_share_a_book);
 }
