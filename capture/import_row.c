@@ -13,6 +13,7 @@
 
 #define COST_SCALE_USD   PUSD_SCALE
 #define COST_SCALE_CENTS (PUSD_SCALE - 2)
+#define COST_END_PUSD    (INT64_C(1000000) * PUSD_PER_USD) /* what the ledger's column holds */
 #define STATUS_OK        200 /* of rows that say nothing else: they were answered and billed */
 
 void import_row_begin(struct import_row *row, const struct import_map *map)
@@ -242,8 +243,8 @@ static int use_cost(const struct import_row *row, struct import *im, struct err 
      * rounded. */
     if (decimal_parse(text, cents ? COST_SCALE_CENTS : COST_SCALE_USD, &cost) > DECIMAL_ROUNDED)
         return err_set(err, ERR_CORRUPT, "cost is '%.*s', not an amount", STR_ARG(text));
-    if (cost < 0 || cost > INT64_MAX)
-        return err_set(err, ERR_LIMIT, "cost is '%.*s': expected 0 to 9 million USD",
+    if (cost < 0 || cost >= COST_END_PUSD)
+        return err_set(err, ERR_LIMIT, "cost is '%.*s': expected 0 to less than a million USD",
                        STR_ARG(text));
     if (cost == 0 && row->map->zero_cost_unknown)
         return 0;

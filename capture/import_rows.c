@@ -188,21 +188,23 @@ static int read_table(struct reading *r, struct import_input *in, struct csv_rea
     bind_header(r, h);
     if (check_header(r, err) < 0)
         return -1;
-    while ((got = csv_reader_next(csv, &cells, &count, err)) > 0) {
+    while ((got = csv_reader_next(csv, &cells, &count, err)) != 0) {
         uint64_t line = csv_reader_line(csv);
-        if (count != r->field_count) {
-            err_set(err, ERR_CORRUPT, "has %zu fields where the header has %zu", count,
-                    r->field_count);
-            import_report(r->im, line, err->text);
-        } else if (read_cells(r, h, cells, line, err) < 0) {
-            return -1;
-        }
-        import_progress(r->im, in);
-    }
-    if (got < 0) {
         struct err under;
-        bool failed = import_input_failure(in, &under) < 0;
-        import_report(r->im, csv_reader_line(csv), failed ? under.text : err->text);
+        if (import_input_failure(in, &under) < 0 && got < 0) {
+            import_report(r->im, line, under.text);
+            return 0; /* the rows before the damage are in */
+        }
+        if (got > 0 && count != r->field_count)
+            got = err_set(err, ERR_CORRUPT, "has %zu fields where the header has %zu", count,
+                          r->field_count);
+        if (got < 0)
+            import_report(r->im, line, err->text);
+        else if (read_cells(r, h, cells, line, err) < 0)
+            return -1;
+        if (got < 0 && err->code != ERR_CORRUPT && err->code != ERR_LIMIT)
+            return 0;
+        import_progress(r->im, in);
     }
     return 0;
 }

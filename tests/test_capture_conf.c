@@ -3,8 +3,12 @@
 
 #include "capture/conf.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/file.h"
 #include "check_main.h"
 
 static struct conf *parse(const char *text, struct err *err)
@@ -126,12 +130,30 @@ START_TEST(a_wrong_configuration_says_where_and_what_to_write)
 }
 END_TEST
 
+static struct buf manual; /* weir-config(5) */
+
+/* The manual names a key in a list item or in running text: ".It Sy path", ".Sy env ,". */
+static bool manual_names(const char *key)
+{
+    struct str rest = buf_str(&manual), line, word;
+
+    while (str_split(&rest, '\n', &line)) {
+        bool names = str_starts_with(line, STR(".It Sy ")) || str_starts_with(line, STR(".Sy ")) ||
+                     str_starts_with(line, STR(".Ss "));
+        while (names && str_split(&line, ' ', &word))
+            if (str_eq(word, str_from(key)))
+                return true;
+    }
+    return false;
+}
+
 static void check_table(const struct conf_key *keys, int depth)
 {
     ck_assert_int_lt(depth, 8);
     for (; keys->name; keys++) {
         ck_assert_msg(keys->help && *keys->help && keys->help[strlen(keys->help) - 1] != '.', "%s",
                       keys->name);
+        ck_assert_msg(manual_names(keys->name), "weir-config(5) lacks '%s'", keys->name);
         bool nests = keys->type == CONF_MAP || keys->type == CONF_NAMED || keys->type == CONF_LIST;
         ck_assert_msg(nests == (keys->keys != NULL), "%s", keys->name);
         ck_assert_msg((keys->type == CONF_CHOICE) == (keys->choices != NULL), "%s", keys->name);
@@ -140,9 +162,16 @@ static void check_table(const struct conf_key *keys, int depth)
     }
 }
 
-START_TEST(every_row_of_the_table_is_complete)
+START_TEST(every_row_of_the_table_is_complete_and_in_the_manual)
 {
+    const char *top = getenv("top_srcdir"), *src = getenv("srcdir");
+    char path[1024];
+    struct err err;
+
+    snprintf(path, sizeof(path), "%s/doc/weir-config.5", top ? top : src ? src : ".");
+    ck_assert_msg(file_read(path, 1u << 20, &manual, &err) == 0, "%s", err.text);
     check_table(conf_keys(), 0);
+    buf_release(&manual);
 }
 END_TEST
 
@@ -153,7 +182,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, json_is_accepted);
     tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what_to_write, 0,
                         ARRAY_LEN(wrong));
-    tcase_add_test(tc, every_row_of_the_table_is_complete);
+    tcase_add_test(tc, every_row_of_the_table_is_complete_and_in_the_manual);
 }
 
 CHECK_MAIN("capture/conf", add_tests)

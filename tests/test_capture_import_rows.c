@@ -193,13 +193,14 @@ static const struct {
     { "2026-10-01,gpt-5,10,11,20,,",                 ""                               }, /* a part beyond its whole */
     { "2026-10-01,gpt-5,10,,20,free,",               "cost is 'free'"                 },
     { "2026-10-01,gpt-5,10,,20,-1,",                 "cost"                           },
-    { "2026-10-01,gpt-5,10,,20,1e9,",                "9 million"                      },
+    { "2026-10-01,gpt-5,10,,20,1e6,",                "a million"                      },
     { "someday,gpt-5,10,,20,,",                      "started_at is 'someday'"        },
     { ",gpt-5,10,,20,,",                             "carries no time"                },
     { "2026-10-01,gpt-5,10,,20,,many",               "requests is 'many'"             },
     { "2026-10-01,gpt-5,,,,,",                       "neither token counts nor a cost"},
     { "2026-10-01,gpt-5,10,,20",                     "5 fields where the header has 7"},
     { "2026-10-01,gpt-5,10,,20,,,x",                 "8 fields"                       },
+    { "2026-10-01,\"gpt\"-5,10,,20,,",               ""                               }, /* bytes behind a closing quote */
 };
 
 START_TEST(a_bad_row_is_named_and_those_around_it_are_kept)
@@ -458,6 +459,44 @@ START_TEST(openais_export_has_its_totals)
 }
 END_TEST
 
+START_TEST(every_target_is_in_the_manual_and_every_map_too)
+{
+    static const char *const targets[] = {
+#define X(constant, name) name,
+        IMPORT_TARGETS(X)
+#undef X
+#define X(constant, column, parent) column,
+            USAGE_UNITS(X)
+#undef X
+    };
+    CLEANUP(buf_release) struct buf manual = { 0 };
+    CLEANUP(dir_list_release) struct dir_list maps = { 0 };
+    char path[1100], word[128];
+    struct err err;
+
+    snprintf(path, sizeof(path), "%s/../../doc/weir-map.5", sample_maps());
+    ck_assert_msg(file_read(path, 1u << 20, &manual, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        ck_assert_int_eq(import_target_find(str_from(targets[i])), (int)i);
+        snprintf(word, sizeof(word), " %s", targets[i]);
+        ck_assert_msg(strstr(buf_cstr(&manual), word) != NULL, "weir-map(5) lacks '%s'",
+                      targets[i]);
+    }
+    ck_assert_int_eq(dir_list_read(sample_maps(), &maps, &err), 0);
+    ck_assert_uint_ge(maps.len, 10);
+    for (size_t i = 0; i < maps.len; i++) {
+        CLEANUP(import_map_free) struct import_map *m = NULL;
+        struct str name = str_sub(str_from(maps.names[i]), 0, strlen(maps.names[i]) - 5);
+        snprintf(path, sizeof(path), "%s/%s", sample_maps(), maps.names[i]);
+        ck_assert_msg(import_map_load(path, &m, &err) == 0, "%s", err.text);
+        ck_assert_msg(str_eq(m->name, name), "'%s' is not called as its file", maps.names[i]);
+        ck_assert_msg(m->detect_count > 0, "'%s' cannot be found", maps.names[i]);
+        snprintf(word, sizeof(word), " %.*s", STR_ARG(name));
+        ck_assert_msg(strstr(buf_cstr(&manual), word) != NULL, "weir-map(5) lacks '%s'", word);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -469,6 +508,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_map_of_ones_own_says_what_columns_mean);
     tcase_add_loop_test(tc, a_wrong_map_says_where_and_what_to_write, 0, ARRAY_LEN(wrong_maps));
     tcase_add_loop_test(tc, a_models_prefix_says_whose_it_is, 0, ARRAY_LEN(models));
+    tcase_add_test(tc, every_target_is_in_the_manual_and_every_map_too);
     tcase_add_test(tc, a_trace_with_relative_times_needs_to_know_when_it_was);
     tcase_add_test(tc, the_azure_trace_has_its_totals);
     tcase_add_test(tc, aiders_log_has_its_cost);
