@@ -167,6 +167,9 @@ int import_input_peek(struct import_input *in, struct str *ret, struct err *err)
         continue;
     if (in->out.len == in->at && import_input_failure(in, err) < 0)
         return -1;
+    if (in->taken + in->at == 0 &&
+        str_starts_with(buf_str(&in->out), STR("\xef\xbb\xbf"))) /* a byte order mark */
+        in->at = 3;
     *ret = str_sub(buf_str(&in->out), in->at, IMPORT_PEEK_BYTES);
     return 0;
 }

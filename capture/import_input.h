@@ -25,7 +25,8 @@ struct import_input;
 int import_input_open(const char *path, struct import_input **ret, struct err *err);
 void import_input_close(struct import_input *in);
 DEFINE_CLEANUP(struct import_input, import_input_close)
-/* Up to IMPORT_PEEK_BYTES of what comes first, without taking it; valid until the next call. */
+/* Up to IMPORT_PEEK_BYTES of what comes first, without taking it; valid until the next call.  A
+ * byte order mark at the very beginning is dropped. */
 int import_input_peek(struct import_input *in, struct str *ret, struct err *err);
 /* Decompressed bytes taken so far. */
 uint64_t import_input_bytes(const struct import_input *in);

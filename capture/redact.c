@@ -521,12 +521,18 @@ struct body_walk {
     size_t copied; /* bytes of scan.text already in out */
 };
 
-static void walk_string(struct body_walk *w, struct str name, bool secret)
+/* The answer of /realtime/client_secrets is {"value":"ek_...", ...}. */
+static bool is_client_secret(struct str name, struct str raw, int depth)
+{
+    return str_eq(name, STR("value")) && (depth == 1 || str_starts_with(raw, STR("ek_")));
+}
+
+static void walk_string(struct body_walk *w, struct str name, bool secret, int depth)
 {
     struct str raw;
     if (!jscan_string_raw(&w->scan, &raw, NULL))
         return;
-    if (!secret && !(str_eq(name, STR("value")) && str_starts_with(raw, STR("ek_"))))
+    if (!secret && !is_client_secret(name, raw, depth))
         return;
 
     size_t from = (size_t)(raw.ptr - w->scan.text.ptr);
@@ -564,7 +570,7 @@ static void walk_value(struct body_walk *w, struct str name, bool secret, int de
             walk_value(w, name, secret, depth + 1);
         break;
     case JSCAN_STRING:
-        walk_string(w, name, secret);
+        walk_string(w, name, secret, depth);
         break;
     default:
         jscan_skip(&w->scan);

@@ -282,11 +282,13 @@ START_TEST(compressed_files_are_read_and_a_cut_one_says_so)
 }
 END_TEST
 
-START_TEST(a_file_that_is_not_there_is_an_error)
+START_TEST(a_missing_file_is_an_error_and_an_empty_one_is_not)
 {
     sample_import(&sample, temp_path("nothing"), IMPORT_AUTO);
     ck_assert_int_eq(sample.result, -1);
     ck_assert_ptr_nonnull(strstr(sample.err.text, "nothing"));
+    sample_text(&sample, STR("\xef\xbb\xbf" LINE(1)), IMPORT_AUTO); /* a byte order mark */
+    ck_assert_stats(&sample, 1, 1, 0, 0);
     sample_text(&sample, STR(""), IMPORT_EXCHANGES);
     ck_assert_stats(&sample, 0, 0, 0, 0);
 }
@@ -372,7 +374,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_dropped_body_is_missing_and_an_empty_one_is_empty);
     tcase_add_test(tc, a_line_beyond_the_limit_costs_only_itself);
     tcase_add_test(tc, compressed_files_are_read_and_a_cut_one_says_so);
-    tcase_add_test(tc, a_file_that_is_not_there_is_an_error);
+    tcase_add_test(tc, a_missing_file_is_an_error_and_an_empty_one_is_not);
     tcase_add_test(tc, rules_see_the_head_the_labels_and_the_model);
     tcase_add_test(tc, all_recorded_exchanges_are_imported);
 }
