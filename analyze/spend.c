@@ -14,6 +14,7 @@ static const enum ledger_column needed[] = {
     LEDGER_PROVIDER,     LEDGER_MODEL,         LEDGER_BILLABLE,
     LEDGER_GEO,          LEDGER_VARIANT,       LEDGER_USAGE_SOURCE,
     LEDGER_SERVICE_TIER, LEDGER_REPORTED_COST, LEDGER_REPORTED_COST_FIELD,
+    LEDGER_PATH,
 };
 
 /* Codes of the block's dictionaries for what is compared on every row. */
@@ -144,11 +145,27 @@ static void note_suspicious(struct run *r, const struct block *b, size_t row, i1
     out->suspicious.len = SPEND_SUSPICIOUS_MAX;
 }
 
+/* Hugging Face routes by the first segment of the path, "/groq/v1/chat/completions", and passes on
+ * that provider's price. */
+static struct str route_of(enum provider provider, const struct block *b, size_t row)
+{
+    struct str path = block_str(b, LEDGER_PATH, row);
+    struct str first;
+
+    if (provider != PROVIDER_HUGGINGFACE || !str_starts_with(path, STR("/")))
+        return (struct str){ 0 };
+    path = str_sub(path, 1, path.len);
+    return str_split(&path, '/', &first) ? first : (struct str){ 0 };
+}
+
 static void table_price(const struct run *r, const struct block *b, size_t row,
                         const struct usage *usage, struct price_result *ret)
 {
+    enum provider provider =
+        (enum provider)r->codes.providers.ptr[b->columns[LEDGER_PROVIDER].codes[row]];
     struct price_query query = {
-        .provider = (enum provider)r->codes.providers.ptr[b->columns[LEDGER_PROVIDER].codes[row]],
+        .provider = provider,
+        .route = route_of(provider, b, row),
         .model = block_str(b, LEDGER_MODEL, row),
         .service_tier = block_str(b, LEDGER_SERVICE_TIER, row),
         .geo = block_str(b, LEDGER_GEO, row),
@@ -188,6 +205,9 @@ static void price_row(struct run *r, const struct block *b, size_t row, const st
     table_price(r, b, row, usage, &price);
     enum spend_cost pocket = choose_cost(r, b, row, &price);
     bool reported = pocket == SPEND_REPORTED || pocket == SPEND_GATEWAY;
+    for (size_t i = 0; !reported && i < PRICE_FLAG_COUNT; i++)
+        if (price.flags >> i & 1)
+            r->out->flagged[i] += s->requests;
     s->cost_pusd[pocket] = reported ? reported_pusd : price.cost_pusd;
     if (!reported && usage->present && price.status != PRICE_OK) {
         s->unpriced_requests = s->requests;

@@ -66,6 +66,8 @@ struct spend {
     VEC(struct spend_unpriced) unpriced;     /* most requests first */
     VEC(struct spend_suspicious) suspicious; /* dearest first, the first SPEND_SUSPICIOUS_MAX */
     size_t suspicious_count;
+    int64_t
+        flagged[PRICE_FLAG_COUNT]; /* requests priced from the table, per bit of enum price_flag */
     /* private */
     struct map groups, unpriced_models;
     struct arena arena;

@@ -118,6 +118,36 @@ static void print_sources(const struct spend *s, struct buf *out)
     buf_add_byte(out, '\n');
 }
 
+/* What was assumed in pricing from the table; the other flags change nothing that a reader of the
+ * sum must know. */
+static const struct assumption {
+    uint32_t flag; /* enum price_flag */
+    const char *name;
+    const char *text;
+} assumptions[] = {
+    {PRICE_TIER_ASSUMED,      "tier",             "their service tier has no price of its own: standard prices"},
+    { PRICE_PROVIDER_ASSUMED, "provider",
+     "provider not known: the price all first parties agree on"                                                },
+    { PRICE_CACHED_AT_INPUT,  "cached_at_input",  "no price for cached input: the input price"                 },
+    { PRICE_ELSEWHERE,        "billed_elsewhere",
+     "a part is billed by what no answer shows (capacity, sessions): not in the cost"                          },
+    { PRICE_AVERAGED,         "averaged",
+     "rows that sum several calls: long context judged by their average"                                       },
+};
+
+static int64_t assumed_requests(const struct spend *s, const struct assumption *a)
+{
+    return s->flagged[__builtin_ctz(a->flag)];
+}
+
+static void print_assumptions(const struct spend *s, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(assumptions); i++)
+        if (assumed_requests(s, &assumptions[i]))
+            buf_addf(out, "assumed: %" PRId64 " requests, %s\n",
+                     assumed_requests(s, &assumptions[i]), assumptions[i].text);
+}
+
 static void print_unpriced(const struct spend *s, struct buf *out)
 {
     if (s->unpriced.len == 0)
@@ -171,6 +201,7 @@ void spend_print_text(const struct spend *s, const struct spend_print_options *o
 
     print_table(s, out);
     print_sources(s, out);
+    print_assumptions(s, out);
     if (s->totals.unknown_requests)
         buf_addf(out,
                  "unknown usage: %" PRId64 " requests whose answer says nothing of tokens; "
@@ -307,6 +338,11 @@ void spend_print_json(const struct spend *s, const struct spend_print_options *o
     json_add_usd(out, "cost_usd", spend_cost(&s->unattributed));
     buf_add_byte(out, '}');
     json_add_suspicious(out, s);
+    json_add_key(out, "assumptions");
+    buf_add_byte(out, '{');
+    for (size_t i = 0; i < ARRAY_LEN(assumptions); i++)
+        json_add_int(out, assumptions[i].name, assumed_requests(s, &assumptions[i]));
+    buf_add_byte(out, '}');
     json_add_str(out, "tz", o->tz_name);
     json_add_str(out, "price_book", str_from(o->price_book_hash));
     buf_add_text(out, "}\n");

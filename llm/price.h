@@ -74,6 +74,7 @@ enum price_flag {
     PRICE_AVERAGED = 1 << 8,          /* a row of several calls: long context by their average */
     PRICE_DISCOUNTED = 1 << 9,
 };
+#define PRICE_FLAG_COUNT 10
 
 struct price_result {
     enum price_status status;
