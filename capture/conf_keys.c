@@ -46,13 +46,13 @@ static const struct conf_key budget_keys[] = {
     { 0},
 };
 static const struct conf_key app_keys[] = {
-    {"team",                      CONF_STRING, "who runs it", NULL, NULL },
-    { "business_unit",              CONF_STRING, "who pays for it", NULL, NULL },
-    { "environment",                       CONF_STRING, "production, staging or another", NULL, NULL },
-    { "purpose",            CONF_STRING, "what it is for", NULL, NULL },
-    { "owner",          CONF_STRING, "whom to ask", NULL, NULL },
-    { "risk",                       CONF_CHOICE, "how much depends on it", NULL, risks },
-    { "budget",              CONF_MAP, "what it may cost", budget_keys, NULL },
+    {"team",                            CONF_STRING, "who runs it", NULL, NULL },
+    { "business_unit",                    CONF_STRING, "who pays for it", NULL, NULL },
+    { "environment",                             CONF_STRING, "production, staging or another", NULL, NULL },
+    { "purpose",                  CONF_STRING, "what it is for", NULL, NULL },
+    { "owner",                CONF_STRING, "whom to ask", NULL, NULL },
+    { "risk",                             CONF_CHOICE, "how much depends on it", NULL, risks },
+    { "budget",                    CONF_MAP, "what it may cost", budget_keys, NULL },
     { 0},
 };
 static const struct conf_key attribution_keys[] = {
