@@ -12,7 +12,7 @@ struct str call_header_find(const struct call_header *headers, size_t count, con
     struct str wanted = str_from(name);
 
     for (size_t i = 0; i < count; i++)
-        if (str_ieq(headers[i].name, wanted))
+        if (headers[i].name.len == wanted.len && str_ieq(headers[i].name, wanted))
             return headers[i].value.ptr ? headers[i].value : STR("");
     return (struct str){ 0 };
 }
@@ -521,8 +521,13 @@ void call_read(const struct call *call, struct arena *arena, struct call_facts *
 {
     struct recognition recognised;
     struct request_facts asked;
-    struct reading r = { .call = call, .arena = arena, .facts = ret, .recognised = &recognised };
+    struct reading r;
 
+    memset(&r, 0, offsetof(struct reading, parts)); /* the parts are ten kilobytes, rarely used */
+    r.call = call;
+    r.arena = arena;
+    r.facts = ret;
+    r.recognised = &recognised;
     *ret = (struct call_facts){ .billable = true };
     recognise(call, arena, &recognised);
     request_read(call, arena, &asked);

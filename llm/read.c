@@ -192,9 +192,12 @@ static void take_member(struct reading *r, struct jscan *s, const struct member 
 
 bool read_member(struct reading *r, struct jscan *s, struct str key, const struct members *members)
 {
+    if (!key.len)
+        return false;
     for (size_t i = 0; i < members->count; i++) {
         const struct member *m = &members->rows[i];
-        if (m->name.len == key.len && memcmp(m->name.ptr, key.ptr, key.len) == 0) {
+        if (m->name.len == key.len && m->name.ptr[0] == key.ptr[0] &&
+            memcmp(m->name.ptr, key.ptr, key.len) == 0) {
             take_member(r, s, m);
             return true;
         }

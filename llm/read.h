@@ -102,16 +102,17 @@ struct part_counts {
 enum reading_flag {
     READING_BYOK = 1 << 0,
     READING_BACKGROUND = 1 << 1,
-    READING_DONE = 1 << 2,           /* the event that ends a stream was seen */
-    READING_ERROR_EVENT = 1 << 3,    /* an error inside an answer that began well */
-    READING_MALFORMED = 1 << 4,      /* some of it was not JSON */
-    READING_GROQ = 1 << 5,           /* x_groq was there */
-    READING_VLLM = 1 << 6,           /* members only vLLM sends */
-    READING_SHAPELESS = 1 << 7,      /* no API known yet: look at the shape */
-    READING_BORROW = 1 << 8,         /* texts of the event outlive it */
-    READING_TOOL_USAGE = 1 << 9,     /* the answer counted its own tool calls */
-    READING_STREAM = 1 << 10,        /* more than one event may come */
-    READING_BATCH_FREE = 1 << 11,    /* this batch line was not billed */
+    READING_DONE = 1 << 2,        /* the event that ends a stream was seen */
+    READING_ERROR_EVENT = 1 << 3, /* an error inside an answer that began well */
+    READING_MALFORMED = 1 << 4,   /* some of it was not JSON */
+    READING_GROQ = 1 << 5,        /* x_groq was there */
+    READING_VLLM = 1 << 6,        /* members only vLLM sends */
+    READING_SHAPELESS = 1 << 7,   /* no API known yet: look at the shape */
+    READING_BORROW = 1 << 8,      /* texts of the event outlive it */
+    READING_TOOL_USAGE = 1 << 9,  /* the answer counted its own tool calls */
+    READING_STREAM = 1 << 10,     /* more than one event may come */
+    READING_BATCH_FREE = 1 << 11, /* this batch line was not billed */
+    READING_IN_PARTS = 1 << 14,
     READING_FUNCTION_PART = 1 << 13, /* the part just read is a function call */
     READING_CUT = 1 << 12,           /* the body ends inside an event */
 };
@@ -135,12 +136,12 @@ struct reading {
     struct counts metrics; /* Bedrock's own counts beside the vendor's */
     struct counts tools;   /* calls counted by us, and fees the usage object leaves out */
     struct counts image_tool;
-    struct part_counts parts[CALL_PARTS_MAX];
     size_t part_count;
     struct str containers[8]; /* code interpreter sessions already counted */
     size_t container_count;
     int64_t images; /* in the answer */
     const char *note;
+    struct part_counts parts[CALL_PARTS_MAX]; /* last: only part_count of them are initialised */
 };
 
 enum take {

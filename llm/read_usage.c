@@ -320,10 +320,12 @@ void read_parts(struct reading *r, struct jscan *s, int arg)
     struct counts whole = r->event_counts;
 
     (void)arg;
-    if (!jscan_enter_array(s)) {
+    /* Shares of shares do not exist: reading them would let a body choose our stack's depth. */
+    if (r->flags & READING_IN_PARTS || !jscan_enter_array(s)) {
         jscan_skip(s);
         return;
     }
+    r->flags |= READING_IN_PARTS;
     r->part_count = 0;
     while (jscan_next_element(s)) {
         r->event_counts = (struct counts){ 0 };
@@ -331,5 +333,6 @@ void read_parts(struct reading *r, struct jscan *s, int arg)
         read_part(r, s);
         add_part(r, &(struct part_counts){ r->text[SLOT_PART_MODEL], r->event_counts });
     }
+    r->flags &= ~(uint32_t)READING_IN_PARTS;
     r->event_counts = whole;
 }

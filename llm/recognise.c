@@ -27,6 +27,7 @@ struct path {
     size_t provider_at; /* first segment that is a provider's name, or count */
     enum provider provider;
     bool versioned[PATH_SEGMENTS_MAX]; /* a segment up to here is v1, v1beta, ... */
+    bool first_bytes[256];             /* some segment begins with it */
 };
 
 /* What gateways call providers in their paths, beside the names of llm/provider.h. */
@@ -74,10 +75,14 @@ static struct str host_name(struct str host, char buffer[static HOST_BYTES_MAX],
 
 static unsigned host_bid(const struct host_row *row, struct str name)
 {
-    struct str pattern = str_from(row->pattern);
+    struct str pattern = row->pattern;
     unsigned literal = 0;
 
-    if (!str_glob(pattern, name))
+    /* Every pattern ends in that many plain bytes, and they differ from most rows to the next. */
+    if (name.len < HOST_TAIL_BYTES ||
+        memcmp(pattern.ptr + pattern.len - HOST_TAIL_BYTES, name.ptr + name.len - HOST_TAIL_BYTES,
+               HOST_TAIL_BYTES) != 0 ||
+        !str_glob(pattern, name))
         return 0;
     for (size_t i = 0; i < pattern.len; i++)
         literal += pattern.ptr[i] != '*';
@@ -199,17 +204,24 @@ static void split_path(struct str path, struct arena *arena, struct path *ret)
             ret->count--;
         }
         ret->segments[ret->count++] = percent_decode(raw, arena);
+        ret->first_bytes[(unsigned char)ret->segments[ret->count - 1].ptr[0]] = true;
     }
     ret->provider_at = ret->count;
     bool versioned = false;
     for (size_t i = 0; i < ret->count; i++) {
         versioned = versioned || is_version(ret->segments[i]);
         ret->versioned[i] = versioned;
-        if (ret->provider_at == ret->count) {
-            ret->provider = path_provider(ret->segments[i]);
-            if (ret->provider != PROVIDER_UNKNOWN)
-                ret->provider_at = i;
-        }
+    }
+}
+
+static void find_path_provider(struct path *path)
+{
+    for (size_t i = 0; i < path->count; i++) {
+        path->provider = path_provider(path->segments[i]);
+        if (path->provider == PROVIDER_UNKNOWN)
+            continue;
+        path->provider_at = i;
+        return;
     }
 }
 
@@ -286,16 +298,39 @@ static bool match_below(const struct path *path, struct str pattern, struct matc
     return false;
 }
 
-static bool match_path(const char *template, const struct path *path, struct arena *arena,
+/* Most templates end in other words than the path, or begin with a byte no segment begins with. */
+static bool may_match(struct str pattern, const struct path *path)
+{
+    char last = pattern.ptr[pattern.len - 1];
+    struct str segment = path->count ? path->segments[path->count - 1] : (struct str){ 0 };
+
+    if (!segment.len)
+        return false;
+    if (pattern.ptr[0] != '{' && !path->first_bytes[(unsigned char)pattern.ptr[0]])
+        return false;
+    if (last == '*' || last == '}')
+        return true;
+    for (size_t i = 1; i <= pattern.len && i <= segment.len; i++) {
+        char c = pattern.ptr[pattern.len - i];
+        if (c == '/' || c == '}')
+            break;
+        if (c != segment.ptr[segment.len - i])
+            return false;
+    }
+    return true;
+}
+
+static bool match_path(struct str pattern, const struct path *path, struct arena *arena,
                        struct match *ret)
 {
-    struct str pattern = str_from(template), spread = STR("model/{model+}/");
+    struct str spread = STR("model/{model+}/");
     size_t count = 1;
 
     *ret = (struct match){ 0 };
+    if (!may_match(pattern, path))
+        return false;
     if (str_starts_with(pattern, spread))
-        return path->count &&
-               match_spread(path, str_sub(pattern, spread.len, pattern.len), arena, ret);
+        return match_spread(path, str_sub(pattern, spread.len, pattern.len), arena, ret);
     if (str_ends_with(pattern, STR("/**")))
         return match_below(path, str_sub(pattern, 0, pattern.len - 3), ret);
     for (size_t i = 0; i < pattern.len; i++)
@@ -346,10 +381,10 @@ static void recognise_path(struct recognition *rec, const struct call *call,
         const struct api_row *row = &recognise_apis[i];
         struct match m;
         enum provider provider;
-        if (row->method && call->method.len && !str_ieq(str_from(row->method), call->method))
-            continue;
         if (!match_path(row->pattern, path, arena, &m) ||
             !row_allowed(row, rec, path, &m, &provider))
+            continue;
+        if (row->method && call->method.len && !str_ieq(str_from(row->method), call->method))
             continue;
         m.bits += row->method ? BITS_OF_METHOD : 0;
         m.bits += row->provider != PROVIDER_UNKNOWN ? BITS_OF_PROVIDER : 0;
@@ -420,6 +455,8 @@ void recognise(const struct call *call, struct arena *arena, struct recognition 
         ret->provider = PROVIDER_OLLAMA;
         ret->by = "port";
     }
+    if (!ret->host_known)
+        find_path_provider(&path);
     recognise_path(ret, call, &path, arena);
     ret->model = recognise_without_collection(ret->model);
     find_path_geo(ret, &path);

@@ -17,6 +17,7 @@
 #include "llm/call.h"
 #include "llm/provider.h"
 
+#define HOST_TAIL_BYTES   8u /* at the end of each host pattern without '*' */
 #define PATH_SEGMENTS_MAX 32 /* of longer paths the last ones are looked at */
 
 struct wire;
@@ -31,7 +32,7 @@ enum api_flag {
 };
 
 struct api_row {
-    const char *pattern;    /* path template, matched from its end; see recognise_table.c */
+    struct str pattern;     /* path template, matched from its end; see recognise_table.c */
     const char *method;     /* NULL = any */
     enum provider provider; /* UNKNOWN = any */
     enum api api;
@@ -48,7 +49,7 @@ enum host_geo {
 };
 
 struct host_row {
-    const char *pattern; /* str_glob, lower case, without port */
+    struct str pattern; /* str_glob, lower case, without port */
     enum provider provider;
     enum host_geo geo;
 };

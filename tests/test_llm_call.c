@@ -115,6 +115,35 @@ START_TEST(trap_31_tool_fees_are_counted_from_the_answer)
 }
 END_TEST
 
+START_TEST(trap_31_what_a_stream_repeats_is_counted_once)
+{
+    struct call_facts responses = sample_read((struct sample){
+        RESPONSES_PATH,
+        .response = "data: {\"type\":\"response.queued\",\"response\":{\"output\":["
+                    "{\"type\":\"file_search_call\"}]}}\n\n"
+                    "data: {\"type\":\"response.completed\",\"response\":{\"output\":["
+                    "{\"type\":\"file_search_call\"}],\"usage\":{\"input_tokens\":1}}}\n\n" });
+    struct call_facts chat = sample_read((struct sample){
+        .response =
+            "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{"
+            "\"name\":\"f\"}}]}}]}\n\n"
+            "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{"
+            "\"arguments\":\"{}\"}}]}}]}\n\n"
+            "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{}}]},"
+            "\"finish_reason\":\"tool_calls\"}],\"usage\":{\"prompt_tokens\":1}}\n\n"
+            "data: [DONE]\n\n" });
+    struct call_facts gemini = sample_read((struct sample){
+        GEMINI_HOST, .response =
+                         "{\"candidates\":[{\"finishReason\":\"STOP\",\"groundingMetadata\":{"
+                         "\"webSearchQueries\":[\"a\",\"b\"]}}],\"usageMetadata\":{"
+                         "\"promptTokenCount\":1,\"totalTokenCount\":1}}" });
+
+    ck_unit(responses, FILE_SEARCHES, 1);
+    ck_unit(chat, TOOL_CALLS, 1);
+    ck_unit(gemini, WEB_SEARCHES, 1); /* a 2.5 model is charged by the prompt */
+}
+END_TEST
+
 START_TEST(trap_31_an_image_tool_is_a_part_of_its_own)
 {
     struct call_facts facts = sample_read((struct sample){
@@ -611,6 +640,7 @@ static void add_traps(TCase *tc)
     tcase_add_test(tc, trap_25_a_deployment_is_not_a_model_and_a_region_prefix_stays);
     tcase_add_test(tc, trap_26_the_last_model_a_stream_names_is_the_one_that_answered);
     tcase_add_test(tc, trap_31_tool_fees_are_counted_from_the_answer);
+    tcase_add_test(tc, trap_31_what_a_stream_repeats_is_counted_once);
     tcase_add_test(tc, trap_31_an_image_tool_is_a_part_of_its_own);
     tcase_add_test(tc, trap_32_iterations_replace_the_top_level_each_at_its_own_model);
     tcase_add_loop_test(tc, trap_34_client_errors_are_free_and_failures_in_mid_answer_may_not_be, 0,

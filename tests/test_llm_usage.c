@@ -312,6 +312,26 @@ START_TEST(trap_08_bedrock_metrics_stand_in_for_a_vendor_without_usage)
 }
 END_TEST
 
+START_TEST(trap_08_vendor_counts_spread_over_chunks_are_put_together)
+{
+    struct call_facts llama = sample_read((struct sample){
+        BEDROCK_HOST, .path = "/model/meta.llama-v1%3A0/invoke-with-response-stream",
+        .response = "{\"generation\":\"a\",\"prompt_token_count\":10,"
+                    "\"generation_token_count\":1,\"stop_reason\":null}\n"
+                    "{\"generation\":\"b\",\"prompt_token_count\":null,"
+                    "\"generation_token_count\":2,\"stop_reason\":\"stop\"}\n" });
+    struct call_facts titan = sample_read(
+        (struct sample){ BEDROCK_HOST, .path = "/model/amazon.titan-v1/invoke",
+                         .response = "{\"inputTextTokenCount\":5,\"results\":[{\"tokenCount\":10},"
+                                     "{\"tokenCount\":7}]}" });
+
+    ck_unit(llama, INPUT, 10);
+    ck_unit(llama, OUTPUT, 2);
+    ck_unit(titan, INPUT, 5);
+    ck_unit(titan, OUTPUT, 17);
+}
+END_TEST
+
 START_TEST(trap_08_where_metrics_and_vendor_disagree_the_vendor_is_taken_and_it_is_said)
 {
     struct call_facts facts = sample_read((struct sample){
@@ -355,6 +375,33 @@ START_TEST(trap_09_a_stream_the_client_left_is_estimated_and_says_so)
     ck_note(facts, "estimated");
     ck_assert_int_eq(facts.error_class, ERROR_CLASS_STREAM_CUT);
     ck_assert(facts.billable);
+}
+END_TEST
+
+START_TEST(trap_09_an_estimate_is_never_below_what_was_reported)
+{
+    struct call_facts facts = sample_read((struct sample){
+        MESSAGES_HOST, .response =
+                           "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{"
+                           "\"usage\":{\"input_tokens\":500,\"output_tokens\":50}}}\n\n"
+                           "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+                           "\"delta\":{\"type\":\"text_delta\",\"text\":\"12345678\"}}\n\n" });
+
+    ck_source(facts, ESTIMATED);
+    ck_unit(facts, OUTPUT, 50);
+}
+END_TEST
+
+START_TEST(trap_09_a_connection_broken_after_the_last_event_has_cut_nothing)
+{
+    struct call_facts facts = sample_read((struct sample){
+        .response = "data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{"
+                    "\"prompt_tokens\":5,\"completion_tokens\":6}}\n\ndata: [DONE]\n\n",
+        .cut = true });
+
+    ck_source(facts, REPORTED);
+    ck_assert_int_eq(facts.error_class, ERROR_CLASS_NONE);
+    ck_assert_ptr_null(facts.usage_note);
 }
 END_TEST
 
@@ -518,7 +565,8 @@ START_TEST(trap_18_modalities_are_kept_apart)
             "{\"modality\":\"TEXT\",\"tokenCount\":100},{\"modality\":\"AUDIO\",\"tokenCount\":"
             "200},{\"modality\":\"IMAGE\",\"tokenCount\":250},{\"modality\":\"DOCUMENT\","
             "\"tokenCount\":150},{\"modality\":\"VIDEO\",\"tokenCount\":300}],"
-            "\"cacheTokensDetails\":[{\"modality\":\"VIDEO\",\"tokenCount\":299}],"
+            "\"cacheTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":201},"
+            "{\"modality\":\"VIDEO\",\"tokenCount\":99}],"
             "\"candidatesTokensDetails\":[{\"modality\":\"IMAGE\",\"tokenCount\":80}]}}" });
     struct call_facts openai = sample_read((struct sample){
         .response = "{\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":20,"
@@ -528,8 +576,10 @@ START_TEST(trap_18_modalities_are_kept_apart)
     ck_unit(gemini, INPUT_AUDIO, 200);
     ck_unit(gemini, INPUT_IMAGE, 400);
     ck_unit(gemini, INPUT_VIDEO, 300);
-    ck_unit(gemini, CACHED_VIDEO, 299);
+    ck_unit(gemini, CACHED_VIDEO, 99);
     ck_unit(gemini, OUTPUT_IMAGE, 80);
+    ck_unit(gemini, CACHED_INPUT, 300);
+    ck_absent(gemini, CACHED_AUDIO); /* more of it than there was audio */
     ck_unit(openai, INPUT_AUDIO, 12);
     ck_unit(openai, INPUT_IMAGE, 3);
     ck_unit(openai, OUTPUT_AUDIO, 15);
@@ -604,6 +654,27 @@ START_TEST(trap_20_units_other_than_tokens_are_counted)
 
     ck_source(facts, REPORTED);
     ck_assert_int_eq(part_unit(&facts, 0, others[_i].unit), others[_i].n);
+}
+END_TEST
+
+START_TEST(trap_20_cohere_bills_its_billed_units_not_the_tokens_it_read)
+{
+    struct call_facts facts = sample_read((struct sample){
+        .host = "api.cohere.com",
+        .path = "/v2/chat",
+        .response = "{\"usage\":{\"tokens\":{\"input_tokens\":91,\"output_tokens\":11},"
+                    "\"billed_units\":{\"input_tokens\":25.0,\"output_tokens\":9},"
+                    "\"cached_tokens\":16}}" });
+    struct call_facts plain = sample_read((struct sample){
+        .host = "api.cohere.com",
+        .path = "/v2/chat",
+        .response = "{\"usage\":{\"tokens\":{\"input_tokens\":91,\"output_tokens\":11}}}" });
+
+    ck_unit(facts, INPUT, 25);
+    ck_unit(facts, OUTPUT, 9);
+    ck_absent(facts, CACHED_INPUT); /* of the 91 */
+    ck_unit(plain, INPUT, 91);
+    ck_note(plain, "no billed units");
 }
 END_TEST
 
@@ -766,8 +837,11 @@ static void add_stream_traps(TCase *tc)
     tcase_add_test(tc, trap_08_bedrock_metrics_stand_in_for_a_vendor_without_usage);
     tcase_add_test(tc,
                    trap_08_where_metrics_and_vendor_disagree_the_vendor_is_taken_and_it_is_said);
+    tcase_add_test(tc, trap_08_vendor_counts_spread_over_chunks_are_put_together);
     tcase_add_test(tc, trap_08_bedrock_headers_are_read_where_the_body_counts_nothing);
     tcase_add_test(tc, trap_09_a_stream_the_client_left_is_estimated_and_says_so);
+    tcase_add_test(tc, trap_09_an_estimate_is_never_below_what_was_reported);
+    tcase_add_test(tc, trap_09_a_connection_broken_after_the_last_event_has_cut_nothing);
     tcase_add_test(tc, trap_09_what_was_reported_before_the_cut_is_kept);
     tcase_add_test(tc, trap_10_the_last_event_needs_no_blank_line);
     tcase_add_test(tc, trap_10_an_error_event_inside_a_200_is_an_error);
@@ -785,6 +859,7 @@ static void add_class_traps(TCase *tc)
     tcase_add_test(tc, trap_18_modalities_are_kept_apart);
     tcase_add_test(tc, trap_19_rejected_predictions_are_in_the_completion_already);
     tcase_add_loop_test(tc, trap_20_units_other_than_tokens_are_counted, 0, ARRAY_LEN(others));
+    tcase_add_test(tc, trap_20_cohere_bills_its_billed_units_not_the_tokens_it_read);
     tcase_add_test(tc, trap_20_moderation_is_free_and_token_counting_too);
     tcase_add_test(tc, trap_21_a_cache_count_moved_by_a_gateway_is_not_more_than_the_prompt);
     tcase_add_test(tc, trap_22_zero_is_not_missing_and_missing_is_not_zero);
