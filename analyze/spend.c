@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "analyze/repeats.h"
 #include "llm/price_check.h"
 
 /* The columns every report reads, whatever it groups by. */
@@ -28,6 +29,7 @@ struct run {
     struct spend *out;
     struct block_codes codes;
     struct price_cache *prices;
+    struct repeats repeats;
 };
 
 i128 spend_cost(const struct spend_sums *s)
@@ -229,6 +231,10 @@ static void row_sums(struct run *r, const struct block *b, size_t row, struct sp
         s->requests = first;
     if (!billable)
         return;
+    if (repeats_is_one(&r->repeats, b, row)) {
+        r->out->repeated_requests += s->requests;
+        return;
+    }
     row_usage(b, row, &usage);
     s->input_tokens = usage.n[USAGE_INPUT];
     s->cached_input_tokens = usage.n[USAGE_CACHED_INPUT];
@@ -345,6 +351,7 @@ static void choose_columns(const struct spend_options *o, struct scan_columns *r
         dimension_columns(o->dimensions[i], ret);
     if (o->where)
         where_columns(o->where, ret);
+    repeats_columns(ret);
 }
 
 int spend_run(const struct spend_options *options, struct spend *ret, struct err *err)
@@ -362,13 +369,17 @@ int spend_run(const struct spend_options *options, struct spend *ret, struct err
     *ret = (struct spend){ .dimensions = options->dimensions,
                            .dimension_count = options->dimension_count };
     choose_columns(options, &scan_options.columns);
-    if (scan_open(options->archive, &scan_options, &scan, err) < 0)
+    if (repeats_find(options->archive, options->from_us, options->to_us, &run.repeats, err) < 0 ||
+        scan_open(options->archive, &scan_options, &scan, err) < 0) {
+        repeats_release(&run.repeats);
         return -1;
+    }
     while ((r = scan_next(scan, &b, err)) > 0)
         if (add_block(&run, b, err) < 0) {
             r = -1;
             break;
         }
+    repeats_release(&run.repeats);
     vec_release(&run.codes.sources);
     vec_release(&run.codes.providers);
     if (r == 0)

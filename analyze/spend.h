@@ -66,6 +66,7 @@ struct spend {
     VEC(struct spend_unpriced) unpriced;     /* most requests first */
     VEC(struct spend_suspicious) suspicious; /* dearest first, the first SPEND_SUSPICIOUS_MAX */
     size_t suspicious_count;
+    int64_t repeated_requests; /* fetched an answer again whose usage another row has counted */
     int64_t
         flagged[PRICE_FLAG_COUNT]; /* requests priced from the table, per bit of enum price_flag */
     /* private */

@@ -207,6 +207,10 @@ void spend_print_text(const struct spend *s, const struct spend_print_options *o
                  "unknown usage: %" PRId64 " requests whose answer says nothing of tokens; "
                  "their cost is not known\n",
                  s->totals.unknown_requests);
+    if (s->repeated_requests)
+        buf_addf(out,
+                 "repeats: %" PRId64 " requests fetched an answer again; its usage counts once\n",
+                 s->repeated_requests);
     if (s->unattributed.requests)
         buf_addf(out, "unattributed: %" PRId64 " requests, %.*s USD, without app or team\n",
                  s->unattributed.requests,
@@ -331,6 +335,10 @@ void spend_print_json(const struct spend *s, const struct spend_print_options *o
     json_add_key(out, "unknown_usage");
     buf_add_byte(out, '{');
     json_add_int(out, "requests", s->totals.unknown_requests);
+    buf_add_byte(out, '}');
+    json_add_key(out, "repeats");
+    buf_add_byte(out, '{');
+    json_add_int(out, "requests", s->repeated_requests);
     buf_add_byte(out, '}');
     json_add_key(out, "unattributed");
     buf_add_byte(out, '{');

@@ -395,6 +395,77 @@ START_TEST(a_filter_applies_before_anything_is_counted)
 }
 END_TEST
 
+/* A background answer: its request has no usage, every fetch of it has all of it. */
+static struct exchange a_fetch(void)
+{
+    struct exchange x = a_call();
+
+    x.path = STR("/v1/responses/resp_1");
+    x.facts.api = API_RESPONSES;
+    x.facts.response_id = STR("resp_1");
+    return x;
+}
+
+START_TEST(an_answer_fetched_many_times_is_billed_once)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_fetch(), a_fetch(), a_fetch() };
+
+    write_ledger("2026-10-01", "a", xs, 2);
+    write_ledger("2026-10-02", "b", xs + 2, 1);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.totals.requests, 3);
+    ck_assert_int_eq(r.spend.repeated_requests, 2);
+    ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
+    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+}
+END_TEST
+
+START_TEST(a_fetch_does_not_count_beside_the_request_that_made_the_answer)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_fetch(), a_fetch() };
+
+    /* The request comes last in the scan: order must not matter. */
+    xs[1].path = STR("/v1/responses");
+    xs[1].who.app = STR("maker");
+    write_ledger("2026-10-01", "a", xs, 2);
+    run(&r, "app", NULL);
+    ck_assert_uint_eq(r.spend.rows.len, 2);
+    ck_assert(str_eq(dimension_value(r.dimensions[0], r.spend.rows.ptr[0].codes[0]), STR("maker")));
+    ck_cost(spend_cost(&r.spend.rows.ptr[0].sums), A_CALL_PUSD);
+    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+}
+END_TEST
+
+START_TEST(a_request_without_usage_leaves_the_count_to_the_fetch)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_fetch(), a_fetch() };
+
+    xs[0].path = STR("/v1/responses");
+    xs[0].facts.billable = false;
+    xs[0].facts.usage_source = USAGE_SOURCE_UNKNOWN;
+    xs[0].facts.part_count = 0;
+    write_ledger("2026-10-01", "a", xs, 2);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.repeated_requests, 0);
+    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+}
+END_TEST
+
+START_TEST(equal_ids_of_requests_that_made_answers_are_all_billed)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_fetch(), a_fetch() };
+
+    xs[0].path = xs[1].path = STR("/v1/responses"); /* a server that numbers badly */
+    write_ledger("2026-10-01", "a", xs, 2);
+    run(&r, NULL, NULL);
+    ck_cost(spend_cost(&r.spend.totals), 2 * A_CALL_PUSD);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -410,6 +481,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_gateways_own_estimate_counts_only_where_the_table_is_silent);
     tcase_add_loop_test(tc, the_result_does_not_depend_on_the_order_of_rows, 0, 8);
     tcase_add_test(tc, the_json_has_the_documented_shape);
+    tcase_add_test(tc, an_answer_fetched_many_times_is_billed_once);
+    tcase_add_test(tc, a_fetch_does_not_count_beside_the_request_that_made_the_answer);
+    tcase_add_test(tc, a_request_without_usage_leaves_the_count_to_the_fetch);
+    tcase_add_test(tc, equal_ids_of_requests_that_made_answers_are_all_billed);
     tcase_add_test(tc, a_filter_applies_before_anything_is_counted);
 }
 CHECK_MAIN("analyze/spend", add_tests)
