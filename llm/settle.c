@@ -183,6 +183,25 @@ static const struct {
     { USAGE_OUTPUT,       { USAGE_REASONING, USAGE_OUTPUT_AUDIO, USAGE_OUTPUT_IMAGE }   },
 };
 
+/* An embedding is priced by its input alone: "usage" of /v1/embeddings is prompt_tokens and
+ * total_tokens (OpenAI API reference, 2026-08).  Servers that share code with their chat API report
+ * more, mostly zeros. */
+static void settle_embedding(struct reading *r, struct counts *c)
+{
+    static const enum usage_unit none[] = { USAGE_OUTPUT,         USAGE_REASONING,
+                                            USAGE_OUTPUT_AUDIO,   USAGE_OUTPUT_IMAGE,
+                                            USAGE_CACHED_INPUT,   USAGE_CACHE_WRITE,
+                                            USAGE_CACHE_WRITE_5M, USAGE_CACHE_WRITE_1H };
+
+    if (!is_embedding(r->facts->api))
+        return;
+    if (counts_get(c, USAGE_OUTPUT) > 0)
+        reading_note(r, "an embedding has no output: %" PRId64 " tokens left out",
+                     counts_get(c, USAGE_OUTPUT));
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        drop(c, (int)none[i]);
+}
+
 /* Parts greater than their whole are a provider's or a gateway's mistake: the whole stays. */
 static void settle_parts(struct reading *r, struct counts *c)
 {
@@ -238,6 +257,7 @@ int settle(struct reading *r, const struct counts *counts, struct usage *ret)
     settle_missing_output(r, &c);
     settle_reasoning(r, &c);
     settle_hidden_output(r, &c);
+    settle_embedding(r, &c);
     settle_parts(r, &c);
     settle_cached_modalities(&c);
     for (enum usage_unit u = 0; u < USAGE_UNIT_COUNT; u++)

@@ -180,11 +180,6 @@ static bool is_stated(const struct row *row, const char *name, int64_t want, int
     return want == 0 && says(row->body, name, got);
 }
 
-static bool is_completion(const struct row *row, const char *name, int64_t want, int64_t got)
-{
-    return row->extractor->wrapping == AS_EMBEDDINGS && is_stated(row, name, want, got);
-}
-
 /* Reasoning inside the completion, says the total. */
 static bool is_within_total(const struct row *row, const char *name, int64_t want, int64_t got)
 {
@@ -265,8 +260,6 @@ static const struct defended {
      "Anthropic, OpenRouter: server tool requests, charged by the search"                                                  },
     { USAGE_WEB_SEARCHES,   is_search_model,      "-search-preview",
      "OpenAI, Web search: these models search before every answer and charge for it"                                       },
-    { USAGE_OUTPUT,         is_completion,        "completion_tokens",
-     "a chat answer read as embeddings: what it reports is kept, not dropped"                                              },
     { USAGE_OUTPUT,         is_within_total,      "completion_tokens",
      "xAI: total = prompt + completion + reasoning; here it is prompt + completion, so the "
       "reasoning is inside"                                                                                                },

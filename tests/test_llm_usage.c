@@ -678,6 +678,20 @@ START_TEST(trap_20_cohere_bills_its_billed_units_not_the_tokens_it_read)
 }
 END_TEST
 
+START_TEST(trap_20_an_embedding_has_no_output)
+{
+    struct call_facts facts = sample_read((struct sample){
+        .path = "/v1/embeddings",
+        .response = "{\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10,"
+                    "\"prompt_tokens_details\":{\"cached_tokens\":2}}}" });
+
+    ck_unit(facts, INPUT, 7);
+    ck_absent(facts, OUTPUT);
+    ck_absent(facts, CACHED_INPUT);
+    ck_note(facts, "no output: 3 tokens left out");
+}
+END_TEST
+
 START_TEST(trap_20_moderation_is_free_and_token_counting_too)
 {
     struct call_facts moderation =
@@ -860,6 +874,7 @@ static void add_class_traps(TCase *tc)
     tcase_add_test(tc, trap_19_rejected_predictions_are_in_the_completion_already);
     tcase_add_loop_test(tc, trap_20_units_other_than_tokens_are_counted, 0, ARRAY_LEN(others));
     tcase_add_test(tc, trap_20_cohere_bills_its_billed_units_not_the_tokens_it_read);
+    tcase_add_test(tc, trap_20_an_embedding_has_no_output);
     tcase_add_test(tc, trap_20_moderation_is_free_and_token_counting_too);
     tcase_add_test(tc, trap_21_a_cache_count_moved_by_a_gateway_is_not_more_than_the_prompt);
     tcase_add_test(tc, trap_22_zero_is_not_missing_and_missing_is_not_zero);
