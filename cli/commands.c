@@ -16,20 +16,16 @@ extern const struct command command_capture_seal;
 extern const struct command command_capture_show;
 extern const struct command command_capture_verify;
 
+/* clang-format off: one a line */
 const struct command *const commands[] = {
-    &command_capture_import,
-    &command_capture_ls,
-    &command_capture_show,
-    &command_capture_verify,
-    &command_capture_seal,
-    &command_capture_export,
-    &command_capture_prune,
-    &command_analyze_spend,
-    &command_analyze_prices_show,
-    &command_analyze_prices_check,
-    &command_analyze_prices_import,
-    NULL,
+    &command_capture_import,        &command_capture_ls,
+    &command_capture_show,          &command_capture_verify,
+    &command_capture_seal,          &command_capture_export,
+    &command_capture_prune,         &command_analyze_spend,
+    &command_analyze_prices_show,   &command_analyze_prices_check,
+    &command_analyze_prices_import, NULL,
 };
+/* clang-format on */
 
 const struct command_group command_groups[] = {
     {"capture",         "recorded traffic into an archive, out of it, and whether it is whole"},

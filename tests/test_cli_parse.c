@@ -159,10 +159,10 @@ END_TEST
 START_TEST(help_is_granted_before_anything_is_found_missing)
 {
     static const char *const rows[][4] = {
-        {"--help"    },
-        {  "-h"                              },
-        {        "-vh"                               },
-        { "x", "--help", "--unknown" },
+        {"--help", NULL,     NULL,        NULL},
+        { "-h",    NULL,     NULL,        NULL},
+        { "-vh",   NULL,     NULL,        NULL},
+        { "x",     "--help", "--unknown", NULL},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
