@@ -67,7 +67,7 @@ static int add_to_run(struct record_index *x, const struct journal_frame *f, boo
 {
     struct record_entry *entry = &x->entries[f->sequence - 1];
 
-    if (adjoins && x->runs[entry->last_run - 1].frames < RUN_FRAMES_MAX) {
+    if (adjoins && entry->last_run && x->runs[entry->last_run - 1].frames < RUN_FRAMES_MAX) {
         x->runs[entry->last_run - 1].frames++;
         return 0;
     }

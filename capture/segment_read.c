@@ -334,6 +334,13 @@ int segment_find(struct segment_reader *r, struct uuid id, int64_t offset, struc
     if (offset >= 0 && (uint64_t)offset < r->map.bytes.len) {
         CLEANUP(segment_tar_close)
         struct segment_tar *tar = segment_tar_open(r->map.bytes, (size_t)offset, true);
+        do /* others may share the frame */
+            n = segment_tar_next(tar, &member, err);
+        while (n > 0 && !suffix_of(member, id));
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            member = "";
         if (read_members(r, tar, &member, &x, err) < 0)
             return -1;
     } else if (x.request_stored_bytes || x.response_stored_bytes) {

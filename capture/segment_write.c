@@ -35,6 +35,7 @@ struct sink {
     struct buf raw;  /* of the current frame, not yet given to zstd */
     struct buf out;  /* compressed, not yet written */
     uint64_t offset; /* of out's first byte in the file */
+    int64_t frame;   /* where the current frame begins, -1 = none is begun */
     struct sha256 *sha;
     bool discard;
     struct err *err; /* of the call under way: libarchive's callback can only say "failed" */
@@ -49,6 +50,7 @@ struct segment_writer {
     int spill;         /* unnamed file for lines beyond the first MiB, -1 = none yet */
     char *folder;
     uint64_t spilled_bytes;
+    uint64_t frame_bytes; /* of bodies in the current frame */
     int64_t mtime_us;
 };
 
@@ -88,13 +90,14 @@ static int end_frame(struct sink *s, struct err *err)
     int r = compress(s, buf_str(&s->raw), ZSTD_e_end, err);
 
     buf_clear(&s->raw);
+    s->frame = -1;
     return r;
 }
 
-/* Where the next frame will begin, once the current one is ended. */
+/* Where the current frame begins, or the next one will. */
 static int64_t frame_offset(const struct sink *s)
 {
-    return (int64_t)(s->offset + s->out.len);
+    return s->frame >= 0 ? s->frame : (int64_t)(s->offset + s->out.len);
 }
 
 static la_ssize_t on_tar_bytes(struct archive *tar, void *ctx, const void *bytes, size_t len)
@@ -104,6 +107,7 @@ static la_ssize_t on_tar_bytes(struct archive *tar, void *ctx, const void *bytes
 
     if (s->discard)
         return (la_ssize_t)len;
+    s->frame = frame_offset(s);
     if (s->raw.len + len <= RAW_BYTES) {
         buf_add(&s->raw, bytes, len);
         return (la_ssize_t)len;
@@ -220,6 +224,7 @@ int segment_create(const char *path, const struct segment_info *info, struct seg
     struct segment_writer *w = mem_calloc(1, sizeof(*w));
 
     w->spill = -1;
+    w->sink.frame = -1;
     w->folder = folder_of(path);
     w->mtime_us = info->first_started_us;
     w->sink.sha = sha256_new();
@@ -311,7 +316,11 @@ static int add_bodies(struct segment_writer *w, const struct exchange *x, struct
         snprintf(name, sizeof(name), SEGMENT_BODIES "%s%s", id, members[i].suffix);
         if (members[i].bytes.len && add_member(w, name, members[i].bytes, err) < 0)
             return -1;
+        w->frame_bytes += members[i].bytes.len;
     }
+    if (w->frame_bytes < SEGMENT_BODIES_FRAME)
+        return 0;
+    w->frame_bytes = 0;
     return end_frame(&w->sink, err);
 }
 
@@ -412,8 +421,9 @@ static void add_index(struct sink *s, uint64_t lines_offset)
 
 static int finish(struct segment_writer *w, struct err *err)
 {
+    if (w->frame_bytes && end_frame(&w->sink, err) < 0)
+        return -1;
     uint64_t lines_offset = (uint64_t)frame_offset(&w->sink);
-
     if (add_lines(w, err) < 0)
         return -1;
     w->sink.err = err;

@@ -11,26 +11,31 @@
 #include "capture/ledger_scan.h"
 #include "capture/segment_read.h"
 
-/* The id of the exchange whose bodies begin at offset, according to the ledger; false if it cannot
- * tell. */
-static bool exchange_at(const char *ledger_path, uint64_t offset, char ret[static UUID_TEXT_BYTES])
+/* The first exchange whose bodies lie in the frame at offset, according to the ledger, and how many
+ * there are: 0 if it cannot tell. */
+static size_t exchanges_at(const char *ledger_path, uint64_t offset,
+                           char ret[static UUID_TEXT_BYTES])
 {
-    static const enum ledger_column columns[] = { LEDGER_EXCHANGE_ID, LEDGER_SEGMENT_OFFSET };
+    static const enum ledger_column columns[] = { LEDGER_EXCHANGE_ID, LEDGER_PART,
+                                                  LEDGER_SEGMENT_OFFSET };
     CLEANUP(ledger_scan_close) struct ledger_scan *scan = NULL;
     struct err ignored;
+    size_t count = 0;
 
     if (ledger_scan_open(ledger_path, columns, ARRAY_LEN(columns), &scan, &ignored) < 0)
-        return false;
+        return 0;
     while (ledger_scan_next(scan, &ignored) > 0) {
         struct str id = ledger_scan_str(scan, LEDGER_EXCHANGE_ID);
         if (ledger_scan_is_null(scan, LEDGER_SEGMENT_OFFSET) || id.len >= UUID_TEXT_BYTES ||
+            ledger_scan_int(scan, LEDGER_PART) != 0 ||
             (uint64_t)ledger_scan_int(scan, LEDGER_SEGMENT_OFFSET) != offset)
             continue;
-        memcpy(ret, id.ptr, id.len);
-        ret[id.len] = '\0';
-        return true;
+        if (count++ == 0) {
+            memcpy(ret, id.ptr, id.len);
+            ret[id.len] = '\0';
+        }
     }
-    return false;
+    return count;
 }
 
 int verify_locate_segment(const char *path, const char *ledger_path, struct err *err)
@@ -42,10 +47,13 @@ int verify_locate_segment(const char *path, const char *ledger_path, struct err 
         return err_set(err, ERR_CORRUPT,
                        "its SHA-256 is not the chain's, though all its frames check out: it is "
                        "another file than the one sealed");
-    if (exchange_at(ledger_path, frame, id)) {
-        struct err why = *err;
+    size_t count = exchanges_at(ledger_path, frame, id);
+    struct err why = *err;
+    if (count == 1)
         return err_set(err, why.code, "%.380s (exchange %s)", why.text, id);
-    }
+    if (count > 1)
+        return err_set(err, why.code, "%.380s (exchange %s or one of the %zu behind it)", why.text,
+                       id, count - 1);
     return -1;
 }
 

@@ -89,7 +89,7 @@ START_TEST(a_segment_reads_back_with_its_manifest)
     write_sample();
     ck_assert_int_eq(read_back(), COUNT);
     ck_assert_int_eq(offsets[1], -1);
-    ck_assert_int_gt(offsets[2], offsets[0]);
+    ck_assert_int_eq(offsets[2], offsets[0]); /* small ones share a frame */
     ck_ok(segment_walk(sample_path(SEGMENT), &frame, &sample_err));
     ck_ok(segment_open(sample_path(SEGMENT), &r, &sample_err));
     ck_assert(str_eq(segment_manifest(r)->id, STR(ID)));
@@ -138,7 +138,7 @@ START_TEST(a_flipped_byte_is_found_in_its_frame)
         if (segment_walk(sample_path(SEGMENT), &frame, &sample_err) == 0)
             unseen++; /* a bit of a frame's header that nothing hangs on: SHA-256 sees it */
         else
-            ck_assert_uint_le(frame, at);
+            ck_assert_uint_le(frame, at + 4); /* the index frame with a length of 0 */
         file.ptr[at] ^= flip;
     }
     ck_assert_uint_le(unseen, 3 * (COUNT + 4));
