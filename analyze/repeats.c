@@ -2,6 +2,7 @@
 
 #include "analyze/repeats.h"
 
+#include "llm/provider.h"
 #include "llm/usage.h"
 
 enum {
@@ -11,7 +12,8 @@ enum {
 
 static const enum ledger_column columns[] = { LEDGER_PROVIDER,     LEDGER_PATH,
                                               LEDGER_RESPONSE_ID,  LEDGER_BILLABLE,
-                                              LEDGER_USAGE_SOURCE, LEDGER_PART };
+                                              LEDGER_USAGE_SOURCE, LEDGER_PART,
+                                              LEDGER_API };
 
 void repeats_columns(struct scan_columns *ret)
 {
@@ -24,11 +26,22 @@ void repeats_release(struct repeats *r)
     map_release(&r->answers);
 }
 
+static bool is_batch(const struct block *b, size_t row)
+{
+    return str_eq(block_str(b, LEDGER_API, row), str_from(api_name(API_BATCH)));
+}
+
+/* What names the answer of a row: the file of a batch, else the answer's id. */
+static struct str answer_name(const struct block *b, size_t row)
+{
+    return block_str(b, is_batch(b, row) ? LEDGER_PATH : LEDGER_RESPONSE_ID, row);
+}
+
 static bool is_fetch(const struct block *b, size_t row)
 {
-    struct str id = block_str(b, LEDGER_RESPONSE_ID, row);
+    struct str name = answer_name(b, row);
 
-    return id.len > 0 && str_ends_with(block_str(b, LEDGER_PATH, row), id);
+    return name.len > 0 && str_ends_with(block_str(b, LEDGER_PATH, row), name);
 }
 
 /* A row whose usage would be counted. */
@@ -44,7 +57,7 @@ static void answer_key(const struct block *b, size_t row, struct buf *ret)
     buf_clear(ret);
     buf_add_str(ret, block_str(b, LEDGER_PROVIDER, row));
     buf_add_byte(ret, '\0');
-    buf_add_str(ret, block_str(b, LEDGER_RESPONSE_ID, row));
+    buf_add_str(ret, answer_name(b, row));
 }
 
 static void note_fetches(struct repeats *r, const struct block *b, struct buf *key)
@@ -101,16 +114,24 @@ int repeats_find(const struct archive *a, int64_t from_us, int64_t to_us, struct
     return each_block(a, &options, ret, note_makers, err);
 }
 
+/* The request that made a fetched answer, but did not report its usage itself: a queued background
+ * request, or a stream that was cut.  The fetch knows better. */
+static bool is_superseded(const struct block *b, size_t row)
+{
+    return !is_fetch(b, row) && !counts(b, row) && answer_name(b, row).len > 0;
+}
+
 static bool is_counted(struct repeats *r, const struct block *b, size_t row)
 {
     CLEANUP(buf_release) struct buf key = { 0 };
+    bool superseded = is_superseded(b, row);
 
-    if (r->answers.len == 0 || !is_fetch(b, row) || !counts(b, row))
+    if (r->answers.len == 0 || (!superseded && !(is_fetch(b, row) && counts(b, row))))
         return false;
     answer_key(b, row, &key);
     struct map_entry *e = map_find(&r->answers, buf_str(&key));
-    if (!e)
-        return false;
+    if (!e || superseded)
+        return e;
     bool counted = e->value == COUNTED;
     e->value = COUNTED;
     return counted;

@@ -2,9 +2,10 @@
  *
  * OpenAI answers a background request with a ticket; whoever asks for it by its id gets the answer,
  * with its usage, as often as he asks (GET /v1/responses/ID; runs of assistants likewise), and a
- * stream that was cut can be taken up again that way.  A fetch is known by its path, which ends in
- * the answer's id.  Of all rows that carry the usage of one answer, the request that made it
- * counts, else the first fetch.
+ * stream that was cut can be taken up again that way.  Results of a batch are a file that can be
+ * read twice.  A fetch is known by its path, which ends in the answer's id; a batch by its path
+ * alone.  Of all rows that carry the usage of one answer, the request that made it counts if it
+ * reported the usage, else the first fetch.
  *
  * Memory grows with the number of answers fetched, not with rows.
  */

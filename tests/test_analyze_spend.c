@@ -454,6 +454,40 @@ START_TEST(a_request_without_usage_leaves_the_count_to_the_fetch)
 }
 END_TEST
 
+START_TEST(a_cut_stream_gives_way_to_the_fetch_that_knows_its_usage)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_fetch(), a_fetch() };
+
+    xs[0].path = STR("/v1/responses");
+    xs[0].facts.usage_source = USAGE_SOURCE_ESTIMATED;
+    usage_set(&xs[0].facts.parts[0].usage, USAGE_INPUT, 10200);
+    write_ledger("2026-10-01", "a", xs, 2);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
+    ck_cost(r.spend.totals.cost_pusd[SPEND_ESTIMATED], 0);
+    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+}
+END_TEST
+
+START_TEST(a_batch_file_read_twice_is_billed_once_with_all_its_models)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_call(), a_call() };
+
+    for (int i = 0; i < 2; i++) {
+        xs[i].path = STR("/v1/files/file-1/content");
+        xs[i].facts.api = API_BATCH;
+        xs[i].facts.part_count = 2;
+        xs[i].facts.parts[1] = xs[i].facts.parts[0];
+    }
+    write_ledger("2026-10-01", "a", xs, 2);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.totals.input_tokens, 2000);
+    ck_cost(spend_cost(&r.spend.totals), 2 * A_CALL_PUSD);
+}
+END_TEST
+
 START_TEST(equal_ids_of_requests_that_made_answers_are_all_billed)
 {
     CLEANUP(result_release) struct result r;
@@ -484,6 +518,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_answer_fetched_many_times_is_billed_once);
     tcase_add_test(tc, a_fetch_does_not_count_beside_the_request_that_made_the_answer);
     tcase_add_test(tc, a_request_without_usage_leaves_the_count_to_the_fetch);
+    tcase_add_test(tc, a_cut_stream_gives_way_to_the_fetch_that_knows_its_usage);
+    tcase_add_test(tc, a_batch_file_read_twice_is_billed_once_with_all_its_models);
     tcase_add_test(tc, equal_ids_of_requests_that_made_answers_are_all_billed);
     tcase_add_test(tc, a_filter_applies_before_anything_is_counted);
 }
