@@ -30,7 +30,7 @@ static void save(const char *bytes, size_t len)
 {
     FILE *file = fopen(save_path, "wb");
 
-    if (!file || fwrite(bytes, 1, len, file) != len || fclose(file) != 0) {
+    if (!file || (len && fwrite(bytes, 1, len, file) != len) || fclose(file) != 0) {
         perror(save_path);
         exit(EXIT_FAILURE);
     }
