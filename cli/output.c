@@ -41,13 +41,19 @@ static void clear_progress(void)
     progress_open = false;
 }
 
+/* A line break that our own messages make: what follows is indented, as under a caret. */
+static bool is_own_break(const struct buf *line, size_t at)
+{
+    return line->ptr[at] == '\n' && at + 2 < line->len && memcmp(line->ptr + at, "\n  ", 3) == 0;
+}
+
 /* "weir capture import: <text>".  Text may quote files: a terminal must not obey what they say. */
 static void make_line(struct buf *line, const char *who, const char *fmt, va_list args)
 {
     buf_addf(line, "weir%s%s: ", *who ? " " : "", who);
     buf_addvf(line, fmt, args);
     for (size_t i = 0; i < line->len; i++)
-        if ((unsigned char)line->ptr[i] < 32 || line->ptr[i] == 127)
+        if (((unsigned char)line->ptr[i] < 32 && !is_own_break(line, i)) || line->ptr[i] == 127)
             line->ptr[i] = '?';
 }
 
