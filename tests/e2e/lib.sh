@@ -41,11 +41,12 @@ make_scratch() {
     export HOME
 }
 
-# have TOOL: a program in PATH; "data" is the recordings; "user" is not being root, who may do
-# everything.
+# have TOOL: a program in PATH; "data" is the recordings; "terminal" is a pseudo-terminal, which a bare
+# chroot lacks; "user" is not being root, who may do everything.
 have() {
     case $1 in
     data) [ -n "$DATA" ] ;;
+    terminal) script -qec true /dev/null > /dev/null 2>&1 ;;
     user) [ "$(id -u)" != 0 ] ;;
     *) command -v "$1" > /dev/null 2>&1 ;;
     esac
