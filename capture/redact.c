@@ -386,7 +386,7 @@ struct str redact_header(const struct key *k, struct arena *arena, struct call_h
     case SUBPROTOCOLS:
         return redact_subprotocols(k, arena, header.value, rank, caller);
     }
-    assert(!"a row without a way");
+    assert(false && "a row without a way");
     return (struct str){ 0 };
 }
 

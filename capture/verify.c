@@ -52,6 +52,8 @@ static void check_release(struct check *c)
 DEFINE_CLEANUP_VALUE(struct check, check_release)
 
 static void tell(verify_fn fn, void *ctx, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+static void tell(verify_fn fn, void *ctx, const char *fmt, va_list args)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
 

@@ -49,6 +49,8 @@ static bool is_own_break(const struct buf *line, size_t at)
 
 /* "weir capture import: <text>".  Text may quote files: a terminal must not obey what they say. */
 static void make_line(struct buf *line, const char *who, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+static void make_line(struct buf *line, const char *who, const char *fmt, va_list args)
 {
     buf_addf(line, "weir%s%s: ", *who ? " " : "", who);
     buf_addvf(line, fmt, args);
@@ -57,6 +59,8 @@ static void make_line(struct buf *line, const char *who, const char *fmt, va_lis
             line->ptr[i] = '?';
 }
 
+static void complain(const char *who, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static void complain(const char *who, const char *fmt, va_list args)
 {
     CLEANUP(buf_release) struct buf line = { 0 };

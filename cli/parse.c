@@ -228,7 +228,7 @@ static const struct option_uses *uses_of(const struct invocation *inv, const cha
     for (size_t i = 0; options[i].kind != OPTION_END; i++)
         if (strcmp(options[i].name, name) == 0)
             return &inv->options[i];
-    assert(!"an option that is in the command's table");
+    assert(false && "an option that is in the command's table");
     return NULL;
 }
 

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(parquet_close) struct parquet_file *f = NULL;
     CLEANUP(parquet_values_release) struct parquet_values v = { 0 };
-    static volatile uint64_t sink;
+    __attribute__((unused)) static volatile uint64_t sink;
     struct err err;
 
     if (parquet_open(put_file(data, size), &f, &err) < 0)

@@ -46,7 +46,7 @@ static const char *put_compressed(const uint8_t *data, size_t size)
 static void read_all(const char *path, bool bodies)
 {
     CLEANUP(segment_close) struct segment_reader *r = NULL;
-    static volatile uint64_t sink;
+    __attribute__((unused)) static volatile uint64_t sink;
     struct uuid last = { { 0 } };
     struct exchange x;
     struct err err;
