@@ -1,0 +1,96 @@
+#include "config.h"
+
+#include "llm/price.h"
+#include "tests/price_sample.h"
+
+#include "tests/check_main.h"
+
+#define M 1000000
+
+/* Prices of the shipped book that its sources tell apart and that are easily confused: by platform,
+ * by place, by the tool that was used, by the kind of model.  Each is what the source named beside
+ * it in share/prices says. */
+static struct price_book *book;
+
+static void load_shipped(void)
+{
+    price_load_shipped(&book);
+}
+
+static void drop_shipped(void)
+{
+    price_book_free(book);
+    book = NULL;
+}
+
+struct price_case {
+    const char *want;
+    struct price_ask ask;
+};
+
+static void check_case(const struct price_case *c)
+{
+    struct price_ask ask = c->ask;
+    struct price_result r;
+    i128 want;
+    char cost[DECIMAL_TEXT_BYTES];
+
+    price_ask(book, &ask, &r);
+    ck_assert_int_eq(decimal_parse(str_from(c->want), PUSD_SCALE, &want), DECIMAL_OK);
+    ck_assert_msg(r.status == PRICE_OK, "%s: status %d", ask.model, r.status);
+    ck_assert_msg(r.cost_pusd == want, "%s costs %s, not %s", ask.model,
+                  decimal_format(r.cost_pusd, PUSD_SCALE, cost), c->want);
+}
+
+/* --- cache writes of an hour --- */
+
+#define WRITE_1H(n)                                                                                \
+    {                                                                                              \
+        USAGE_INPUT, n, USAGE_CACHE_WRITE, n, USAGE_CACHE_WRITE_1H, n                              \
+    }
+
+static const struct price_case hour_writes[] = {
+    {"0.2",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+        .units = WRITE_1H(100000) }                                                                  },
+    { "0.22",
+     { PROVIDER_BEDROCK, "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        .units = WRITE_1H(100000) }                                                                  },
+    { "0.66",
+     { PROVIDER_BEDROCK, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        .units = WRITE_1H(100000) }                                                                  },
+    { "0.6",
+     { PROVIDER_BEDROCK, "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        .units = WRITE_1H(100000) }                                                                  },
+    { "1",     { PROVIDER_BEDROCK, "global.anthropic.claude-opus-4-6-v1", .units = WRITE_1H(100000) }},
+    { "1.1",   { PROVIDER_BEDROCK, "us.anthropic.claude-opus-5", .units = WRITE_1H(100000) }         },
+    { "0.44",  { PROVIDER_BEDROCK, "us.anthropic.claude-sonnet-5", .units = WRITE_1H(100000) }       },
+    { "2.2",   { PROVIDER_BEDROCK, "us.anthropic.claude-fable-5", .units = WRITE_1H(100000) }        },
+    { "0.16",
+     { PROVIDER_BEDROCK, "anthropic.claude-3-5-haiku-20241022-v1:0", .units = WRITE_1H(100000) }     },
+    { "0.6",   { PROVIDER_VERTEX, "claude-sonnet-4@20250514", .units = WRITE_1H(100000) }            },
+    { "0.6",   { PROVIDER_VERTEX, "claude-3-7-sonnet@20250219", .units = WRITE_1H(100000) }          },
+    { "3",     { PROVIDER_VERTEX, "claude-opus-4-1@20250805", .units = WRITE_1H(100000) }            },
+    { "1",     { PROVIDER_VERTEX, "claude-opus-4-7", .units = WRITE_1H(100000) }                     },
+    { "1",     { PROVIDER_VERTEX, "claude-opus-5", .units = WRITE_1H(100000) }                       },
+    { "0.5",   { PROVIDER_VERTEX, "claude-opus-5", .tier = "batch", .units = WRITE_1H(100000) }      },
+    { "2",     { PROVIDER_VERTEX, "claude-fable-5", .units = WRITE_1H(100000) }                      },
+ /* Five minutes stay at 1.25 times the input price. */
+    { "0.125",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+        .units = { USAGE_INPUT, 100000, USAGE_CACHE_WRITE, 100000 } }                                },
+};
+
+START_TEST(a_cache_write_of_an_hour_costs_twice_the_input_on_every_platform)
+{
+    check_case(&hour_writes[_i]);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, load_shipped, drop_shipped);
+    tcase_add_loop_test(tc, a_cache_write_of_an_hour_costs_twice_the_input_on_every_platform, 0,
+                        ARRAY_LEN(hour_writes));
+}
+CHECK_MAIN("llm/price_shipped", add_tests)
