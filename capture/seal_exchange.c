@@ -134,6 +134,7 @@ static void read_facts(struct exchange *x, struct seal_scratch *s)
         call.response_body_missing = true;
     }
     call_read(&call, &s->arena, &x->facts);
+    x->truncated |= x->facts.cut; /* the wire may have looked whole while the message was not */
     /* What the wire showed explains a call of which nothing else says that it failed. */
     if (x->transport_error != ERROR_CLASS_NONE && x->facts.error_class == ERROR_CLASS_NONE)
         x->facts.error_class = x->transport_error;

@@ -552,6 +552,7 @@ void call_read(const struct call *call, struct arena *arena, struct call_facts *
     find_variant(&r, &asked);
     ret->billable = ret->billable && is_billed(&r); /* the wire may have found a reason not to */
     find_usage(&r, &asked);
+    ret->cut = ret->api == API_UNKNOWN ? call->response_cut : is_cut(&r);
     classify(&r);
     if (ret->billable)
         read_reported_cost(&r);

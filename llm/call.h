@@ -63,6 +63,7 @@ struct call_facts {
     enum api api;
     const char *recognised_by; /* "host", "path", "shape", or why it was not recognised */
     bool stream;
+    bool cut;      /* the answer ended before its end: recorded so, or missing where it must be */
     bool billable; /* false: token counting, polling, lists, an error the provider does not bill */
     struct str model_requested;
     struct str model; /* that answered; the requested one where the answer names none */

@@ -282,6 +282,54 @@ START_TEST(a_live_exchange_without_end_is_sealed_as_truncated)
 }
 END_TEST
 
+/* Of the ledger's only row. */
+static bool is_truncated_in_ledger(const struct archive *a)
+{
+    static const enum ledger_column columns[] = { LEDGER_TRUNCATED };
+    CLEANUP(ledger_scan_close) struct ledger_scan *scan = NULL;
+    struct archive_ledgers ledgers;
+
+    ck_ok(archive_ledgers_list(a, INT64_MIN, INT64_MAX, &ledgers, &sample_err));
+    ck_assert_uint_eq(ledgers.len, 1);
+    ck_ok(ledger_scan_open(ledgers.ptr[0].path, columns, 1, &scan, &sample_err));
+    ck_assert_int_eq(ledger_scan_next(scan, &sample_err), 1);
+    archive_ledgers_release(&ledgers);
+    return ledger_scan_int(scan, LEDGER_TRUNCATED);
+}
+
+static const struct {
+    size_t left_out; /* bytes off the end of a streamed answer that nothing else says is cut */
+    bool truncated;
+} answers[] = {
+    {0,   false},
+    { 40, true },
+};
+
+START_TEST(an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_wire)
+{
+    struct archive *a = sample_archive("a");
+    struct journal_writer *j = create(a);
+    struct segment_reader *r = NULL;
+    struct sample_exchange s;
+    struct exchange x;
+
+    sample_make(3, &s);
+    s.x.response_body.len -= answers[_i].left_out;
+    s.x.chunk_count = 0;
+    ck_ok(record_append(j, &s.x, &sample_err));
+    ck_ok(journal_finish(j, &sample_err));
+    seal(a);
+    ck_ok(open_only_segment(a, "2026-10-02", &r));
+    ck_assert_int_eq(segment_next(r, true, &x, &sample_err), 1);
+    ck_assert_int_eq(x.truncated, answers[_i].truncated);
+    ck_assert_int_eq(x.facts.error_class == ERROR_CLASS_STREAM_CUT, answers[_i].truncated);
+    ck_assert_int_eq(is_truncated_in_ledger(a), answers[_i].truncated);
+    segment_close(r);
+    verify_is_clean(a);
+    archive_close(a);
+}
+END_TEST
+
 START_TEST(half_an_import_is_left_out_and_not_known_as_imported)
 {
     struct archive *a = sample_archive("a");
@@ -542,6 +590,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, end_users_are_fingerprints_in_segment_and_ledger);
     tcase_add_test(tc, a_journal_whose_writer_lives_is_left_alone_and_one_whose_writer_died_is_not);
     tcase_add_test(tc, a_live_exchange_without_end_is_sealed_as_truncated);
+    tcase_add_loop_test(tc,
+                        an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_wire,
+                        0, (int)ARRAY_LEN(answers));
     tcase_add_test(tc, half_an_import_is_left_out_and_not_known_as_imported);
     tcase_add_test(tc,
                    a_damaged_journal_stays_while_others_are_sealed_and_salvage_takes_what_precedes);
