@@ -108,6 +108,12 @@ static const struct {
       "as DeepSeek's"                                                            },
     { "mistral",  "ministral-8b-latest",             1,
      "output is 0.10 USD like input (mistral.ai/pricing), not 1.00"              },
+    { "aws",      "claude-sonnet-4-5-20250929",      1,
+     "401,468 tokens of input cost the long-context price on Bedrock too: 2 times input, 1.5 "
+      "times "
+      "output (LiteLLM's map, input_cost_per_token_above_200k_tokens); the set has it at Anthropic "
+      "only"                                                                     },
+    { "google",   "claude-sonnet-4-5-20250929",      1, "as at aws, on Vertex"   },
     { "cerebras", "qwen-3-coder-480b",               2,
      "the set has no price for it and writes 0; an unknown price is never 0 here"},
 };

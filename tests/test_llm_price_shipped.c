@@ -87,10 +87,57 @@ START_TEST(a_cache_write_of_an_hour_costs_twice_the_input_on_every_platform)
 }
 END_TEST
 
+/* --- long context --- */
+
+#define LONG_CALL                                                                                  \
+    {                                                                                              \
+        USAGE_INPUT, 300000, USAGE_CACHED_INPUT, 100000, USAGE_OUTPUT, 10000                       \
+    }
+/* The day before and the day on which the surcharge of Claude 4.6 ended. */
+#define BEFORE "2026-03-12T23:59:59Z"
+#define AFTER  "2026-03-13T00:00:00Z"
+
+static const struct price_case long_calls[] = {
+  /* 3 USD input: 6 / 0.6 / 22.5 above 200,000 tokens, and 10 % more outside the global profile.
+  */
+    {"1.485",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        .units = LONG_CALL }                                                                       },
+    { "1.6335",
+     { PROVIDER_BEDROCK, "us.anthropic.claude-sonnet-4-5-20250929-v1:0", .units = LONG_CALL }      },
+    { "1.485",
+     { PROVIDER_BEDROCK, "eu.anthropic.claude-sonnet-4-20250514-v1:0", .units = LONG_CALL }        },
+    { "1.485",  { PROVIDER_VERTEX, "claude-sonnet-4@20250514", .units = LONG_CALL }                },
+    { "1.485",  { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .units = LONG_CALL }              },
+    { "0.7425",
+     { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .tier = "batch", .units = LONG_CALL }        },
+    { "0.6",    { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .units = { USAGE_INPUT, 200000 } }},
+    { "1.6335",
+     { PROVIDER_BEDROCK, "us.anthropic.claude-sonnet-4-6", BEFORE, .units = LONG_CALL }            },
+    { "0.858",  { PROVIDER_BEDROCK, "us.anthropic.claude-sonnet-4-6", AFTER, .units = LONG_CALL }  },
+    { "2.475",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-opus-4-6-v1", BEFORE, .units = LONG_CALL }       },
+    { "1.3",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-opus-4-6-v1", AFTER, .units = LONG_CALL }        },
+    { "1.485",  { PROVIDER_VERTEX, "claude-sonnet-4-6", BEFORE, .units = LONG_CALL }               },
+    { "0.78",   { PROVIDER_VERTEX, "claude-sonnet-4-6", AFTER, .units = LONG_CALL }                },
+    { "2.475",  { PROVIDER_VERTEX, "claude-opus-4-6", BEFORE, .units = LONG_CALL }                 },
+    { "1.3",    { PROVIDER_VERTEX, "claude-opus-4-6", AFTER, .units = LONG_CALL }                  },
+    { "1.3",    { PROVIDER_VERTEX, "claude-opus-4-7", .units = LONG_CALL }                         },
+};
+
+START_TEST(a_long_context_costs_on_bedrock_and_vertex_what_it_costs_at_anthropic)
+{
+    check_case(&long_calls[_i]);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, load_shipped, drop_shipped);
     tcase_add_loop_test(tc, a_cache_write_of_an_hour_costs_twice_the_input_on_every_platform, 0,
                         ARRAY_LEN(hour_writes));
+    tcase_add_loop_test(tc, a_long_context_costs_on_bedrock_and_vertex_what_it_costs_at_anthropic,
+                        0, ARRAY_LEN(long_calls));
 }
 CHECK_MAIN("llm/price_shipped", add_tests)
