@@ -329,6 +329,20 @@ int exchange_from_json(struct str line, struct arena *arena, struct exchange *re
     return 0;
 }
 
+/* Whether the answer had begun when what was seen on the wire ended it. */
+static bool broke_off(const struct exchange *x)
+{
+    static const enum error_class classes[] = { ERROR_CLASS_TRANSPORT,
+                                                ERROR_CLASS_TIMEOUT_FIRST_TOKEN,
+                                                ERROR_CLASS_STREAM_CUT, ERROR_CLASS_STREAM_STALL,
+                                                ERROR_CLASS_CLIENT_GONE };
+
+    for (size_t i = 0; x->status && i < ARRAY_LEN(classes); i++)
+        if (x->transport_error == classes[i])
+            return true;
+    return false;
+}
+
 struct call exchange_call(const struct exchange *x)
 {
     return (struct call){
@@ -345,6 +359,6 @@ struct call exchange_call(const struct exchange *x)
         .response_header_count = x->response_header_count,
         .response_body = x->response_body,
         .response_body_missing = x->response_body_missing,
-        .response_cut = x->truncated,
+        .response_cut = x->truncated || broke_off(x),
     };
 }

@@ -231,16 +231,28 @@ static bool is_billed(struct reading *r)
 
 /* --- usage --- */
 
+/* The chunk with the usage comes after the one with the finish reason: who asked for it and got
+ * neither it nor [DONE] was cut off between the two. */
+static bool lacks_usage_chunk(const struct reading *r)
+{
+    return r->wire == &wire_chat && r->flags & READING_USAGE_ASKED && !r->counts.present &&
+           !r->counts.bad && !r->part_count;
+}
+
+/* Some servers that copy the chat API send no [DONE]: there a finish reason is end enough, unless
+ * something more was due. */
 static bool is_cut(const struct reading *r)
 {
-    bool has_end =
-        r->flags & READING_ERROR_EVENT || r->text[SLOT_FINISH].len || r->text[SLOT_BLOCK].len;
+    bool has_error = r->flags & READING_ERROR_EVENT;
+    bool has_finish = r->text[SLOT_FINISH].len || r->text[SLOT_BLOCK].len;
 
     if (r->flags & READING_DONE) /* whatever the connection did after it */
         return false;
     if (r->call->response_cut || r->flags & READING_CUT)
         return true;
-    return r->flags & READING_STREAM && r->wire->ends_with_event && !has_end;
+    if (!(r->flags & READING_STREAM) || !r->wire->ends_with_event || has_error)
+        return false;
+    return !has_finish || lacks_usage_chunk(r);
 }
 
 static struct call_part *add_part(struct reading *r, struct str model)
@@ -348,6 +360,8 @@ static void say_why_unknown(struct reading *r)
         reading_note(r, "the answer is empty");
     else if (call->status >= 500 || may_be_billed(call->status))
         reading_note(r, "error %d: may have been billed", call->status);
+    else if (r->flags & READING_STREAM && r->flags & READING_USAGE_ASKED)
+        reading_note(r, "the stream carries no usage, though include_usage was set");
     else if (r->flags & READING_STREAM && r->wire == &wire_chat)
         reading_note(r, "the stream carries no usage: stream_options.include_usage was not set");
     else if (r->flags & READING_STREAM)
@@ -533,6 +547,8 @@ void call_read(const struct call *call, struct arena *arena, struct call_facts *
     request_read(call, arena, &asked);
     r.wire = recognised.wire;
     r.images = -1;
+    if (asked.include_usage)
+        r.flags |= READING_USAGE_ASKED;
     ret->api = recognised.api;
     ret->provider = recognised.provider;
     if (recognised.api == API_UNKNOWN)

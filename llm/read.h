@@ -115,6 +115,7 @@ enum reading_flag {
     READING_IN_PARTS = 1 << 14,
     READING_FUNCTION_PART = 1 << 13, /* the part just read is a function call */
     READING_CUT = 1 << 12,           /* the body ends inside an event */
+    READING_USAGE_ASKED = 1 << 15,   /* the stream was to end with a usage chunk */
 };
 
 struct wire;
@@ -236,6 +237,7 @@ struct request_facts {
     struct str model, tier, end_user, size, quality, search_context;
     struct str input; /* a text to be spoken: raw, escapes not undone */
     bool stream;
+    bool include_usage; /* OpenAI: stream_options asks for a last chunk with the usage */
     uint32_t features;
 };
 void request_read(const struct call *call, struct arena *arena, struct request_facts *ret);

@@ -69,6 +69,23 @@ static void take_stream(struct asking *a, struct jscan *s)
         a->facts->stream = true;
 }
 
+static void take_include_usage(struct asking *a, struct jscan *s)
+{
+    bool value;
+
+    if (jscan_peek(s) == JSCAN_TRUE && jscan_bool(s, &value))
+        a->facts->include_usage = true;
+}
+
+static void take_stream_options(struct asking *a, struct jscan *s)
+{
+    static const struct asking_row rows[] = {
+        {STR_INIT("include_usage"), take_include_usage}
+    };
+
+    read_asking(a, s, rows, ARRAY_LEN(rows));
+}
+
 static void take_tier_type(struct asking *a, struct jscan *s)
 {
     a->facts->tier = take_string(a, s);
@@ -428,6 +445,7 @@ static const struct asking_row top_rows[] = {
     { STR_INIT("images"),             note_content          },
     { STR_INIT("model"),              take_model            },
     { STR_INIT("stream"),             take_stream           },
+    { STR_INIT("stream_options"),     take_stream_options   },
     { STR_INIT("service_tier"),       take_tier             },
     { STR_INIT("serviceTier"),        take_tier             },
     { STR_INIT("user"),               take_user             },

@@ -297,12 +297,18 @@ static bool is_truncated_in_ledger(const struct archive *a)
     return ledger_scan_int(scan, LEDGER_TRUNCATED);
 }
 
+/* Ends of a streamed answer. */
 static const struct {
-    size_t left_out; /* bytes off the end of a streamed answer that nothing else says is cut */
+    size_t left_out;       /* bytes, unseen by whoever framed the message */
+    enum error_class wire; /* seen on it */
     bool truncated;
+    enum error_class class;
 } answers[] = {
-    {0,   false},
-    { 40, true },
+    {0,   ERROR_CLASS_NONE,        false, ERROR_CLASS_NONE       },
+    { 40, ERROR_CLASS_NONE,        true,  ERROR_CLASS_STREAM_CUT },
+    { 14, ERROR_CLASS_CLIENT_GONE, true,  ERROR_CLASS_STREAM_CUT },
+    { 14, ERROR_CLASS_STREAM_CUT,  true,  ERROR_CLASS_STREAM_CUT },
+    { 0,  ERROR_CLASS_CLIENT_GONE, false, ERROR_CLASS_CLIENT_GONE},
 };
 
 START_TEST(an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_wire)
@@ -316,13 +322,14 @@ START_TEST(an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_
     sample_make(3, &s);
     s.x.response_body.len -= answers[_i].left_out;
     s.x.chunk_count = 0;
+    s.x.transport_error = answers[_i].wire;
     ck_ok(record_append(j, &s.x, &sample_err));
     ck_ok(journal_finish(j, &sample_err));
     seal(a);
     ck_ok(open_only_segment(a, "2026-10-02", &r));
     ck_assert_int_eq(segment_next(r, true, &x, &sample_err), 1);
     ck_assert_int_eq(x.truncated, answers[_i].truncated);
-    ck_assert_int_eq(x.facts.error_class == ERROR_CLASS_STREAM_CUT, answers[_i].truncated);
+    ck_assert_int_eq(x.facts.error_class, answers[_i].class);
     ck_assert_int_eq(is_truncated_in_ledger(a), answers[_i].truncated);
     segment_close(r);
     verify_is_clean(a);
