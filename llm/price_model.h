@@ -182,7 +182,8 @@ struct price_adjust {
     size_t model_count;
     struct str *tiers; /* none = all */
     size_t tier_count;
-    struct str geo; /* "" = all */
+    struct str *geos; /* lower case globs; none = all */
+    size_t geo_count;
     int64_t from_us, until_us;
     bool has_times;
     struct price_ratio times;

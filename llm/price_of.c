@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "llm/price_model.h"
@@ -7,6 +8,8 @@
 /* Counts beyond this are cut to it, so that no sum leaves 128 bits: with prices up to 100,000 USD
  * per million tokens and factors up to 1000, the largest term is about 2e37 of 1.7e38. */
 #define COUNT_MAX INT64_C(10000000000)
+
+#define GEO_BYTES_MAX 128 /* of a geography; longer ones are none that a price names */
 
 /* A product of factors; each numerator is at most 1e9 and each denominator 1e6 (price_model). */
 struct factor {
@@ -329,6 +332,21 @@ static bool in_list(const struct str *globs, size_t count, struct str id)
     return count == 0;
 }
 
+/* The glob of the list that a geography in any case meets, or NULL. */
+static const struct str *find_geo(const struct price_adjust *a, struct str geo)
+{
+    char lower[GEO_BYTES_MAX];
+
+    if (geo.len == 0 || geo.len > sizeof(lower))
+        return NULL;
+    for (size_t i = 0; i < geo.len; i++)
+        lower[i] = (char)tolower((unsigned char)geo.ptr[i]);
+    for (size_t i = 0; i < a->geo_count; i++)
+        if (str_glob(a->geos[i], (struct str){ lower, geo.len }))
+            return &a->geos[i];
+    return NULL;
+}
+
 static bool applies(const struct price_adjust *a, const struct price_entry *e,
                     const struct price_query *query)
 {
@@ -336,7 +354,7 @@ static bool applies(const struct price_adjust *a, const struct price_entry *e,
         return false;
     if (query->at_us < a->from_us || query->at_us >= a->until_us)
         return false;
-    if (a->geo.len > 0 && !str_ieq(a->geo, query->geo))
+    if (a->geo_count > 0 && !find_geo(a, query->geo))
         return false;
     struct str tier = tier_name(query->service_tier);
     bool tier_ok = a->tier_count == 0;
@@ -507,7 +525,7 @@ void price_of_match(const struct price_book *book, const struct price_match *mat
     multiply(&tokens, match->times);
     if (region) {
         multiply(&tokens, region->times);
-        ret->region = region->geo;
+        ret->region = *find_geo(region, query->geo);
     }
     (chosen.committed ? run_committed : run)(&bill, query, usage);
     settle(&bill, tokens, discount);

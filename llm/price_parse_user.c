@@ -90,7 +90,7 @@ static int read_adjust(struct price_reading *r, const struct yaml_node *n, struc
         return -1;
     if (tiers && price_read_lowers(r, tiers, &ret->tiers, &ret->tier_count) < 0)
         return -1;
-    if (geo && price_read_lower(r, geo, &ret->geo) < 0)
+    if (geo && price_read_lowers(r, geo, &ret->geos, &ret->geo_count) < 0)
         return -1;
     if (fees && yaml_bool(r->yaml, fees, &ret->fees_too, r->err) < 0)
         return -1;
@@ -146,7 +146,7 @@ int price_read_adjusts(struct price_reading *r, const struct yaml_node *list, bo
             describe_discount(r->file, adjust);
             continue;
         }
-        if (adjust->geo.len == 0 || !adjust->has_times || adjust->set.count > 0)
+        if (adjust->geo_count == 0 || !adjust->has_times || adjust->set.count > 0)
             return yaml_err(r->yaml, n, r->err, "a region needs geo and times");
     }
     return 0;

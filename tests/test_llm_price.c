@@ -314,8 +314,8 @@ START_TEST(ids_are_compared_without_case_and_in_their_long_forms)
                     .units = { USAGE_INPUT, M });
     ck_assert_price(b, "0.3", PROVIDER_VERTEX, "publishers/google/models/gemini-2.5-flash",
                     .units = { USAGE_INPUT, M });
-    ck_assert_price(b, "3", PROVIDER_VERTEX, "claude-sonnet-4-5@20250929",
-                    .units = { USAGE_INPUT, M });
+    ck_assert_price(b, "0.3", PROVIDER_VERTEX, "claude-sonnet-4-5@20250929",
+                    .units = { USAGE_INPUT, 100000 });
     ck_assert_price(b, "0.8", PROVIDER_BEDROCK,
                     "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0",
                     .units = { USAGE_INPUT, M });

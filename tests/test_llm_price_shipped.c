@@ -132,6 +132,56 @@ START_TEST(a_long_context_costs_on_bedrock_and_vertex_what_it_costs_at_anthropic
 }
 END_TEST
 
+/* --- places --- */
+
+#define IN_OUT                                                                                     \
+    {                                                                                              \
+        USAGE_INPUT, 100000, USAGE_OUTPUT, 10000                                                   \
+    }
+
+static const struct price_case places[] = {
+    {"0.45",    { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .geo = "global", .units = IN_OUT }},
+    { "0.45",   { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .units = IN_OUT }                 },
+    { "0.495",
+     { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .geo = "us-east5", .units = IN_OUT }         },
+    { "0.495",
+     { PROVIDER_VERTEX, "claude-sonnet-4-5@20250929", .geo = "Europe-West1", .units = IN_OUT }     },
+    { "0.2475",
+     { PROVIDER_VERTEX, "claude-sonnet-4-6", .tier = "batch", .geo = "asia-southeast1",
+        .units = IN_OUT }                                                                          },
+    { "0.165",
+     { PROVIDER_VERTEX, "claude-haiku-4-5@20251001", .geo = "us-east5", .units = IN_OUT }          },
+    { "0.825",  { PROVIDER_VERTEX, "claude-opus-4-5@20251101", .geo = "eu", .units = IN_OUT }      },
+    { "0.825",  { PROVIDER_VERTEX, "claude-opus-5", .geo = "us", .units = IN_OUT }                 },
+    { "1.65",   { PROVIDER_VERTEX, "claude-fable-5", .geo = "europe-west4", .units = IN_OUT }      },
+ /* Models before 4.5 cost the same everywhere. */
+    { "0.45",   { PROVIDER_VERTEX, "claude-sonnet-4@20250514", .geo = "us-east5", .units = IN_OUT }},
+    { "2.25",   { PROVIDER_VERTEX, "claude-opus-4-1@20250805", .geo = "us-east5", .units = IN_OUT }},
+    { "0.225",  { PROVIDER_VERTEX, "gemini-2.5-pro", .geo = "us-central1", .units = IN_OUT }       },
+};
+
+START_TEST(a_place_that_is_chosen_costs_more_on_vertex_from_claude_4_5_on)
+{
+    check_case(&places[_i]);
+}
+END_TEST
+
+START_TEST(the_place_that_cost_more_is_named)
+{
+    struct price_ask ask = { PROVIDER_VERTEX, "claude-opus-5", .geo = "europe-west1",
+                             .units = IN_OUT };
+    struct price_result r;
+
+    price_ask(book, &ask, &r);
+    ck_assert_msg(str_eq(r.region, STR("europe-*")), "%.*s", STR_ARG(r.region));
+    ask.geo = "a place of more than any bounded name "
+              "...................................................................................."
+              ".................";
+    price_ask(book, &ask, &r);
+    ck_assert_uint_eq(r.region.len, 0);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, load_shipped, drop_shipped);
@@ -139,5 +189,8 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(hour_writes));
     tcase_add_loop_test(tc, a_long_context_costs_on_bedrock_and_vertex_what_it_costs_at_anthropic,
                         0, ARRAY_LEN(long_calls));
+    tcase_add_loop_test(tc, a_place_that_is_chosen_costs_more_on_vertex_from_claude_4_5_on, 0,
+                        ARRAY_LEN(places));
+    tcase_add_test(tc, the_place_that_cost_more_is_named);
 }
 CHECK_MAIN("llm/price_shipped", add_tests)
