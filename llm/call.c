@@ -346,6 +346,12 @@ static void derive_units(struct reading *r, const struct request_facts *asked, s
         usage_set(usage, USAGE_CHARACTERS, count_characters(r, asked->input));
 }
 
+/* Whatever was written until then has been generated, and may be billed. */
+static bool is_ended_by_error(const struct reading *r)
+{
+    return r->flags & READING_STREAM && r->flags & READING_ERROR_EVENT && r->wire->ends_with_event;
+}
+
 static void say_why_unknown(struct reading *r)
 {
     const struct call *call = r->call;
@@ -360,6 +366,8 @@ static void say_why_unknown(struct reading *r)
         reading_note(r, "the answer is empty");
     else if (call->status >= 500 || may_be_billed(call->status))
         reading_note(r, "error %d: may have been billed", call->status);
+    else if (is_ended_by_error(r))
+        reading_note(r, "an error ended the stream before any text");
     else if (r->flags & READING_STREAM && r->flags & READING_USAGE_ASKED)
         reading_note(r, "the stream carries no usage, though include_usage was set");
     else if (r->flags & READING_STREAM && r->wire == &wire_chat)
@@ -374,7 +382,8 @@ static bool may_estimate(const struct reading *r)
 {
     int status = r->call->status;
 
-    return is_cut(r) && status >= 200 && status <= 299 && !r->call->response_body_missing;
+    return (is_cut(r) || is_ended_by_error(r)) && status >= 200 && status <= 299 &&
+           !r->call->response_body_missing;
 }
 
 /* These models search before every answer and are charged a search for it (OpenAI, "Web search" and
@@ -465,10 +474,10 @@ static void find_usage(struct reading *r, const struct request_facts *asked)
         if (may_estimate(r) && facts->part_count == 1 && is_placeholder(r)) {
             facts->usage_source = USAGE_SOURCE_ESTIMATED;
             estimate_usage(r, &facts->parts[0].usage);
-        } else if (may_estimate(r)) {
+        } else if (may_estimate(r) && !(r->flags & READING_DONE)) {
             reading_note(r, "broken off: counts as last reported");
         }
-    } else if (may_estimate(r) && !is_nonsense) {
+    } else if (may_estimate(r) && !is_nonsense && (is_cut(r) || estimate_output_bytes(r) > 0)) {
         facts->usage_source = USAGE_SOURCE_ESTIMATED;
         estimate_usage(r, &add_part(r, facts->model)->usage);
     } else {

@@ -95,29 +95,37 @@ static int64_t tokens_of(int64_t bytes)
 }
 
 /* The body is read a second time: broken streams are rare, and the first pass skips all text. */
-void estimate_usage(struct reading *r, struct usage *usage)
+int64_t estimate_output_bytes(struct reading *r)
 {
-    struct text_sum output = { .of_output = true }, input = { 0 };
-    bool has_input = usage_has(usage, USAGE_INPUT);
+    struct text_sum output = { .of_output = true };
     const char *kept = r->note; /* what framing says of the body was noted the first time */
 
     read_events(r, sum_event, &output);
     r->note = kept;
-    int64_t tokens = tokens_of(output.bytes);
+    return output.bytes;
+}
+
+void estimate_usage(struct reading *r, struct usage *usage)
+{
+    struct text_sum input = { 0 };
+    bool has_input = usage_has(usage, USAGE_INPUT);
+    int64_t output_bytes = estimate_output_bytes(r);
+    int64_t tokens = tokens_of(output_bytes);
+
     if (!usage_has(usage, USAGE_OUTPUT) || usage->n[USAGE_OUTPUT] < tokens)
         usage_set(usage, USAGE_OUTPUT, tokens);
     if (has_input) {
         reading_note(r,
                      "broken off: input as reported, output estimated from %" PRId64
                      " bytes of text received",
-                     output.bytes);
+                     output_bytes);
         return;
     }
     if (r->call->request_body_missing) {
         reading_note(r,
                      "broken off: output estimated from %" PRId64
                      " bytes of text received, input unknown",
-                     output.bytes);
+                     output_bytes);
         return;
     }
     sum_json(&input, r->call->request_body);
@@ -125,5 +133,5 @@ void estimate_usage(struct reading *r, struct usage *usage)
     reading_note(r,
                  "broken off: input estimated from %" PRId64
                  " bytes of text sent, output from %" PRId64 " received",
-                 input.bytes, output.bytes);
+                 input.bytes, output_bytes);
 }

@@ -228,6 +228,8 @@ int settle(struct reading *r, const struct counts *counts, struct usage *ret);
 /* estimate.c: from the bytes seen, onto what was reported before the answer broke off; says so in
  * the note. */
 void estimate_usage(struct reading *r, struct usage *usage);
+/* Bytes of text the model wrote. */
+int64_t estimate_output_bytes(struct reading *r);
 
 /* cost.c: what the answer says it cost. */
 void read_reported_cost(struct reading *r);

@@ -51,11 +51,81 @@ START_TEST(trap_09_a_chat_stream_is_whole_when_all_that_was_due_has_come)
 }
 END_TEST
 
+/* --- an error amid a stream --- */
+
+#define OVERLOADED "data: {\"error\":{\"message\":\"Overloaded\",\"code\":502}}\n\n"
+#define MESSAGE_START                                                                              \
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{"             \
+    "\"input_tokens\":1000,\"output_tokens\":1}}}\n\n"
+#define TEXT_DELTA                                                                                 \
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{"              \
+    "\"type\":\"text_delta\",\"text\":\"1234567890123456\"}}\n\n"
+#define MESSAGE_DELTA                                                                              \
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"          \
+    "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n"
+#define ERROR_EVENT                                                                                \
+    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"
+#define RESPONSE_DELTA "data: {\"type\":\"response.output_text.delta\",\"delta\":\"12345678\"}\n\n"
+#define RESPONSE_ERROR "data: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"m\"}\n\n"
+#define OLLAMA_HOST    .host = "127.0.0.1:11434", .path = "/api/chat"
+
+static const struct {
+    struct sample sample;
+    enum usage_source source;
+    int64_t input, output; /* -1 = not known */
+    const char *note;
+} failures[] = {
+    {{ MESSAGES_HOST, .response = MESSAGE_START TEXT_DELTA TEXT_DELTA ERROR_EVENT },
+     USAGE_SOURCE_ESTIMATED, 1000,
+     8,  "input as reported, output estimated"},
+    { { MESSAGES_HOST, .response = MESSAGE_START TEXT_DELTA MESSAGE_DELTA ERROR_EVENT },
+     USAGE_SOURCE_REPORTED,  1000,
+     9,  "as last reported"                   },
+    { { .request = "{\"messages\":[{\"content\":\"1234\"}]}", .response = WORDS WORDS OVERLOADED },
+     USAGE_SOURCE_ESTIMATED, 1,
+     4,  "broken off"                         },
+    { { .request = ASKED, .response = WORDS OVERLOADED DONE },
+     USAGE_SOURCE_ESTIMATED, 0,
+     2,  "broken off"                         },
+    { { .request = ASKED, .response = OVERLOADED DONE },
+     USAGE_SOURCE_UNKNOWN,   -1,
+     -1,
+     "before any text"                        },
+    { { RESPONSES_PATH, .response = RESPONSE_DELTA RESPONSE_ERROR },
+     USAGE_SOURCE_ESTIMATED, 0,
+     2,  "broken off"                         },
+    { { OLLAMA_HOST, .response = "{\"message\":{\"content\":\"12345678\"},\"done\":false}\n"
+                                 "{\"error\":\"an error was met\"}\n" },
+     USAGE_SOURCE_ESTIMATED, 0,
+     2,  "broken off"                         },
+    { { GEMINI_HOST, .response =
+                         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"12\"}]}}],"
+                         "\"usageMetadata\":{\"promptTokenCount\":7,\"candidatesTokenCount\":3}}"
+                         "\n\n" OVERLOADED },
+     USAGE_SOURCE_REPORTED,  7,
+     3,  "as last reported"                   },
+};
+
+START_TEST(trap_10_what_came_before_an_error_event_was_generated_and_counts)
+{
+    struct call_facts facts = sample_read(failures[_i].sample);
+
+    ck_assert_int_eq(facts.error_class, ERROR_CLASS_STREAM_ERROR_EVENT);
+    ck_assert_int_eq(facts.usage_source, failures[_i].source);
+    ck_unit(facts, INPUT, failures[_i].input);
+    ck_unit(facts, OUTPUT, failures[_i].output);
+    ck_note(facts, failures[_i].note);
+    ck_assert(facts.billable);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, sample_teardown);
     tcase_add_loop_test(tc, trap_09_a_chat_stream_is_whole_when_all_that_was_due_has_come, 0,
                         (int)ARRAY_LEN(chats));
+    tcase_add_loop_test(tc, trap_10_what_came_before_an_error_event_was_generated_and_counts, 0,
+                        (int)ARRAY_LEN(failures));
 }
 
 CHECK_MAIN("llm/broken", add_tests)
