@@ -220,6 +220,12 @@ static void price_row(struct run *r, const struct block *b, size_t row, const st
         note_suspicious(r, b, row, reported_pusd, reason);
 }
 
+/* Output without input: half of a bill is no bill, though what is known of it is priced. */
+static bool lacks_input(const struct usage *usage)
+{
+    return usage_has(usage, USAGE_OUTPUT) && !usage_has(usage, USAGE_INPUT);
+}
+
 static void row_sums(struct run *r, const struct block *b, size_t row, struct spend_sums *s)
 {
     bool billable = block_int(b, LEDGER_BILLABLE, row);
@@ -241,7 +247,8 @@ static void row_sums(struct run *r, const struct block *b, size_t row, struct sp
     s->cache_write_tokens = usage.n[USAGE_CACHE_WRITE];
     s->output_tokens = usage.n[USAGE_OUTPUT];
     s->reasoning_tokens = usage.n[USAGE_REASONING];
-    if (r->codes.sources.ptr[b->columns[LEDGER_USAGE_SOURCE].codes[row]] == USAGE_SOURCE_UNKNOWN)
+    if (r->codes.sources.ptr[b->columns[LEDGER_USAGE_SOURCE].codes[row]] == USAGE_SOURCE_UNKNOWN ||
+        lacks_input(&usage))
         s->unknown_requests = s->requests;
     price_row(r, b, row, &usage, s);
 }

@@ -27,7 +27,7 @@ struct spend_sums {
     int64_t requests;
     int64_t input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens;
     i128 cost_pusd[SPEND_COST_COUNT];
-    int64_t unknown_requests;  /* billable, but nobody said how much was used */
+    int64_t unknown_requests;  /* billable, but nobody said how much was used, or how much input */
     int64_t unpriced_requests; /* used something the book has no price for */
 };
 

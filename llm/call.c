@@ -458,6 +458,21 @@ static bool is_placeholder(const struct reading *r)
                : !counts_has(&r->counts, USAGE_OUTPUT);
 }
 
+/* Half a usage object is taken for what it says: the half that is missing must be seen.  Ollama's
+ * own note says why. */
+static void note_missing_input(struct reading *r)
+{
+    const struct call_facts *facts = r->facts;
+
+    for (size_t i = 0; i < facts->part_count && r->wire != &wire_ollama; i++) {
+        const struct usage *usage = &facts->parts[i].usage;
+        if (usage_has(usage, USAGE_INPUT) || !usage_has(usage, USAGE_OUTPUT))
+            continue;
+        reading_note(r, "input not reported");
+        return;
+    }
+}
+
 static void find_usage(struct reading *r, const struct request_facts *asked)
 {
     struct call_facts *facts = r->facts;
@@ -477,6 +492,8 @@ static void find_usage(struct reading *r, const struct request_facts *asked)
         } else if (may_estimate(r) && !(r->flags & READING_DONE)) {
             reading_note(r, "broken off: counts as last reported");
         }
+        if (facts->usage_source == USAGE_SOURCE_REPORTED)
+            note_missing_input(r);
     } else if (may_estimate(r) && !is_nonsense && (is_cut(r) || estimate_output_bytes(r) > 0)) {
         facts->usage_source = USAGE_SOURCE_ESTIMATED;
         estimate_usage(r, &add_part(r, facts->model)->usage);

@@ -254,6 +254,27 @@ START_TEST(unknown_usage_and_unknown_models_are_listed_not_zero)
 }
 END_TEST
 
+START_TEST(output_without_input_is_priced_and_still_unknown)
+{
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_call(), a_call(), a_call() };
+    struct usage *half = &xs[0].facts.parts[0].usage;
+
+    *half = (struct usage){ 0 };
+    usage_set(half, USAGE_OUTPUT, 5);
+    usage_set(&xs[1].facts.parts[0].usage, USAGE_INPUT, 0); /* reported: nothing is missing */
+    usage_set(&xs[1].facts.parts[0].usage, USAGE_CACHED_INPUT, 0);
+    xs[2].facts.parts[0].usage = *half;
+    xs[2].facts.billable = false;
+    write_ledger("2026-10-01", "a", xs, 3);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.totals.unknown_requests, 1);
+    ck_assert_int_eq(r.spend.totals.unpriced_requests, 0);
+    ck_assert_int_eq(r.spend.totals.output_tokens, 105);
+    ck_cost(spend_cost(&r.spend.totals), 105 * INT64_C(3000000)); /* 3 USD a million */
+}
+END_TEST
+
 START_TEST(calls_without_app_and_team_are_a_row_of_their_own)
 {
     CLEANUP(result_release) struct result r;
@@ -509,6 +530,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_exchange_of_several_models_is_one_request);
     tcase_add_test(tc, a_reported_cost_covers_all_parts_of_its_exchange);
     tcase_add_test(tc, unknown_usage_and_unknown_models_are_listed_not_zero);
+    tcase_add_test(tc, output_without_input_is_priced_and_still_unknown);
     tcase_add_test(tc, calls_without_app_and_team_are_a_row_of_their_own);
     tcase_add_test(tc, a_row_that_sums_several_requests_counts_them);
     tcase_add_test(tc, an_impossible_reported_cost_is_called_suspicious);

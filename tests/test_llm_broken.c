@@ -119,6 +119,36 @@ START_TEST(trap_10_what_came_before_an_error_event_was_generated_and_counts)
 }
 END_TEST
 
+/* --- half a usage object --- */
+
+static const struct {
+    struct sample sample;
+    const char *note; /* NULL = none */
+} halves[] = {
+    {{ .response = "{\"usage\":{\"prompt_tokens\":null,\"completion_tokens\":5}}" },
+     "input not reported"                                                                                         },
+    { { MESSAGES_HOST, .response = "{\"type\":\"message\",\"usage\":{\"output_tokens\":5}}" },
+     "input not reported"                                                                                         },
+    { { OLLAMA_HOST, .response = "{\"done\":true,\"eval_count\":5}\n" },                       "prompt_eval_count"},
+    { { .response = "{\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":5}}" },             NULL               },
+};
+
+START_TEST(trap_22_half_a_usage_object_says_which_half_is_missing)
+{
+    struct call_facts facts = sample_read(halves[_i].sample);
+
+    ck_source(facts, REPORTED);
+    ck_unit(facts, OUTPUT, 5);
+    if (halves[_i].note) {
+        ck_absent(facts, INPUT);
+        ck_note(facts, halves[_i].note);
+        ck_assert_ptr_null(strchr(facts.usage_note, ';')); /* said once */
+    } else {
+        ck_assert_ptr_null(facts.usage_note);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, sample_teardown);
@@ -126,6 +156,8 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(chats));
     tcase_add_loop_test(tc, trap_10_what_came_before_an_error_event_was_generated_and_counts, 0,
                         (int)ARRAY_LEN(failures));
+    tcase_add_loop_test(tc, trap_22_half_a_usage_object_says_which_half_is_missing, 0,
+                        (int)ARRAY_LEN(halves));
 }
 
 CHECK_MAIN("llm/broken", add_tests)
