@@ -182,6 +182,39 @@ START_TEST(the_place_that_cost_more_is_named)
 }
 END_TEST
 
+/* --- what one name costs at one provider --- */
+
+static const struct price_case fees[] = {
+    {"0.025",
+     { PROVIDER_OPENAI, "gpt-4o-search-preview-2025-03-11", .units = { USAGE_WEB_SEARCHES, 1 } }},
+    { "0.025",
+     { PROVIDER_OPENAI, "gpt-4o-mini-search-preview", .units = { USAGE_WEB_SEARCHES, 1 } }      },
+    { "0.4",
+     { PROVIDER_OPENAI, "gpt-4o-mini-search-preview-2025-03-11",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, 375000, USAGE_WEB_SEARCHES, 1 } }              },
+    { "0.01",  { PROVIDER_OPENAI, "gpt-4o", .units = { USAGE_WEB_SEARCHES, 1 } }                },
+    { "0.01",  { PROVIDER_OPENAI, "gpt-5", .units = { USAGE_WEB_SEARCHES, 1 } }                 },
+    { "0.01",  { PROVIDER_OPENAI, "gpt-5-search-api", .units = { USAGE_WEB_SEARCHES, 1 } }      },
+};
+
+START_TEST(a_search_models_searches_cost_more_than_the_search_tool)
+{
+    check_case(&fees[_i]);
+}
+END_TEST
+
+static const struct price_case embeddings[] = {
+    {"0.1",  { PROVIDER_AZURE_OPENAI, "ada", .units = { USAGE_INPUT, M } }                   },
+    { "0.1", { PROVIDER_AZURE_OPENAI, "text-embedding-ada-002", .units = { USAGE_INPUT, M } }},
+    { "0.4", { PROVIDER_OPENAI, "ada", .units = { USAGE_INPUT, M } }                         },
+};
+
+START_TEST(ada_is_an_embedding_at_azure_and_a_text_model_at_openai)
+{
+    check_case(&embeddings[_i]);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, load_shipped, drop_shipped);
@@ -192,5 +225,9 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_place_that_is_chosen_costs_more_on_vertex_from_claude_4_5_on, 0,
                         ARRAY_LEN(places));
     tcase_add_test(tc, the_place_that_cost_more_is_named);
+    tcase_add_loop_test(tc, a_search_models_searches_cost_more_than_the_search_tool, 0,
+                        ARRAY_LEN(fees));
+    tcase_add_loop_test(tc, ada_is_an_embedding_at_azure_and_a_text_model_at_openai, 0,
+                        ARRAY_LEN(embeddings));
 }
 CHECK_MAIN("llm/price_shipped", add_tests)
