@@ -183,6 +183,32 @@ static const struct members cost_details_members = MEMBERS(cost_details_rows);
 static const struct member gateway_rows[] = { TEXT("cost_estimate", COST_GATEWAY) };
 static const struct members gateway_members = MEMBERS(gateway_rows);
 
+/* Vertex: a name, or from clients that print enums as numbers its place in
+ * google.cloud.aiplatform.v1.GenerateContentResponse.UsageMetadata.TrafficType (2026-08).  A number
+ * without a name says nothing. */
+static void read_traffic_type(struct reading *r, struct jscan *s, int arg)
+{
+    static const struct str names[] = {
+        STR_INIT("TRAFFIC_TYPE_UNSPECIFIED"), STR_INIT("ON_DEMAND"),
+        STR_INIT("PROVISIONED_THROUGHPUT"),   STR_INIT("ON_DEMAND_PRIORITY"),
+        STR_INIT("ON_DEMAND_FLEX"),
+    };
+    bool is_number = jscan_peek(s) == JSCAN_NUMBER, escaped = false;
+    struct str raw;
+    int64_t n;
+
+    (void)arg;
+    if (is_number ? !jscan_number(s, &raw)
+                  : jscan_peek(s) != JSCAN_STRING || !jscan_string_raw(s, &raw, &escaped))
+        return;
+    if (!str_to_i64(raw, &n)) {
+        if (!is_number)
+            keep_text(r, SLOT_TIER, raw, escaped);
+    } else if (n >= 0 && n < (int64_t)ARRAY_LEN(names)) {
+        keep_text(r, SLOT_TIER, names[n], false);
+    }
+}
+
 static const struct member usage_rows[] = {
     COUNT_FLAGGED("prompt_tokens", INPUT, PROMPT),
     COUNT("completion_tokens", OUTPUT),
@@ -231,7 +257,7 @@ static const struct member usage_rows[] = {
     CALL("responseTokensDetails", read_modalities, OF_OUTPUT),
     CALL("toolUsePromptTokensDetails", read_modalities, OF_TOOL),
     TEXT("serviceTier", TIER),
-    TEXT("trafficType", TIER),
+    CALL("trafficType", read_traffic_type, 0),
     /* Gemini interactions */
     COUNT("total_input_tokens", INPUT),
     COUNT("total_output_tokens", OUTPUT),

@@ -40,6 +40,40 @@ START_TEST(trap_23_the_tier_served_beats_the_tier_requested)
 }
 END_TEST
 
+static const struct {
+    const char *sent, *tier;
+} traffic_types[] = {
+    {"\"ON_DEMAND\"",               "default"    },
+    { "\"PROVISIONED_THROUGHPUT\"", "provisioned"},
+    { "\"ON_DEMAND_PRIORITY\"",     "priority"   },
+    { "\"ON_DEMAND_FLEX\"",         "flex"       },
+    { "0",                          ""           },
+    { "1",                          "default"    },
+    { "2",                          "provisioned"},
+    { "3",                          "priority"   },
+    { "4",                          "flex"       },
+    { "\"2\"",                      "provisioned"},
+    { "5",                          ""           },
+    { "-1",                         ""           },
+    { "1e99",                       ""           },
+    { "null",                       ""           },
+};
+
+START_TEST(trap_23_a_traffic_type_is_a_tier_by_name_or_number)
+{
+    char body[256];
+
+    snprintf(
+        body, sizeof(body),
+        "{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":10,"
+        "\"candidatesTokenCount\":5,\"trafficType\":%s}}",
+        traffic_types[_i].sent);
+    struct call_facts facts = sample_read((struct sample){ GEMINI_HOST, .response = body });
+    ck_text(facts.service_tier, traffic_types[_i].tier);
+    ck_unit(facts, INPUT, 10);
+}
+END_TEST
+
 START_TEST(trap_25_a_deployment_is_not_a_model_and_a_region_prefix_stays)
 {
     struct call_facts azure = sample_read((struct sample){
@@ -637,6 +671,8 @@ END_TEST
 static void add_traps(TCase *tc)
 {
     tcase_add_test(tc, trap_23_the_tier_served_beats_the_tier_requested);
+    tcase_add_loop_test(tc, trap_23_a_traffic_type_is_a_tier_by_name_or_number, 0,
+                        (int)ARRAY_LEN(traffic_types));
     tcase_add_test(tc, trap_25_a_deployment_is_not_a_model_and_a_region_prefix_stays);
     tcase_add_test(tc, trap_26_the_last_model_a_stream_names_is_the_one_that_answered);
     tcase_add_test(tc, trap_31_tool_fees_are_counted_from_the_answer);
