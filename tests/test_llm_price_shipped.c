@@ -215,6 +215,74 @@ START_TEST(ada_is_an_embedding_at_azure_and_a_text_model_at_openai)
 }
 END_TEST
 
+#define IN_CACHED_OUT                                                                              \
+    {                                                                                              \
+        USAGE_INPUT, 2 * M, USAGE_CACHED_INPUT, M, USAGE_OUTPUT, M                                 \
+    }
+
+static const struct price_case fine_tunes[] = {
+    {"15.75",   { PROVIDER_OPENAI, "ft:gpt-4.1-2025-04-14:acme:shop:Ab1", .units = IN_CACHED_OUT } },
+    { "4.2",    { PROVIDER_OPENAI, "ft:gpt-4.1-mini-2025-04-14:acme::Ab1", .units = IN_CACHED_OUT }},
+    { "1.05",   { PROVIDER_OPENAI, "ft:gpt-4.1-nano-2025-04-14:acme::Ab1", .units = IN_CACHED_OUT }},
+    { "21",     { PROVIDER_OPENAI, "ft:o4-mini-2025-04-16:acme::Ab1", .units = IN_CACHED_OUT }     },
+    { "15.75",  { PROVIDER_OPENAI, "ft:gpt-4.1", .units = IN_CACHED_OUT }                          },
+    { "1.05",   { PROVIDER_OPENAI, "ft:gpt-4.1-nano:acme::Ab1", .units = IN_CACHED_OUT }           },
+    { "20.625", { PROVIDER_OPENAI, "ft:gpt-4o-2024-08-06:acme::Ab1", .units = IN_CACHED_OUT }      },
+    { "1.65",   { PROVIDER_OPENAI, "ft:gpt-4o-mini-2024-07-18:acme::Ab1", .units = IN_CACHED_OUT } },
+    { "9.375",
+     { PROVIDER_OPENAI, "ft:gpt-4o-2024-08-06:acme::Ab1", .tier = "batch",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                             },
+    { "0.75",
+     { PROVIDER_OPENAI, "ft:gpt-4o-mini-2024-07-18:acme::Ab1", .tier = "batch",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                             },
+    { "4.5",
+     { PROVIDER_OPENAI, "ft:gpt-3.5-turbo-0125:acme::Ab1", .tier = "batch",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                             },
+    { "7.5",
+     { PROVIDER_OPENAI, "ft:gpt-4.1-2025-04-14:acme::Ab1", .tier = "batch",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                             },
+    { "12",     { PROVIDER_OPENAI, "ft:davinci-002:acme::Ab1", .units = { USAGE_INPUT, M } }       },
+};
+
+START_TEST(a_fine_tune_has_its_own_cached_and_batch_prices)
+{
+    check_case(&fine_tunes[_i]);
+}
+END_TEST
+
+START_TEST(a_fine_tune_of_an_unlisted_model_has_no_price)
+{
+    ck_assert_no_price(book, PRICE_UNKNOWN_MODEL, PROVIDER_OPENAI,
+                       "ft:gpt-4.1-micro-2025-04-14:a::1", .units = { USAGE_INPUT, 1 });
+    ck_assert_no_price(book, PRICE_UNKNOWN_MODEL, PROVIDER_OPENAI, "ft:o4-mini-2027-01-01:a::1",
+                       .units = { USAGE_INPUT, 1 });
+}
+END_TEST
+
+static const struct price_case retired[] = {
+    {"35",
+     { PROVIDER_OPENAI, "gpt-4o-2024-05-13", .tier = "priority",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                               },
+    { "4",
+     { PROVIDER_MISTRAL, "codestral-2405", "2024-09-16",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                               },
+    { "0.8",
+     { PROVIDER_MISTRAL, "codestral-2405", "2024-09-17",
+        .units = { USAGE_INPUT, M, USAGE_OUTPUT, M } }                                               },
+ /* Bedrock cut luna's price on the day OpenAI did, and stays 10 % above it. */
+    { "0.0000924",
+     { PROVIDER_BEDROCK, "openai.gpt-5.6-luna", "2026-07-29", .units = { USAGE_OUTPUT, 14 } }        },
+    { "0.055",
+     { PROVIDER_BEDROCK, "openai.gpt-5.6-luna", "2026-07-30", .units = { USAGE_INPUT, M / 4 } }      },
+    { "0.05",      { PROVIDER_OPENAI, "gpt-5.6-luna", "2026-07-30", .units = { USAGE_INPUT, M / 4 } }},
+};
+
+START_TEST(prices_of_older_models_are_dated)
+{
+    check_case(&retired[_i]);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, load_shipped, drop_shipped);
@@ -229,5 +297,9 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(fees));
     tcase_add_loop_test(tc, ada_is_an_embedding_at_azure_and_a_text_model_at_openai, 0,
                         ARRAY_LEN(embeddings));
+    tcase_add_loop_test(tc, a_fine_tune_has_its_own_cached_and_batch_prices, 0,
+                        ARRAY_LEN(fine_tunes));
+    tcase_add_test(tc, a_fine_tune_of_an_unlisted_model_has_no_price);
+    tcase_add_loop_test(tc, prices_of_older_models_are_dated, 0, ARRAY_LEN(retired));
 }
 CHECK_MAIN("llm/price_shipped", add_tests)
