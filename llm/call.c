@@ -438,6 +438,10 @@ static int take_reported(struct reading *r, const struct request_facts *asked)
     if (facts->part_count && !r->counts.bad) /* batch lines */
         return 0;
     facts->part_count = 0;
+    if (r->parts_bad) {
+        reading_note(r, "usage rejected: %s", r->parts_bad);
+        return -1;
+    }
     if (r->part_count && !r->counts.bad)
         return settle_shares(r);
     if ((r->counts.present || r->counts.bad) && settle(r, &r->counts, &usage) < 0)
@@ -483,7 +487,7 @@ static void find_usage(struct reading *r, const struct request_facts *asked)
         return;
     }
     int got = take_reported(r, asked);
-    bool is_nonsense = r->counts.bad;
+    bool is_nonsense = r->counts.bad || r->parts_bad;
     if (got == 0) {
         facts->usage_source = USAGE_SOURCE_REPORTED;
         if (may_estimate(r) && facts->part_count == 1 && is_placeholder(r)) {

@@ -67,6 +67,18 @@ void counts_add(struct counts *c, int count, int64_t n)
     counts_set(c, count, counts_get(c, count) + n);
 }
 
+void counts_sum(struct counts *to, const struct counts *from)
+{
+    for (int i = 0; i < COUNT_COUNT; i++)
+        if (counts_has(from, i))
+            counts_add(to, i, from->n[i]);
+    to->flags |= from->flags;
+    if (from->bad)
+        to->bad = from->bad;
+    if (from->bad_part)
+        to->bad_part = from->bad_part;
+}
+
 void counts_overlay(struct counts *onto, const struct counts *from)
 {
     for (int i = 0; i < COUNT_COUNT; i++)

@@ -138,6 +138,7 @@ struct reading {
     struct counts tools;   /* calls counted by us, and fees the usage object leaves out */
     struct counts image_tool;
     size_t part_count;
+    const char *parts_bad;    /* why the parts cannot be told apart, or NULL: outlives any event */
     struct str containers[8]; /* code interpreter sessions already counted */
     size_t container_count;
     int64_t images; /* in the answer */
@@ -204,6 +205,8 @@ bool read_bedrock_chunk(struct str json, struct buf *out);
 void keep_text(struct reading *r, enum slot slot, struct str raw, bool escaped);
 /* Adds "; " and the text to the usage note. */
 void reading_note(struct reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Field by field added to what was there. */
+void counts_sum(struct counts *to, const struct counts *from);
 /* Field by field onto what was there. */
 void counts_overlay(struct counts *onto, const struct counts *from);
 /* The next value as a count: 1 = *ret set, 0 = null or no number, -1 = nonsense (*ret_why). */

@@ -24,22 +24,10 @@ static const struct member realtime_rows[] = {
 };
 static const struct members realtime_members = MEMBERS(realtime_rows);
 
-static void add_counts(struct counts *to, const struct counts *from)
-{
-    for (int i = 0; i < COUNT_COUNT; i++)
-        if (counts_has(from, i))
-            counts_add(to, i, from->n[i]);
-    to->flags |= from->flags;
-    if (from->bad)
-        to->bad = from->bad;
-    if (from->bad_part)
-        to->bad_part = from->bad_part;
-}
-
 static void end_realtime_event(struct reading *r)
 {
     if (str_eq(r->event_type, STR("response.done")))
-        add_counts(&r->counts, &r->event_counts);
+        counts_sum(&r->counts, &r->event_counts);
 }
 
 const struct wire wire_realtime = {

@@ -333,12 +333,10 @@ static void add_part(struct reading *r, const struct part_counts *part)
         struct part_counts *same = &r->parts[i];
         if (!str_eq(same->model, part->model))
             continue;
-        for (int count = 0; count < COUNT_COUNT; count++)
-            if (counts_has(&part->counts, count))
-                counts_add(&same->counts, count, part->counts.n[count]);
+        counts_sum(&same->counts, &part->counts);
         return;
     }
-    r->counts.bad = "more models in one answer than we keep apart";
+    r->parts_bad = "more models in one answer than we keep apart";
 }
 
 void read_parts(struct reading *r, struct jscan *s, int arg)
@@ -353,6 +351,7 @@ void read_parts(struct reading *r, struct jscan *s, int arg)
     }
     r->flags |= READING_IN_PARTS;
     r->part_count = 0;
+    r->parts_bad = NULL;
     while (jscan_next_element(s)) {
         r->event_counts = (struct counts){ 0 };
         r->text[SLOT_PART_MODEL] = (struct str){ 0 };

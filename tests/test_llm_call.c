@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "tests/call_sample.h"
 #include "tests/check_main.h"
 
@@ -223,6 +224,84 @@ START_TEST(trap_32_iterations_replace_the_top_level_each_at_its_own_model)
     ck_text(facts.parts[2].model, "claude-a");
     ck_assert_int_eq(part_unit(&facts, 2, USAGE_OUTPUT), 10);
     ck_assert_int_eq(part_unit(&facts, 2, USAGE_REASONING), 7);
+}
+END_TEST
+
+/* count shares of 1 token in and 2 out, of models m0, m1, ...: names of them, then the first again.
+ */
+static void add_shares(struct buf *out, const char *rest, int count, int names)
+{
+    for (int i = 0; i < count; i++)
+        buf_addf(out, "%s{\"model\":\"m%d\",%s}", i ? "," : "[", i % names, rest);
+    buf_add_text(out, "]");
+}
+
+static const struct {
+    int count, names;
+    size_t parts; /* 0 = rejected */
+} shares[] = {
+    {CALL_PARTS_MAX,      CALL_PARTS_MAX,     CALL_PARTS_MAX},
+    { CALL_PARTS_MAX + 8, CALL_PARTS_MAX,     CALL_PARTS_MAX},
+    { CALL_PARTS_MAX + 1, CALL_PARTS_MAX + 1, 0             },
+};
+
+static void check_shares(const struct call_facts *facts, int i)
+{
+    int64_t input = 0;
+
+    ck_assert_uint_eq(facts->part_count, shares[i].parts);
+    for (size_t part = 0; part < facts->part_count; part++)
+        input += part_unit(facts, part, USAGE_INPUT);
+    if (shares[i].parts) {
+        ck_source(*facts, REPORTED);
+        ck_assert_int_eq(input, shares[i].count);
+    } else {
+        ck_source(*facts, UNKNOWN);
+        ck_note(*facts, "more models");
+    }
+}
+
+START_TEST(trap_32_more_models_than_we_keep_apart_are_rejected_whatever_follows)
+{
+    CLEANUP(buf_release) struct buf groq = { 0 }, anthropic = { 0 };
+
+    buf_add_text(&groq, "data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{"
+                        "\"prompt_tokens\":99,\"completion_tokens\":99},\"usage_breakdown\":{"
+                        "\"models\":");
+    add_shares(&groq, "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}", shares[_i].count,
+               shares[_i].names);
+    buf_add_text(&groq, "}}}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":99,"
+                        "\"completion_tokens\":99}}\n\ndata: [DONE]\n\n");
+    struct call_facts facts = sample_read((struct sample){ .host = "api.groq.com",
+                                                           .path = "/openai/v1/chat/completions",
+                                                           .response = buf_cstr(&groq) });
+    check_shares(&facts, _i);
+
+    buf_add_text(&anthropic, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{"
+                             "\"usage\":{\"input_tokens\":1,\"output_tokens\":1,\"iterations\":");
+    add_shares(&anthropic, "\"input_tokens\":1,\"output_tokens\":2", shares[_i].count,
+               shares[_i].names);
+    buf_add_text(&anthropic,
+                 "}}}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"
+                 "\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n"
+                 "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+    facts = sample_read((struct sample){ MESSAGES_HOST, .response = buf_cstr(&anthropic) });
+    check_shares(&facts, _i);
+}
+END_TEST
+
+START_TEST(trap_32_a_nonsensical_share_is_not_lost_among_many)
+{
+    CLEANUP(buf_release) struct buf body = { 0 };
+
+    buf_add_text(&body, "{\"type\":\"message\",\"usage\":{\"output_tokens\":1,\"iterations\":[");
+    for (int i = 0; i < CALL_PARTS_MAX; i++)
+        buf_add_text(&body, "{\"input_tokens\":1,\"output_tokens\":2},");
+    buf_add_text(&body, "{\"input_tokens\":-1,\"output_tokens\":2}]}}");
+    struct call_facts facts =
+        sample_read((struct sample){ MESSAGES_HOST, .response = buf_cstr(&body) });
+    ck_source(facts, UNKNOWN);
+    ck_note(facts, "negative");
 }
 END_TEST
 
@@ -679,6 +758,9 @@ static void add_traps(TCase *tc)
     tcase_add_test(tc, trap_31_what_a_stream_repeats_is_counted_once);
     tcase_add_test(tc, trap_31_an_image_tool_is_a_part_of_its_own);
     tcase_add_test(tc, trap_32_iterations_replace_the_top_level_each_at_its_own_model);
+    tcase_add_loop_test(tc, trap_32_more_models_than_we_keep_apart_are_rejected_whatever_follows, 0,
+                        (int)ARRAY_LEN(shares));
+    tcase_add_test(tc, trap_32_a_nonsensical_share_is_not_lost_among_many);
     tcase_add_loop_test(tc, trap_34_client_errors_are_free_and_failures_in_mid_answer_may_not_be, 0,
                         ARRAY_LEN(attempts));
     tcase_add_test(tc, trap_36_an_answer_out_of_a_gateways_cache_is_not_billed_again);
