@@ -38,6 +38,7 @@ static const struct str input_others[] = {
 struct text_sum {
     int64_t bytes;
     bool of_output;
+    const struct wire *wire;
 };
 
 static bool is_among(struct str key, const struct str *names, size_t count)
@@ -78,12 +79,43 @@ static void sum_json(struct text_sum *sum, struct str json)
     sum_texts(sum, &s, false, 0);
 }
 
+static struct str type_of_event(struct str json)
+{
+    struct jscan s;
+    struct str key, type = { 0 };
+
+    jscan_init(&s, json);
+    if (!jscan_enter_object(&s))
+        return type;
+    while (jscan_next_member(&s, &key))
+        if (str_eq(key, STR("type")) && jscan_peek(&s) == JSCAN_STRING) {
+            jscan_string_raw(&s, &type, NULL);
+            break;
+        }
+    return type;
+}
+
+/* Responses sends each text in deltas, and then up to four times whole: when the text, its part,
+ * its item and the response are done. */
+static bool repeats_text(const struct wire *wire, struct str json)
+{
+    struct str type;
+
+    if (wire != &wire_responses)
+        return false;
+    type = type_of_event(json);
+    return str_starts_with(type, STR("response.")) && !str_ends_with(type, STR(".delta"));
+}
+
 static int sum_event(void *ctx, const struct framing_event *event, struct err *err)
 {
     CLEANUP(buf_release) struct buf chunk = { 0 };
+    struct text_sum *sum = ctx;
 
     (void)err;
-    sum_json(ctx, read_bedrock_chunk(event->data, &chunk) ? buf_str(&chunk) : event->data);
+    if (repeats_text(sum->wire, event->data))
+        return 0;
+    sum_json(sum, read_bedrock_chunk(event->data, &chunk) ? buf_str(&chunk) : event->data);
     return 0;
 }
 
@@ -97,7 +129,7 @@ static int64_t tokens_of(int64_t bytes)
 /* The body is read a second time: broken streams are rare, and the first pass skips all text. */
 int64_t estimate_output_bytes(struct reading *r)
 {
-    struct text_sum output = { .of_output = true };
+    struct text_sum output = { .of_output = true, .wire = r->wire };
     const char *kept = r->note; /* what framing says of the body was noted the first time */
 
     read_events(r, sum_event, &output);

@@ -119,6 +119,28 @@ START_TEST(trap_10_what_came_before_an_error_event_was_generated_and_counts)
 }
 END_TEST
 
+/* --- what is counted --- */
+
+START_TEST(trap_09_text_that_responses_repeats_is_estimated_once)
+{
+    struct call_facts facts = sample_read((struct sample){
+        RESPONSES_PATH,
+        .response =
+            "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n"
+            "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\","
+            "\"delta\":\"12345678\"}\n\n"
+            "event: response.output_text.done\ndata: {\"type\":\"response.output_text.done\","
+            "\"text\":\"12345678\"}\n\n"
+            "data: {\"type\":\"response.content_part.done\",\"part\":{\"text\":\"12345678\"}}\n\n"
+            "data: {\"item\":{\"content\":[{\"text\":\"12345678\"}]},"
+            "\"type\":\"response.output_item.done\"}\n\n" });
+
+    ck_source(facts, ESTIMATED);
+    ck_assert_int_eq(facts.error_class, ERROR_CLASS_STREAM_CUT);
+    ck_unit(facts, OUTPUT, 2);
+}
+END_TEST
+
 /* --- half a usage object --- */
 
 static const struct {
@@ -156,6 +178,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(chats));
     tcase_add_loop_test(tc, trap_10_what_came_before_an_error_event_was_generated_and_counts, 0,
                         (int)ARRAY_LEN(failures));
+    tcase_add_test(tc, trap_09_text_that_responses_repeats_is_estimated_once);
     tcase_add_loop_test(tc, trap_22_half_a_usage_object_says_which_half_is_missing, 0,
                         (int)ARRAY_LEN(halves));
 }
