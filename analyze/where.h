@@ -2,12 +2,16 @@
  *
  *     team = 'cx' and model ~ 'gpt-*' and status >= 400 and started_at in '2026-10'
  *
- *     expr   := and-terms joined by "or";  "not" and parentheses as usual
- *     test   := field ( = | != | < | <= | > | >= ) value       text compares bytewise, numbers as
- * numbers | field ( ~ | !~ ) 'glob'                         * and ? | field [not] in ( value, value
- * ... ) | field [not] in 'period'                         for started_at: '2026', '2026-10',
- * '2026-10-07' | field is [not] null | field                                           for
- * true/false fields
+ *     expr := and-terms joined by "or"; "not" and parentheses as usual
+ *     test := field ( = | != | < | <= | > | >= ) value
+ *           | field ( ~ | !~ ) 'glob'
+ *           | field [not] in ( value, value ... )
+ *           | field [not] in 'period'
+ *           | field is [not] null
+ *           | field
+ *
+ * Text compares bytewise, numbers as numbers; a glob knows * and ?; a period is '2026', '2026-10'
+ * or '2026-10-07', for started_at; a field alone is for true/false fields.
  *
  * An absent text and the empty text are the same thing; a comparison with an absent number is
  * false. Errors show the expression with a caret under the place.

@@ -1,13 +1,14 @@
 /* chain - the archive's list of what happened to it, a line each, every line holding the SHA-256 of
  * the line before (weir-archive(5)):
  *
- *     N segment ID DATE WRITER FIRST-LAST EXCHANGES ROWS TOTAL SHA(segment) SHA(ledger) PREVIOUS
- * CRC N prune-bodies ID TIME PREVIOUS CRC N prune-ledger ID TIME PREVIOUS CRC
+ *     N segment ID DATE WRITER FIRST-LAST EXCHANGES ROWS TOTAL SHA SHA PREVIOUS CRC
+ *     N prune-bodies ID TIME PREVIOUS CRC
+ *     N prune-ledger ID TIME PREVIOUS CRC
  *
  * N counts from 1.  FIRST-LAST are sequences in WRITER's journal, TOTAL the exchanges of that
- * journal over all its segments.  PREVIOUS is the SHA-256 of the previous line without its newline,
- * 64 zeros on line 1; CRC is the CRC-32C of what stands before it, so that a damaged line can be
- * named even where no later line vouches for it.
+ * journal over all its segments; the two SHA-256 are of segment and ledger.  PREVIOUS is the
+ * SHA-256 of the previous line without its newline, 64 zeros on line 1; CRC is the CRC-32C of what
+ * stands before it, so that a damaged line can be named even where no later line vouches for it.
  */
 #ifndef CAPTURE_CHAIN_H
 #define CAPTURE_CHAIN_H
