@@ -204,7 +204,7 @@ void spend_print_text(const struct spend *s, const struct spend_print_options *o
     print_assumptions(s, out);
     if (s->totals.unknown_requests)
         buf_addf(out,
-                 "unknown usage: %" PRId64 " requests whose answer says nothing of tokens; "
+                 "unknown usage: %" PRId64 " requests whose answer does not say all that was used; "
                  "their cost is not known\n",
                  s->totals.unknown_requests);
     if (s->repeated_requests)
