@@ -54,13 +54,19 @@ static void add_count(struct table *t, int64_t n)
     table_add_cell(t, (struct str){ out, at });
 }
 
+/* A cost that nobody could know is not zero. */
+static bool is_cost_unknown(const struct spend_sums *s)
+{
+    return spend_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
+}
+
 static void add_sums(struct table *t, const struct spend_sums *s)
 {
     char text[DECIMAL_TEXT_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         add_count(t, count_of(s, &counts[i]));
-    table_add_cell(t, usd(spend_cost(s), SHOWN_USD_DIGITS, text));
+    table_add_cell(t, is_cost_unknown(s) ? STR("-") : usd(spend_cost(s), SHOWN_USD_DIGITS, text));
 }
 
 /* What a group without a value is called: silence would hide it. */
