@@ -33,8 +33,10 @@
     X(SERVICE_TIER, "service_tier")                                                                \
     X(BATCH, "batch") /* true: the tier is "batch" */                                              \
     X(GEO, "geo")                                                                                  \
+    X(VARIANT, "variant")                                                                          \
     X(STATUS, "status")                                                                            \
     X(ERROR_CODE, "error_code")                                                                    \
+    X(ERROR_CLASS, "error_class")                                                                  \
     X(FINISH_REASON, "finish_reason")                                                              \
     X(STREAM, "stream")                                                                            \
     X(RESPONSE_ID, "response_id")                                                                  \
@@ -72,7 +74,7 @@ struct import_map_constant {
     struct str label;
     struct str value;
 };
-/* A value of a target that stands for another. */
+/* A value of a target that stands for another, or, if that is empty, for none. */
 struct import_map_value {
     int target;
     struct str from, to;

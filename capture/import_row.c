@@ -31,6 +31,12 @@ bool import_row_is_null(const struct import_map *map, struct str value)
     return value.len == 0;
 }
 
+static bool is_error_class(struct str value)
+{
+    enum error_class class;
+    return exchange_error_class_parse(value, &class) && class != ERROR_CLASS_NONE;
+}
+
 static void set(struct import_row *row, struct import *im, int target, struct str label,
                 struct str value)
 {
@@ -41,6 +47,8 @@ static void set(struct import_row *row, struct import *im, int target, struct st
             value = row->map->values[i].to;
             break;
         }
+    if (value.len == 0 || (target == IMPORT_TARGET_ERROR_CLASS && !is_error_class(value)))
+        return; /* the next column of the target may have a value */
     if (target == IMPORT_TARGET_LABEL)
         import_label(im, label, value);
     else if (!row->values[target].ptr)
@@ -290,7 +298,7 @@ static int use_status(const struct import_row *row, struct import *im, struct er
     int64_t status = STATUS_OK;
 
     x->facts.error_code = value_of(row, IMPORT_TARGET_ERROR_CODE);
-    if (x->facts.error_code.len)
+    if (x->facts.error_code.len || value_of(row, IMPORT_TARGET_ERROR_CLASS).ptr)
         status = 0;
     if (value_of(row, IMPORT_TARGET_STATUS).ptr &&
         read_count(row, IMPORT_TARGET_STATUS, "status", &status, err) < 0)
@@ -298,7 +306,9 @@ static int use_status(const struct import_row *row, struct import *im, struct er
     if (status > 999)
         return err_set(err, ERR_CORRUPT, "status %" PRId64 " is no HTTP status", status);
     x->status = (int)status;
-    if (status == 429)
+    if (value_of(row, IMPORT_TARGET_ERROR_CLASS).ptr)
+        exchange_error_class_parse(value_of(row, IMPORT_TARGET_ERROR_CLASS), &x->facts.error_class);
+    else if (status == 429)
         x->facts.error_class = ERROR_CLASS_RATE_LIMITED;
     else if (status >= 500)
         x->facts.error_class = ERROR_CLASS_STATUS_5XX;
@@ -329,6 +339,7 @@ static void use_texts(const struct import_row *row, struct import *im)
         { IMPORT_TARGET_URL,            &rec->url              },
         { IMPORT_TARGET_SERVICE_TIER,   &x->facts.service_tier },
         { IMPORT_TARGET_GEO,            &x->facts.geo          },
+        { IMPORT_TARGET_VARIANT,        &x->facts.variant      },
         { IMPORT_TARGET_FINISH_REASON,  &x->facts.finish_reason},
         { IMPORT_TARGET_RESPONSE_ID,    &x->facts.response_id  },
         { IMPORT_TARGET_TRACE_ID,       &x->trace_id           },

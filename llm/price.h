@@ -43,6 +43,11 @@ DEFINE_CLEANUP(struct price_book, price_book_free)
 const char *price_book_hash(const struct price_book *book);
 size_t price_book_entry_count(const struct price_book *book);
 
+/* Variants of a row that sums calls below or above the step to the long-context price: the sum says
+ * nothing of their lengths. */
+#define PRICE_VARIANT_SHORT STR("short context")
+#define PRICE_VARIANT_LONG  STR("long context")
+
 struct price_query {
     enum provider provider;
     struct str model;        /* as the answer named it */
@@ -50,9 +55,11 @@ struct price_query {
     struct str geo;          /* "" = not said */
     int64_t at_us;           /* moment of the request */
     /* All below may be left zero. */
-    struct str route;   /* whom a router passed the call to: "groq" behind Hugging Face */
-    struct str variant; /* of an image: "1024x1024/hd"; "" = the model's default */
-    int64_t requests;   /* of a row that sums several calls: 0 and 1 are one call */
+    struct str route; /* whom a router passed the call to: "groq" behind Hugging Face */
+    /* Of an image: "1024x1024/hd"; "" = the model's default.  Of a row that sums calls whose
+     * lengths its table tells apart: PRICE_VARIANT_SHORT or PRICE_VARIANT_LONG. */
+    struct str variant;
+    int64_t requests; /* of a row that sums several calls: 0 and 1 are one call */
 };
 
 enum price_status {

@@ -309,13 +309,15 @@ static const struct price_plan *choose_plan(const struct price_schedule *s,
                                             uint32_t *flags)
 {
     int64_t input = count_of(u, USAGE_INPUT);
-    size_t level = 0;
+    bool is_long = str_eq(query->variant, PRICE_VARIANT_LONG);
+    bool is_said = is_long || str_eq(query->variant, PRICE_VARIANT_SHORT);
+    size_t level = is_long ? s->level_count : 0;
 
-    if (s->level_count > 0 && query->requests > 1) {
+    if (!is_said && s->level_count > 0 && query->requests > 1) {
         input /= query->requests;
         *flags |= PRICE_AVERAGED;
     }
-    for (size_t i = 0; i < s->level_count; i++)
+    for (size_t i = 0; i < s->level_count && !is_said; i++)
         if (input > s->levels[i]->threshold ||
             (s->levels[i]->inclusive && input == s->levels[i]->threshold))
             level = i + 1;

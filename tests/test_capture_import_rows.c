@@ -38,29 +38,29 @@ static const struct {
     } want[14];
 } tables[] = {
     {"TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n",
-     "azure-trace",                                                                                                 { { "started_at", "2023-11-16T18:15:46.680590Z" },
+     "azure-trace",                                                                                                            { { "started_at", "2023-11-16T18:15:46.680590Z" },
         { USAGE("input_tokens"), "374" },
         { USAGE("output_tokens"), "44" },
         { "facts.provider", "azure.ai.openai" },
         { "facts.api", "usage_row" },
-        { "facts.usage_source", "reported" } }},
+        { "facts.usage_source", "reported" } }                         },
     { "time_unix,time_utc,user_id,main_model,weak_model,editor_model,edit_format,prompt_tokens,"
       "completion_tokens,total_tokens,cost_usd\n"
       "1723560043,x,u-1,openrouter/anthropic/claude-3.5-sonnet,,,diff,638,25,663,"
-      "1.4999999999999999e-05\n",                                                       "aider",
+      "1.4999999999999999e-05\n",                                                                  "aider",
      { { "started_at", "2024-08-13T14:40:43Z" },
         { "facts.provider", "openrouter" },
         { "facts.model", "anthropic/claude-3.5-sonnet" },
         { "facts.reported_cost_usd", "0.000015000000" },
         { "app", "aider" },
-        { "labels.edit_format", "diff" } }                       },
+        { "labels.edit_format", "diff" } }                                                },
     { "{\"event\":\"message_send\",\"properties\":{\"main_model\":\"o3-mini\",\"prompt_tokens\":5,"
       "\"completion_tokens\":6,\"cost\":0.25},\"user_id\":\"u\",\"time\":1723560043}\n"
-      "{\"event\":\"exit\",\"properties\":{},\"user_id\":\"u\",\"time\":1723560044}\n", "aider-analytics",
+      "{\"event\":\"exit\",\"properties\":{},\"user_id\":\"u\",\"time\":1723560044}\n",            "aider-analytics",
      { { "facts.provider", "openai" },
         { "facts.model", "o3-mini" },
         { USAGE("input_tokens"), "5" },
-        { "facts.reported_cost_usd", "0.250000000000" } }        },
+        { "facts.reported_cost_usd", "0.250000000000" } }                                 },
     { "request_id,call_type,api_key,spend,total_tokens,prompt_tokens,completion_tokens,startTime,"
       "endTime,completionStartTime,model,model_group,custom_llm_provider,api_base,\"user\","
       "metadata,"
@@ -68,7 +68,7 @@ static const struct {
       "r-1,acompletion,sk-raw,0.0125,30,20,10,2026-10-01 10:00:00.5,2026-10-01 10:00:02.5,"
       "2026-10-01 10:00:01,azure/gpt-4o-eu,gpt-4o,azure,https://x.openai.azure.com/?api-key=k1,u1,"
       "\"{\"\"usage_object\"\": {\"\"prompt_tokens_details\"\": {\"\"cached_tokens\"\": 8}}}\","
-      "team-a,eu-1,success\n",                                                          "litellm-spend",
+      "team-a,eu-1,success\n",                                                                     "litellm-spend",
      { { "facts.provider", "azure.ai.openai" },
         { "facts.model", "gpt-4o-eu" },
         { "facts.model_requested", "gpt-4o" },
@@ -80,25 +80,36 @@ static const struct {
         { USAGE("cached_input_tokens"), "8" },
         { USAGE("input_tokens"), "20" },
         { "facts.reported_cost_usd", "0.012500000000" },
-        { "status", "200" } }                                    },
+        { "status", "200" } }                                                             },
     { "[\n {\"request_id\":\"r-2\",\"call_type\":\"aembedding\",\"spend\":1e-7,\"prompt_tokens\":3,"
       "\"completion_tokens\":0,\"startTime\":\"2026-10-01T10:00:00Z\",\"model\":\"voyage/"
       "voyage-3\","
       "\"metadata\":{\"user_api_key_team_alias\":\"cx\",\"usage_object\":{\"prompt_tokens_"
       "details\":"
-      "{\"cached_tokens\":1}}},\"status\":\"failure\"}\n]",                             "litellm-spend",
+      "{\"cached_tokens\":1}}},\"status\":\"failure\"}\n]",                                        "litellm-spend",
      { { "facts.provider", "voyage" },
         { "facts.model", "voyage-3" },
         { "facts.api", "embeddings" },
         { "team", "cx" },
         { USAGE("cached_input_tokens"), "1" },
         { "facts.error_code", "failure" },
-        { "status", "" } }                                       },
+        { "facts.error_class", "transport" }, /* why is not said */
+        { "status", "" } }                                                                },
+    { "[{\"request_id\":\"r-3\",\"spend\":0,\"prompt_tokens\":0,\"completion_tokens\":0,"
+      "\"startTime\":\"2026-10-01T10:00:00Z\",\"model\":\"gpt-4o\",\"status\":\"failure\","
+      "\"metadata\":\"{\\\"error_information\\\":{\\\"error_code\\\":\\\"429\\\",\\\"error_"
+      "class\\\":"
+      "\\\"RateLimitError\\\"}}\"}]",                                                              "litellm-spend",
+     { { "facts.error_code", "RateLimitError" }, { "facts.error_class", "rate_limited" } }},
+    { "[{\"request_id\":\"r-4\",\"spend\":0,\"prompt_tokens\":0,\"completion_tokens\":0,"
+      "\"startTime\":\"2026-10-01T10:00:00Z\",\"model\":\"gpt-4o\",\"status\":\"failure\","
+      "\"metadata\":{\"error_information\":{\"error_code\":503,\"error_class\":\"Exception\"}}}]", "litellm-spend",
+     { { "facts.error_code", "Exception" }, { "facts.error_class", "status_5xx" } }       },
     { "start_time\tend_time\tproject_id\tnum_model_requests\tuser_id\tapi_key_id\tmodel\tbatch\t"
       "service_tier\tinput_tokens\toutput_tokens\tinput_cached_tokens\tinput_audio_tokens\n"
       "1759622400\t1759708800\tp1\t10.0\tu\tkey_1\tgpt-4o-2024-08-06\tTRUE\tdefault\t59200.0\t"
       "10646.0\t5760.0\t0.0\n"
-      "1759708800\t1759795200\t\t\t\t\t\t\t\t\t\t\t\n",                                 "openai-usage",
+      "1759708800\t1759795200\t\t\t\t\t\t\t\t\t\t\t\n",                                            "openai-usage",
      { { "started_at", "2025-10-05T00:00:00Z" },
         { "requests", "10" },
         { "facts.provider", "openai" },
@@ -106,22 +117,22 @@ static const struct {
         { USAGE("input_tokens"), "59200" },
         { USAGE("cached_input_tokens"), "5760" },
         { USAGE("input_audio_tokens"), "0" },
-        { "labels.openai_project", "p1" } }                      },
+        { "labels.openai_project", "p1" } }                                               },
     { "{\n \"object\": \"page\",\n \"data\": [\n  {\"object\":\"bucket\",\"start_time\":1759622400,"
       "\"end_time\":1759708800,\"results\":[]},\n  {\"start_time\":1759708800,\"end_time\":"
       "1759795200,\"results\":[{\"object\":\"r\",\"input_tokens\":100,\"output_tokens\":7,"
       "\"input_cached_tokens\":0,\"num_model_requests\":3,\"model\":\"gpt-5\",\"batch\":false}]}\n "
-      "],\n \"has_more\": false\n}\n",                                                  "openai-usage-api",
+      "],\n \"has_more\": false\n}\n",                                                             "openai-usage-api",
      { { "started_at", "2025-10-06T00:00:00Z" },
         { "requests", "3" },
         { "facts.model", "gpt-5" },
-        { USAGE("input_tokens"), "100" } }                       },
+        { USAGE("input_tokens"), "100" } }                                                },
     { "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,"
       "usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,"
       "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens,"
       "web_search_count,inference_geo,speed\n"
       "2026-10-01,claude-haiku-4-5,build,Default,standard,\xe2\x89\xa4 200k,100,20,30,400,50,2,us,"
-      "standard\n",                                                                     "anthropic-usage",
+      "standard\n",                                                                                "anthropic-usage",
      { { "started_at", "2026-10-01T00:00:00Z" },
         { USAGE("input_tokens"), "550" }, /* all input: the parts stand beside it in the export */
         { USAGE("cached_input_tokens"), "400" },
@@ -130,32 +141,47 @@ static const struct {
         { USAGE("output_tokens"), "50" },
         { USAGE("web_searches"), "2" },
         { "facts.geo", "us" },
-        { "labels.context_window", "\xe2\x89\xa4 200k" } }       },
+        { "facts.service_tier", "default" },
+        { "facts.variant", "short context" },
+        { "labels.context_window", "\xe2\x89\xa4 200k" } }                                },
+    { "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,"
+      "usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,"
+      "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens,"
+      "web_search_count,inference_geo,speed\n"
+      "2026-10-01,claude-opus-5,build,Default,standard,200k-1M,100,0,0,0,50,0,,fast\n",            "anthropic-usage",
+     { { "facts.service_tier", "fast" }, /* a speed bought on top of the tier */
+        { "facts.variant", "long context" },
+        { "labels.speed", "fast" } }                                                      },
     { "{\"data\":[{\"starting_at\":\"2026-10-01T00:00:00Z\",\"ending_at\":\"2026-10-02T00:00:00Z\","
       "\"results\":[{\"uncached_input_tokens\":10,\"cache_creation\":{\"ephemeral_1h_input_"
       "tokens\":"
       "1,\"ephemeral_5m_input_tokens\":2},\"cache_read_input_tokens\":30,\"output_tokens\":4,"
       "\"server_tool_use\":{\"web_search_requests\":5},\"model\":\"claude-opus-4-6\",\"service_"
       "tier\":"
-      "\"batch\",\"api_key_id\":null}]}],\"has_more\":false}",                          "anthropic-usage-api",
+      "\"batch\",\"api_key_id\":null}]}],\"has_more\":false}",                                     "anthropic-usage-api",
      { { USAGE("input_tokens"), "43" },
         { USAGE("cache_write_tokens"), "3" },
         { USAGE("web_searches"), "5" },
         { "facts.model", "claude-opus-4-6" },
-        { "facts.service_tier", "batch" } }                      },
+        { "facts.variant", "short context" },
+        { "facts.service_tier", "batch" } }                                               },
+    { "{\"data\":[{\"starting_at\":\"2026-10-01T00:00:00Z\",\"results\":[{"
+      "\"uncached_input_tokens\":10,\"output_tokens\":4,\"model\":\"claude-sonnet-4-5\","
+      "\"service_tier\":\"batch\",\"speed\":\"standard\",\"context_window\":\"200k-1M\"}]}]}",     "anthropic-usage-api",
+     { { "facts.variant", "long context" }, { "facts.service_tier", "batch" } }           },
     { "\xef\xbb\xbfstarted_at;model;input_tokens;output_tokens;cost_usd;app;label.order;requests\n"
-      "2026-10-01T12:00:00+02:00;claude-sonnet-4-5;10;20;1.5;shop;\"a;b\";2\n",         "generic",
+      "2026-10-01T12:00:00+02:00;claude-sonnet-4-5;10;20;1.5;shop;\"a;b\";2\n",                    "generic",
      { { "started_at", "2026-10-01T10:00:00Z" },
         { "facts.provider", "anthropic" },
         { "app", "shop" },
         { "labels.order", "a;b" },
         { "requests", "2" },
-        { "facts.reported_cost_usd", "1.500000000000" } }        },
+        { "facts.reported_cost_usd", "1.500000000000" } }                                 },
     { "{\"started_at\":\"2026-10-01\",\"model\":\"grok-4\",\"input_tokens\":1,\"output_tokens\":2,"
-      "\"end_user\":\"bob\",\"status\":429}\n",                                         "generic",
+      "\"end_user\":\"bob\",\"status\":429}\n",                                                    "generic",
      { { "facts.provider", "x_ai" },
         { "facts.error_class", "rate_limited" },
-        { "status", "429" } }                                    },
+        { "status", "429" } }                                                             },
 };
 
 START_TEST(a_table_is_found_by_its_columns_and_read)

@@ -223,6 +223,32 @@ START_TEST(a_row_of_several_calls_is_judged_by_their_average_length)
 }
 END_TEST
 
+START_TEST(a_row_that_says_how_long_its_calls_were_is_not_judged_by_its_sum)
+{
+    struct price_query query = { .provider = PROVIDER_OPENAI, .model = STR("full") };
+    struct usage usage = { 0 };
+    struct price_result r;
+
+    usage_set(&usage, USAGE_INPUT, 3000);
+    query.variant = PRICE_VARIANT_SHORT;
+    price_of(book, &query, &usage, &r);
+    ck_assert(r.cost_pusd == 3000 * 4 * (i128)M && r.flags == 0);
+    usage_set(&usage, USAGE_INPUT, 500);
+    query.variant = PRICE_VARIANT_LONG;
+    query.requests = 2;
+    price_of(book, &query, &usage, &r);
+    ck_assert(r.cost_pusd == 500 * 8 * (i128)M && r.flags == PRICE_LONG_CONTEXT);
+    query.service_tier = STR("batch");
+    price_of(book, &query, &usage, &r);
+    ck_assert(r.cost_pusd == 500 * 4 * (i128)M && r.flags == PRICE_LONG_CONTEXT);
+    /* A model without a step has one price. */
+    query.model = STR("plain");
+    query.service_tier = STR("");
+    price_of(book, &query, &usage, &r);
+    ck_assert(r.cost_pusd == 500 * 2 * (i128)M && r.flags == 0);
+}
+END_TEST
+
 static const char dated[] =
     "format: weir-prices/1\n"
     "provider: deepseek\n"
@@ -634,6 +660,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_tier_without_a_price_is_said);
     tcase_add_test(tc, provisioned_capacity_costs_nothing_by_the_token);
     tcase_add_test(tc, a_row_of_several_calls_is_judged_by_their_average_length);
+    tcase_add_test(tc, a_row_that_says_how_long_its_calls_were_is_not_judged_by_its_sum);
     tcase_add_loop_test(tc, the_last_price_that_covers_the_moment_holds, 0, ARRAY_LEN(moments));
     tcase_add_test(tc, before_its_first_price_a_model_is_unpriced);
     tcase_add_test(tc, a_fine_tuned_model_never_has_its_bases_price);
