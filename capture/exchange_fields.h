@@ -50,6 +50,8 @@ static inline const char *exchange_field_frame_name(const struct exchange_field 
 #define FIELD_CHUNKS_UNTIMED   "chunks_untimed"   /* how the answer was cut up is not known */
 #define FIELD_REQUEST_DECODED  "request_decoded"  /* content encoding is already undone */
 #define FIELD_RESPONSE_DECODED "response_decoded" /* likewise */
+#define FIELD_REQUEST_ENCODED  "request_encoded"  /* it is not, whatever the header says */
+#define FIELD_RESPONSE_ENCODED "response_encoded" /* likewise */
 #define FIELD_TRANSPORT_ERROR  "transport_error"
 #define FIELD_BODY_NOTE        "body_note"
 #define FIELD_STATUS           "status" /* where there is no RESPONSE_HEAD */

@@ -184,19 +184,6 @@ static int read_member(struct import *im, struct body_state *state, struct str n
     return r < 0 ? -1 : 0; /* members nobody knows are other recorders' own */
 }
 
-/* True if the content encoding that the headers name is still on the body: recorders usually undo
- * it and leave the header. */
-static bool is_still_encoded(const struct call_header *headers, size_t count, struct str body)
-{
-    struct str encoding = call_header_find(headers, count, "content-encoding");
-
-    if (str_ieq(encoding, STR("gzip")))
-        return str_starts_with(body, STR("\x1f\x8b"));
-    if (str_ieq(encoding, STR("zstd")))
-        return str_starts_with(body, STR("\x28\xb5\x2f\xfd"));
-    return false;
-}
-
 static void upper_case_method(struct import *im)
 {
     struct str *method = &im->record.x.method;
@@ -221,10 +208,7 @@ static int check_exchange(struct import *im, const struct body_state *state, str
     upper_case_method(im);
     x->request_body_missing |= state->dropped[0] || !state->given[0];
     x->response_body_missing |= state->dropped[1] || (!state->given[1] && x->status != 0);
-    x->request_body_encoded |=
-        is_still_encoded(rec->request_headers.ptr, rec->request_headers.len, x->request_body);
-    x->response_body_encoded |=
-        is_still_encoded(rec->response_headers.ptr, rec->response_headers.len, x->response_body);
+    import_undo_encodings(im);
     return 0;
 }
 

@@ -28,8 +28,9 @@ struct entry {
     double time_ms; /* of the whole; the parts below; < 0 = not known */
     double blocked_ms, dns_ms, connect_ms, send_ms, wait_ms, receive_ms;
     bool has_request_text, has_response_text;
-    int64_t content_bytes;  /* content.size; -1 = not said */
-    struct str post_params; /* JSON */
+    bool request_base64, response_base64; /* these texts are */
+    int64_t content_bytes;                /* content.size; -1 = not said */
+    struct str post_params;               /* JSON */
     VEC(struct sse_event) events;
 };
 
@@ -165,7 +166,7 @@ static int post_encoding(struct entry *e, struct str value, struct err *err)
     (void)err;
     struct str text;
     if (import_json_string(e->im, value, &text) && str_eq(text, STR("base64")))
-        e->im->record.x.request_body_encoded = true; /* for now: decode_bodies undoes it */
+        e->request_base64 = true;
     return 0;
 }
 
@@ -231,7 +232,7 @@ static int content_encoding(struct entry *e, struct str value, struct err *err)
     (void)err;
     struct str text;
     if (import_json_string(e->im, value, &text) && str_eq(text, STR("base64")))
-        e->im->record.x.response_body_encoded = true; /* for now: decode_bodies undoes it */
+        e->response_base64 = true;
     return 0;
 }
 
@@ -390,14 +391,10 @@ static const struct member weir_members[] = {
     { 0     }
 };
 
-static int undo_base64(struct entry *e, bool *flag, struct str *body, const char *name,
-                       struct err *err)
+static int undo_base64(struct entry *e, struct str *body, const char *name, struct err *err)
 {
     CLEANUP(buf_release) struct buf bytes = { 0 };
 
-    if (!*flag)
-        return 0;
-    *flag = false;
     if (base64_decode(&bytes, *body, err) < 0)
         return err_wrap(err, "'%s'", name);
     *body = arena_str(&e->im->arena, buf_str(&bytes));
@@ -539,9 +536,10 @@ static int finish_entry(struct entry *e, struct err *err)
 
     if (rec->url.len == 0)
         return err_set(err, ERR_CORRUPT, "has no 'request.url'");
-    if (undo_base64(e, &x->request_body_encoded, &x->request_body, "postData.text", err) < 0 ||
-        undo_base64(e, &x->response_body_encoded, &x->response_body, "content.text", err) < 0)
+    if ((e->request_base64 && undo_base64(e, &x->request_body, "postData.text", err) < 0) ||
+        (e->response_base64 && undo_base64(e, &x->response_body, "content.text", err) < 0))
         return -1;
+    import_undo_encodings(e->im);
     if (!e->has_request_text && e->post_params.len)
         body_from_params(e);
     use_events(e);
@@ -557,7 +555,6 @@ int import_parse_entry(struct import *im, struct str text, struct err *err)
 {
     struct entry e = { .im = im, .content_bytes = -1 };
     struct import_record *rec = &im->record;
-    bool encoded[2];
 
     e.time_ms = e.blocked_ms = e.dns_ms = e.connect_ms = -1;
     e.send_ms = e.wait_ms = e.receive_ms = -1;
@@ -566,15 +563,10 @@ int import_parse_entry(struct import *im, struct str text, struct err *err)
     rec->x.origin = STR("import:har");
     /* `_weir` first: its times are finer than HAR's. */
     int r = read_object(&e, text, weir_members, "entry", err);
-    encoded[0] = rec->x.request_body_encoded;
-    encoded[1] = rec->x.response_body_encoded;
-    rec->x.request_body_encoded = rec->x.response_body_encoded = false;
     if (r == 0)
         r = read_object(&e, text, entry_members, "entry", err);
     if (r == 0)
         r = finish_entry(&e, err);
-    rec->x.request_body_encoded = encoded[0];
-    rec->x.response_body_encoded = encoded[1];
     vec_release(&e.events);
     return r;
 }

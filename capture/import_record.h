@@ -89,6 +89,10 @@ int import_parse_exchange(struct import *im, struct str text, struct err *err);
 /* One entry of a HAR file likewise. */
 int import_parse_entry(struct import *im, struct str text, struct err *err);
 
+/* Undoes what content encoding is left on the record's bodies.  Those on which one is left that
+ * cannot be undone stay as they are, with their *_encoded set; for all others it becomes false. */
+void import_undo_encodings(struct import *im);
+
 /* The readers: whole files.  0, or -1 if the file cannot be read at all or the archive not be
  * written. */
 int import_read_exchanges(struct import *im, struct import_input *in, struct err *err);

@@ -111,10 +111,10 @@ static int add_end_fields(struct buf *out, const struct exchange *x, struct err 
     journal_add_field_int(out, FIELD_TIMES_GIVEN, 1);
     if (!x->chunk_count && x->response_body.len)
         journal_add_field_int(out, FIELD_CHUNKS_UNTIMED, 1);
-    if (!x->request_body_encoded)
-        journal_add_field_int(out, FIELD_REQUEST_DECODED, 1);
-    if (!x->response_body_encoded)
-        journal_add_field_int(out, FIELD_RESPONSE_DECODED, 1);
+    journal_add_field_int(
+        out, x->request_body_encoded ? FIELD_REQUEST_ENCODED : FIELD_REQUEST_DECODED, 1);
+    journal_add_field_int(
+        out, x->response_body_encoded ? FIELD_RESPONSE_ENCODED : FIELD_RESPONSE_DECODED, 1);
     if (x->transport_error != ERROR_CLASS_NONE)
         journal_add_field(out, FIELD_TRANSPORT_ERROR,
                           str_from(error_class_name(x->transport_error)));

@@ -189,6 +189,7 @@ struct assembly {
     uint64_t begin_offset;
     bool ended, head_seen, chunks_untimed, times_given;
     bool request_decoded, response_decoded;
+    bool request_encoded, response_encoded;
     bool headers_over;
 };
 
@@ -365,6 +366,8 @@ static int set_end_field(struct assembly *a, struct str key, struct str value, s
         { STR(FIELD_CHUNKS_UNTIMED),   &a->chunks_untimed  },
         { STR(FIELD_REQUEST_DECODED),  &a->request_decoded },
         { STR(FIELD_RESPONSE_DECODED), &a->response_decoded},
+        { STR(FIELD_REQUEST_ENCODED),  &a->request_encoded },
+        { STR(FIELD_RESPONSE_ENCODED), &a->response_encoded},
     };
     bool failed = false;
     int64_t n = 0;
@@ -456,10 +459,13 @@ static void finish_bodies(struct assembly *a)
         x->request_bytes = a->request.wire_bytes;
     if (!x->response_bytes)
         x->response_bytes = a->response.wire_bytes;
-    x->request_body_encoded = !a->request_decoded && x->request_body.len &&
-                              has_content_encoding(x->request_headers, x->request_header_count);
-    x->response_body_encoded = !a->response_decoded && x->response_body.len &&
-                               has_content_encoding(x->response_headers, x->response_header_count);
+    x->request_body_encoded =
+        x->request_body.len && !a->request_decoded &&
+        (a->request_encoded || has_content_encoding(x->request_headers, x->request_header_count));
+    x->response_body_encoded =
+        x->response_body.len && !a->response_decoded &&
+        (a->response_encoded ||
+         has_content_encoding(x->response_headers, x->response_header_count));
     if (!a->chunks_untimed) {
         x->chunks = a->scratch->chunks;
         x->chunk_count = a->scratch->chunk_len;

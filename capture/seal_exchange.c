@@ -2,10 +2,9 @@
 
 #include "capture/seal_exchange.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/codec.h"
+#include "capture/body_decode.h"
 
 #define ORIGIN_ROWS "import:rows"
 
@@ -18,106 +17,83 @@ void seal_scratch_release(struct seal_scratch *s)
     *s = (struct seal_scratch){ 0 };
 }
 
-/* One body being decoded. */
-struct decoding {
-    struct str encoding, body;
-    const struct exchange_chunk *chunks; /* of the encoded body */
-    size_t chunk_count;
-    struct buf *out;
-    struct exchange_chunk *ret_chunks; /* of the decoded body, as many */
-    bool cut;                          /* the encoding ended early */
-};
-
-static int decode_pieces(struct codec *codec, struct decoding *d, struct err *err)
-{
-    size_t at = 0;
-
-    if (!d->chunk_count)
-        return codec_decode(codec, d->body, EXCHANGE_BODY_BYTES_MAX, d->out, err);
-    for (size_t i = 0; i < d->chunk_count; i++) {
-        struct str piece = str_sub(d->body, at, (size_t)d->chunks[i].bytes);
-        size_t before = d->out->len;
-        if (codec_decode(codec, piece, EXCHANGE_BODY_BYTES_MAX, d->out, err) < 0)
-            return -1;
-        d->ret_chunks[i] = (struct exchange_chunk){ .offset_us = d->chunks[i].offset_us,
-                                                    .bytes = d->out->len - before };
-        at += piece.len;
-    }
-    return 0;
-}
-
-static int decode(struct decoding *d, struct err *err)
-{
-    CLEANUP(codec_close) struct codec *codec = NULL;
-
-    buf_clear(d->out);
-    if (codec_open(d->encoding, &codec, err) < 0 || decode_pieces(codec, d, err) < 0)
-        return -1;
-    d->cut = !codec_is_complete(codec);
-    return 0;
-}
-
-static void note(struct exchange *x, struct seal_scratch *s, const char *what, const char *why)
-{
-    CLEANUP(buf_release) struct buf text = { 0 };
-
-    if (x->body_note)
-        buf_addf(&text, "%s; ", x->body_note);
-    buf_addf(&text, "%s body: %s", what, why);
-    x->body_note = arena_str(&s->arena, buf_str(&text)).ptr;
-}
-
 static void decode_request(struct exchange *x, struct seal_scratch *s)
 {
-    struct decoding d = {
+    struct body_decoding d = {
+        .body = x->request_body,
         .encoding =
             call_header_find(x->request_headers, x->request_header_count, "content-encoding"),
-        .body = x->request_body,
+        .media_type = call_header_find(x->request_headers, x->request_header_count, "content-type"),
+        .told = true,
         .out = &s->request,
     };
     struct err err;
 
-    if (decode(&d, &err) < 0) {
-        note(x, s, "request", err.text);
+    switch (body_decode(&d, &err)) {
+    case BODY_ENCODED:
+        x->body_note = body_note_add(x->body_note, "request", err.text, &s->arena);
         return;
+    case BODY_DECODED:
+        x->request_body = buf_str(d.out);
+        if (d.ret_cut)
+            x->body_note = body_note_add(x->body_note, "request", BODY_NOTE_CUT, &s->arena);
+        break;
+    case BODY_PLAIN:
+        break;
     }
-    if (d.cut)
-        note(x, s, "request", "its content encoding ends early");
-    x->request_body = buf_str(d.out);
     x->request_body_encoded = false;
 }
 
-static void decode_response(struct exchange *x, struct seal_scratch *s)
+/* Makes room for the chunks of the decoded answer. */
+static struct exchange_chunk *reserve_chunks(const struct exchange *x, struct seal_scratch *s)
 {
-    struct decoding d = {
-        .encoding =
-            call_header_find(x->response_headers, x->response_header_count, "content-encoding"),
-        .body = x->response_body,
-        .chunks = x->chunks,
-        .chunk_count = x->chunk_count,
-        .out = &s->response,
-    };
-    struct err err;
-
     if (s->chunk_cap < x->chunk_count) {
         s->chunk_cap = 2 * x->chunk_count;
         s->chunks = mem_realloc(s->chunks, s->chunk_cap * sizeof(*s->chunks));
     }
-    d.ret_chunks = s->chunks;
-    if (decode(&d, &err) < 0) {
-        note(x, s, "response", err.text);
-        return;
-    }
+    return s->chunks;
+}
+
+static void take_response(struct exchange *x, const struct body_decoding *d, struct seal_scratch *s)
+{
     /* Whoever framed the message thought it whole, yet a part is missing: usage that stands at the
      * end of a stream may be in that part. */
-    if (d.cut) {
-        note(x, s, "response", "its content encoding ends early");
+    if (d->ret_cut) {
+        x->body_note = body_note_add(x->body_note, "response", BODY_NOTE_CUT, &s->arena);
         x->truncated = true;
     }
-    x->response_body = buf_str(d.out);
-    x->response_body_encoded = false;
+    x->response_body = buf_str(d->out);
     if (x->chunk_count)
-        x->chunks = s->chunks;
+        x->chunks = d->ret_chunks;
+}
+
+static void decode_response(struct exchange *x, struct seal_scratch *s)
+{
+    struct body_decoding d = {
+        .body = x->response_body,
+        .encoding =
+            call_header_find(x->response_headers, x->response_header_count, "content-encoding"),
+        .media_type =
+            call_header_find(x->response_headers, x->response_header_count, "content-type"),
+        .told = true,
+        .chunks = x->chunks,
+        .chunk_count = x->chunk_count,
+        .out = &s->response,
+        .ret_chunks = reserve_chunks(x, s),
+    };
+    struct err err;
+
+    switch (body_decode(&d, &err)) {
+    case BODY_ENCODED:
+        x->body_note = body_note_add(x->body_note, "response", err.text, &s->arena);
+        return;
+    case BODY_DECODED:
+        take_response(x, &d, s);
+        break;
+    case BODY_PLAIN:
+        break;
+    }
+    x->response_body_encoded = false;
 }
 
 static void read_facts(struct exchange *x, struct seal_scratch *s)
