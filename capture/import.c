@@ -151,31 +151,6 @@ static int identify(struct import *im, uint8_t ret_hash[static SHA256_BYTES], st
     return 0;
 }
 
-/* "https://host:port/path?query", or a path alone, into x. */
-static void split_url(struct import_record *rec, struct str url)
-{
-    struct exchange *x = &rec->x;
-    ptrdiff_t mark = str_find(url, STR("://"), 0);
-
-    if (mark > 0 && str_find_char(str_sub(url, 0, (size_t)mark), '/', 0) < 0) {
-        x->scheme = str_sub(url, 0, (size_t)mark);
-        url = str_sub(url, (size_t)mark + 3, url.len);
-        size_t end = 0;
-        while (end < url.len && url.ptr[end] != '/' && url.ptr[end] != '?')
-            end++;
-        x->host = str_sub(url, 0, end);
-        url = str_sub(url, end, url.len);
-    }
-    ptrdiff_t query = str_find_char(url, '?', 0);
-    if (query >= 0)
-        x->query = str_sub(url, (size_t)query + 1, url.len);
-    x->path = query >= 0 ? str_sub(url, 0, (size_t)query) : url;
-    if (x->path.len == 0 && rec->url.len)
-        x->path = STR("/");
-    if (x->host.len == 0)
-        x->host = call_header_find(rec->request_headers.ptr, rec->request_headers.len, "host");
-}
-
 static void redact_one_body(struct import *im, struct str *body, bool *missing)
 {
     CLEANUP(buf_release) struct buf clean = { 0 };
@@ -202,7 +177,7 @@ static void redact(struct import *im)
     redact_headers(im->key, &im->arena, rec->request_headers.ptr, rec->request_headers.len,
                    &caller);
     redact_headers(im->key, &im->arena, rec->response_headers.ptr, rec->response_headers.len, NULL);
-    split_url(rec, redact_url(im->key, &im->arena, rec->url, &caller));
+    import_split_url(im, redact_url(im->key, &im->arena, rec->url, &caller));
     if (redact_is_credential_path(rec->x.path)) {
         redact_one_body(im, &rec->x.request_body, &rec->x.request_body_missing);
         redact_one_body(im, &rec->x.response_body, &rec->x.response_body_missing);
@@ -275,7 +250,7 @@ enum import_result import_add(struct import *im, struct err *err)
     struct import_record *rec = &im->record;
     uint8_t hash[SHA256_BYTES];
 
-    if (identify(im, hash, err) < 0)
+    if (import_settle_url(im, err) < 0 || identify(im, hash, err) < 0)
         return IMPORT_BAD;
     if (map_find(&im->known, rec->x.content_id))
         return IMPORT_ALREADY;

@@ -92,6 +92,11 @@ int import_parse_entry(struct import *im, struct str text, struct err *err);
 /* Undoes what content encoding is left on the record's bodies.  Those on which one is left that
  * cannot be undone stay as they are, with their *_encoded set; for all others it becomes false. */
 void import_undo_encodings(struct import *im);
+/* Makes the record's URL one that has a scheme or is a path: a host alone means https. */
+int import_settle_url(struct import *im, struct err *err);
+/* A settled URL without credentials into the exchange's scheme, host, path and query; a path alone
+ * is the host header's. */
+void import_split_url(struct import *im, struct str url);
 
 /* The readers: whole files.  0, or -1 if the file cannot be read at all or the archive not be
  * written. */

@@ -207,6 +207,103 @@ START_TEST(a_record_has_the_time_it_carries_or_else_the_one_given)
 }
 END_TEST
 
+/* URLs as recorders write them, and what becomes of them; without a reason they are kept. */
+static const struct {
+    const char *url;
+    const char *host; /* of the header; NULL = none */
+    const char *want; /* scheme, host and path as an export has them */
+    const char *reason;
+} urls[] = {
+    {"https://api.openai.com/v1/x?a=b", NULL,                "https://api.openai.com/v1/x?a=b",       NULL                                               },
+ /* No scheme, but a host. */
+    { "api.anthropic.com/v1/messages",  NULL,                "https://api.anthropic.com/v1/messages", NULL                                               },
+    { "api.anthropic.com",              NULL,                "https://api.anthropic.com/",            NULL                                               },
+    { "api.anthropic.com?a=b",          NULL,                "https://api.anthropic.com/?a=b",        NULL                                               },
+    { " api.anthropic.com/v1#f ",       NULL,                "https://api.anthropic.com/v1",          NULL                                               },
+    { "gateway:4000/v1/messages",       NULL,                "https://gateway:4000/v1/messages",      NULL                                               },
+    { "localhost/v1",                   NULL,                "https://localhost/v1",                  NULL                                               },
+    { "127.0.0.1:80/v1",                NULL,                "https://127.0.0.1:80/v1",               NULL                                               },
+    { "[::1]:8080/v1",                  NULL,                "https://[::1]:8080/v1",                 NULL                                               },
+    { "user:pw@api.openai.com/v1",      NULL,                "https://api.openai.com/v1",             NULL                                               },
+    { "//api.openai.com/v1",            NULL,                "https://api.openai.com/v1",             NULL                                               },
+ /* A path: the host is the header's. */
+    { "/v1/messages",                   "API.Anthropic.com", "api.anthropic.com/v1/messages",         NULL                                               },
+    { "/v1/messages",                   NULL,                "/v1/messages",                          NULL                                               },
+    { "///v1",                          "h.example",         "https://h.example/v1",                  NULL                                               },
+ /* Neither. */
+    { "v1/messages",                    NULL,                NULL,                                    "its URL begins with 'v1', which is no host: write"},
+    { "v1/messages",                    "h.example",         NULL,                                    "'v1', which is no host"                           },
+    { "../v1",                          NULL,                NULL,                                    "'..', which is no host"                           },
+    { "messages?key=hush",              NULL,                NULL,                                    "'messages', which is no host"                     },
+    { "user:hush@v1/messages",          NULL,                NULL,                                    "'v1', which is no host"                           },
+    { "api.openai.com:x/v1",            NULL,                NULL,                                    "'api.openai.com:x', which is no host"             },
+    { "#f",                             NULL,                NULL,                                    "'', which is no host"                             },
+ /* One host, one spelling. */
+    { "HTTPS://API.OpenAI.com/V1",      NULL,                "https://api.openai.com/V1",             NULL                                               },
+    { "https://api.openai.com:443/v1",  NULL,                "https://api.openai.com/v1",             NULL                                               },
+    { "https://api.openai.com:/v1",     NULL,                "https://api.openai.com/v1",             NULL                                               },
+    { "http://h.example:80/v1",         NULL,                "http://h.example/v1",                   NULL                                               },
+    { "http://h.example:443/v1",        NULL,                "http://h.example:443/v1",               NULL                                               },
+    { "wss://[FE80::1]:443/v1",         NULL,                "wss://[fe80::1]/v1",                    NULL                                               },
+    { "https://[fe80::443]/v1",         NULL,                "https://[fe80::443]/v1",                NULL                                               },
+};
+
+static void check_url(int i)
+{
+    ck_assert_stats(&sample, 1, urls[i].want ? 1 : 0, 0, urls[i].want ? 0 : 1);
+    if (!urls[i].want) {
+        const char *reason = sample.reasons[0].text;
+        ck_assert_msg(strstr(reason, urls[i].reason) != NULL, "%s", reason);
+        ck_assert_ptr_null(strstr(reason, "hush"));
+        return;
+    }
+    CLEANUP(json_decref) json_t *lines = sample_lines(&sample);
+    CLEANUP(buf_release) struct buf url = { 0 };
+    if (!strstr(sample_get(lines, "0.url"), "://"))
+        buf_add_text(&url, sample_get(lines, "0.host"));
+    buf_add_text(&url, sample_get(lines, "0.url"));
+    ck_assert_str_eq(buf_cstr(&url), urls[i].want);
+}
+
+START_TEST(an_url_is_whole_a_host_or_a_path_and_its_host_spelled_one_way)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    buf_addf(&text, "{\"method\":\"POST\",\"url\":\"%s\",\"req_headers\":{", urls[_i].url);
+    if (urls[_i].host)
+        buf_addf(&text, "\"Host\":\"%s\"", urls[_i].host);
+    buf_add_text(&text, "}," DATE "}\n");
+    sample_text(&sample, buf_str(&text), IMPORT_EXCHANGES);
+    check_url(_i);
+}
+END_TEST
+
+START_TEST(an_url_of_a_har_entry_is_read_the_same_way)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    buf_addf(&text,
+             "{\"log\":{\"entries\":[{\"startedDateTime\":\"2026-10-01T00:00:00Z\",\"request\":{"
+             "\"method\":\"POST\",\"url\":\"%s\",\"headers\":[",
+             urls[_i].url);
+    if (urls[_i].host)
+        buf_addf(&text, "{\"name\":\"Host\",\"value\":\"%s\"}", urls[_i].host);
+    buf_add_text(&text, "]},\"response\":{}}]}}");
+    sample_text(&sample, buf_str(&text), IMPORT_HAR);
+    check_url(_i);
+}
+END_TEST
+
+START_TEST(what_browsers_log_without_a_server_is_no_mistake)
+{
+    sample_text(&sample,
+                STR("{\"url\":\"data:text/plain;base64,AAAA\"," DATE "}\n"
+                    "{\"url\":\"about:blank\"," DATE "}\n"),
+                IMPORT_EXCHANGES);
+    ck_assert_stats(&sample, 2, 2, 0, 0);
+}
+END_TEST
+
 START_TEST(a_dropped_body_is_missing_and_an_empty_one_is_empty)
 {
     sample_text(
@@ -371,6 +468,10 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(bad_lines));
     tcase_add_loop_test(tc, a_record_has_the_time_it_carries_or_else_the_one_given, 0,
                         ARRAY_LEN(times));
+    tcase_add_loop_test(tc, an_url_is_whole_a_host_or_a_path_and_its_host_spelled_one_way, 0,
+                        ARRAY_LEN(urls));
+    tcase_add_loop_test(tc, an_url_of_a_har_entry_is_read_the_same_way, 0, ARRAY_LEN(urls));
+    tcase_add_test(tc, what_browsers_log_without_a_server_is_no_mistake);
     tcase_add_test(tc, a_dropped_body_is_missing_and_an_empty_one_is_empty);
     tcase_add_test(tc, a_line_beyond_the_limit_costs_only_itself);
     tcase_add_test(tc, compressed_files_are_read_and_a_cut_one_says_so);
