@@ -50,7 +50,7 @@ static const struct {
 } model_names[] = {
     {"gpt-*",                  PROVIDER_OPENAI    },
     { "chatgpt-*",             PROVIDER_OPENAI    },
-    { "ft:gpt-*",              PROVIDER_OPENAI    },
+    { "ft:*",                  PROVIDER_OPENAI    },
     { "o1*",                   PROVIDER_OPENAI    },
     { "o3*",                   PROVIDER_OPENAI    },
     { "o4*",                   PROVIDER_OPENAI    },
