@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 
-#include "analyze/period.h"
 #include "analyze/spend_print.h"
 #include "capture/conf.h"
 #include "capture/key.h"
 #include "cli/datadir.h"
+#include "cli/span.h"
 
 static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
 
@@ -21,27 +21,23 @@ static const struct option_def options[] = {
       .help =
           "what to group by: app, team, business_unit, environment, end_user, key_id, provider, "
           "api, model, model_requested, status, error_class, service_tier, upstream, arm, day, "
-          "month, or another text column of weir-ledger(5)"                                                                                                  },
+          "month, or another text column of weir-ledger(5)"                                    },
     { .kind = OPTION_VALUE,
       .name = "bucket",
       .value = "SPAN",
       .help = "also split by time, in the zone of --tz",
-      .choices = buckets                                                                                                                                     },
-    { .kind = OPTION_VALUE,
-      .name = "from",
-      .value = "TIME",
-      .help = "the first moment that counts: 2026, 2026-10, 2026-10-07 or a full time"                                                  },
-    { .kind = OPTION_VALUE,         .name = "to",                                                  .value = "TIME", .help = "the end, itself not included"},
+      .choices = buckets                                                                       },
+    OPTIONS_SPAN,
     { .kind = OPTION_VALUE,
       .name = "tz",
       .value = "ZONE",
       .help = "the zone of --from, --to, buckets and times in --where (default UTC, which is what "
-              "providers bill by)"                                                                             },
+              "providers bill by)"                                                           },
     { .kind = OPTION_VALUE,
       .name = "where",
       .letter = 'w',
       .value = "EXPR",
-      .help = "count only what passes this filter, see weir-where(7)"                   },
+      .help = "count only what passes this filter, see weir-where(7)"},
     { .kind = OPTION_VALUE,
       .name = "config",
       .letter = 'c',
@@ -52,7 +48,7 @@ static const struct option_def options[] = {
       .name = "prices",
       .value = "FILE",
       .help = "a price file laid over the shipped book, for contract prices and model maps; "
-              "repeatable",                                                                                           .is_path = true                                                                                                                                        },
+              "repeatable",                                                                    .is_path = true                                                                          },
     OPTION_FORMAT(cli_formats),
     OPTIONS_END,
 };
@@ -66,7 +62,7 @@ struct inputs {
     struct where *where;
     struct dimension *dimensions[DIMENSIONS_MAX];
     size_t dimension_count;
-    int64_t from_us, to_us;
+    struct span span;
 };
 
 static void inputs_release(struct inputs *in)
@@ -141,32 +137,13 @@ static int parse_dimensions(const struct invocation *inv, struct inputs *in, str
     return 0;
 }
 
-static int parse_bound(const struct invocation *inv, const char *name, const struct tz *tz,
-                       int64_t *bound_us, struct err *err)
-{
-    const char *text = invocation_get(inv, name);
-    int64_t end_us;
-
-    if (!text)
-        return 0;
-    if (!period_parse(str_from(text), tz, bound_us, &end_us))
-        return err_set(err, ERR_USAGE,
-                       "--%s '%s' is not a time: write 2026-10, 2026-10-07 or "
-                       "2026-10-07T12:00:00Z",
-                       name, text);
-    return 0;
-}
-
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
 {
     const char *zone = invocation_get(inv, "tz");
     const char *where = invocation_get(inv, "where");
 
-    in->from_us = INT64_MIN;
-    in->to_us = INT64_MAX;
     if (tz_open(str_from(zone ? zone : "UTC"), &in->tz, err) < 0 ||
-        parse_bound(inv, "from", in->tz, &in->from_us, err) < 0 ||
-        parse_bound(inv, "to", in->tz, &in->to_us, err) < 0 || parse_dimensions(inv, in, err) < 0)
+        span_parse(inv, in->tz, &in->span, err) < 0 || parse_dimensions(inv, in, err) < 0)
         return -1;
     if (where && where_parse(str_from(where), in->tz, &in->where, err) < 0)
         return err_wrap(err, "--where");
@@ -208,8 +185,8 @@ static int run(const struct invocation *inv)
         .book = in.book,
         .attribution = in.conf ? in.conf->attribution : NULL,
         .where = in.where,
-        .from_us = in.from_us,
-        .to_us = in.to_us,
+        .from_us = in.span.from_us,
+        .to_us = in.span.to_us,
         .dimensions = in.dimensions,
         .dimension_count = in.dimension_count,
     };

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "analyze/period.h"
 #include "analyze/where.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "capture/export.h"
+#include "cli/span.h"
 
 static const char *const formats[] = { "jsonl", "har", "csv", NULL };
 
@@ -25,19 +25,12 @@ static const struct option_def options[] = {
                .value = "FILE",
                .help = "write here (readable by its owner only) instead of to standard output",
                .is_path = true },
-    { .kind = OPTION_VALUE,
-               .name = "from",
-               .value = "TIME",
-               .help = "the first moment that counts: 2026, 2026-10, 2026-10-07 or a full time"                                                     },
-    { .kind = OPTION_VALUE,
-               .name = "to",
-               .value = "TIME",
-               .help = "the end of what counts, itself not included: as for --from"},
+    OPTIONS_SPAN,
     { .kind = OPTION_VALUE,
                .name = "where",
                .letter = 'w',
                .value = "EXPR",
-               .help = "only what passes this filter, see weir-where(7)"},
+               .help = "only what passes this filter, see weir-where(7)"                                                                },
     OPTIONS_END,
 };
 
@@ -48,7 +41,7 @@ struct exporting {
     struct map ids;  /* of the exchanges that --where lets through */
     int fd;          /* of --output, -1 = standard output */
     struct buf part; /* the name --output has until it is whole */
-    int64_t from_us, to_us;
+    struct span span;
 };
 
 static void exporting_release(struct exporting *e)
@@ -84,7 +77,7 @@ static bool keep(void *ctx, struct uuid id)
 static int select_ids(struct exporting *e, struct err *err)
 {
     CLEANUP(scan_close) struct scan *scan = NULL;
-    struct scan_options o = { .from_us = e->from_us, .to_us = e->to_us };
+    struct scan_options o = { .from_us = e->span.from_us, .to_us = e->span.to_us };
     const struct block *b;
     int r;
 
@@ -102,20 +95,6 @@ static int select_ids(struct exporting *e, struct err *err)
         }
     }
     return r;
-}
-
-static int parse_bound(const struct invocation *inv, const char *name, int64_t *bound_us,
-                       struct err *err)
-{
-    const char *text = invocation_get(inv, name);
-    int64_t end_us;
-
-    if (text && !period_parse(str_from(text), NULL, bound_us, &end_us))
-        return err_set(err, ERR_USAGE,
-                       "--%s '%s' is not a time: write 2026-10, 2026-10-07 or "
-                       "2026-10-07T12:00:00Z",
-                       name, text);
-    return 0;
 }
 
 static int open_output(struct exporting *e, struct err *err)
@@ -149,10 +128,7 @@ static int load(struct exporting *e, struct err *err)
 {
     const char *where = invocation_get(e->inv, "where");
 
-    e->from_us = INT64_MIN;
-    e->to_us = INT64_MAX;
-    if (parse_bound(e->inv, "from", &e->from_us, err) < 0 ||
-        parse_bound(e->inv, "to", &e->to_us, err) < 0)
+    if (span_parse(e->inv, NULL, &e->span, err) < 0)
         return -1;
     if (where && where_parse(str_from(where), NULL, &e->where, err) < 0)
         return err_wrap(err, "--where");
@@ -195,8 +171,8 @@ static int run(const struct invocation *inv)
         return cli_fail(inv, &err);
     struct export_options o = {
         .format = format_of(inv),
-        .from_us = e.from_us,
-        .to_us = e.to_us,
+        .from_us = e.span.from_us,
+        .to_us = e.span.to_us,
         .creator_version = PACKAGE_VERSION,
         .keep = e.where ? keep : NULL,
         .write = write_out,

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyze/period.h"
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/table.h"
@@ -13,13 +12,11 @@
 #include "base/vec.h"
 #include "capture/archive.h"
 #include "capture/ledger_scan.h"
+#include "cli/span.h"
 
 static const struct option_def options[] = {
     OPTION_ARCHIVE,
-    OPTION(VALUE, .name = "from", .value = "TIME",
-           .help = "the first moment that counts: 2026, 2026-10, 2026-10-07 or a full time"),
-    OPTION(VALUE, .name = "to", .value = "TIME",
-           .help = "the end of what counts, itself not included: as for --from"),
+    OPTIONS_SPAN,
     OPTION(VALUE, .name = "app", .value = "NAME",
            .help = "only of this application; * stands for anything"),
     OPTION(VALUE, .name = "provider", .value = "NAME", .help = "only of this provider"),
@@ -47,7 +44,7 @@ struct listing {
     const struct invocation *inv;
     struct archive *archive;
     struct archive_ledgers ledgers;
-    int64_t from_us, to_us;
+    struct span span;
     const char *app;
     const char *provider; /* its record name */
     uint64_t limit;       /* 0 = all */
@@ -133,7 +130,7 @@ static bool passes(const struct listing *l, const struct ledger_scan *scan)
 {
     int64_t at_us = ledger_scan_int(scan, LEDGER_STARTED_AT);
 
-    if (at_us < l->from_us || at_us >= l->to_us)
+    if (at_us < l->span.from_us || at_us >= l->span.to_us)
         return false;
     if (l->app && !str_glob(str_from(l->app), ledger_scan_str(scan, LEDGER_APP)))
         return false;
@@ -373,19 +370,6 @@ static int print_all(struct listing *l, struct err *err)
     return 0;
 }
 
-static int parse_time(const struct invocation *inv, const char *name, int64_t *ret, struct err *err)
-{
-    const char *value = invocation_get(inv, name);
-    int64_t end_us;
-
-    if (value && !period_parse(str_from(value), NULL, ret, &end_us))
-        return err_set(err, ERR_USAGE,
-                       "--%s '%s' is not a time: write 2026-10, 2026-10-07 or "
-                       "2026-10-07T12:00:00Z",
-                       name, value);
-    return 0;
-}
-
 static int parse_options(struct listing *l, struct err *err)
 {
     const char *limit = invocation_get(l->inv, "limit");
@@ -393,11 +377,8 @@ static int parse_options(struct listing *l, struct err *err)
     enum provider provider;
     int64_t n = 0;
 
-    l->from_us = INT64_MIN;
-    l->to_us = INT64_MAX;
     l->app = invocation_get(l->inv, "app");
-    if (parse_time(l->inv, "from", &l->from_us, err) < 0 ||
-        parse_time(l->inv, "to", &l->to_us, err) < 0)
+    if (span_parse(l->inv, NULL, &l->span, err) < 0)
         return -1;
     if (limit && (!str_to_i64(str_from(limit), &n) || n < 1))
         return err_set(err, ERR_USAGE, "--limit '%s' is not a number from 1 on", limit);
@@ -419,7 +400,7 @@ static int open_listing(struct listing *l, struct err *err)
     if (journals.len)
         cli_note(l->inv, "%zu journals are not sealed yet: what is in them is not listed",
                  journals.len);
-    return archive_ledgers_list(l->archive, l->from_us, l->to_us, &l->ledgers, err);
+    return archive_ledgers_list(l->archive, l->span.from_us, l->span.to_us, &l->ledgers, err);
 }
 
 static int run(const struct invocation *inv)

@@ -1,0 +1,36 @@
+#include "config.h"
+
+#include "cli/span.h"
+
+#include "analyze/period.h"
+
+/* The first moment of what the option names; leaves *bound_us if it was not given. */
+static int parse_bound(const struct invocation *inv, const char *name, const struct tz *tz,
+                       int64_t *bound_us, struct err *err)
+{
+    const char *text = invocation_get(inv, name);
+    int64_t end_us;
+
+    if (text && !period_parse(str_from(text), tz, bound_us, &end_us))
+        return err_set(err, ERR_USAGE,
+                       "--%s '%s' is not a time: write 2026-10, 2026-10-07 or "
+                       "2026-10-07T12:00:00Z",
+                       name, text);
+    return 0;
+}
+
+int span_parse(const struct invocation *inv, const struct tz *tz, struct span *ret, struct err *err)
+{
+    struct span span = { INT64_MIN, INT64_MAX };
+
+    if (parse_bound(inv, "from", tz, &span.from_us, err) < 0 ||
+        parse_bound(inv, "to", tz, &span.to_us, err) < 0)
+        return -1;
+    if (span.from_us >= span.to_us)
+        return err_set(err, ERR_USAGE,
+                       "--from '%s' is not before --to '%s': nothing lies between them, as the end "
+                       "is not included",
+                       invocation_get(inv, "from"), invocation_get(inv, "to"));
+    *ret = span;
+    return 0;
+}
