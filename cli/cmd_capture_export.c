@@ -179,7 +179,7 @@ static int run(const struct invocation *inv)
         .ctx = &e,
     };
     if (export_run(e.archive, &o, &stats, &err) < 0 || close_output(&e, &err) < 0)
-        return cli_fail(inv, &err);
+        return cli_out_failed() ? EXIT_FAILED : cli_fail(inv, &err); /* main says it of stdout */
     note_stats(inv, &stats);
     return EXIT_OK;
 }

@@ -185,7 +185,9 @@ static void add_exit_status(const char *findings, struct buf *out)
         buf_add_text(out, ".It 3\n");
         add_sentence(findings, '.', out);
     }
-    buf_add_text(out, ".El\n");
+    buf_add_text(out, ".El\n.Pp\n"
+                      "A reader of standard output that goes away, such as\n.Xr head 1 ,\n"
+                      "ends the command by\n.Dv SIGPIPE ,\nwithout a message.\n");
 }
 
 static void add_examples(const struct example *examples, struct buf *out)

@@ -23,6 +23,7 @@ const char *const cli_formats[] = {
 };
 
 static int stdout_errno;   /* the first failure to write to stdout */
+static bool dies_of_pipe;  /* SIGPIPE was not ignored when we were started */
 static bool progress_open; /* a progress line stands on the terminal */
 
 void output_begin(void)
@@ -31,7 +32,7 @@ void output_begin(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0)
             abort();
-    signal(SIGPIPE, SIG_IGN);
+    dies_of_pipe = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
 }
 
 static void clear_progress(void)
@@ -71,6 +72,15 @@ static void complain(const char *who, const char *fmt, va_list args)
     fwrite(line.ptr, 1, line.len, stderr);
 }
 
+/* As if the signal had come with the write: shells then know that nothing went wrong, and say
+ * nothing.  Coming only now, it leaves no half-written file behind. */
+static void die_of_pipe(void)
+{
+    fflush(stderr);
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
 int output_end(int exit_code)
 {
     clear_progress();
@@ -81,6 +91,8 @@ int output_end(int exit_code)
         stdout_errno = errno;
     if (!stdout_errno)
         return exit_code;
+    if (stdout_errno == EPIPE && dies_of_pipe)
+        die_of_pipe();
     output_complain("cannot write to standard output: %s", strerror(stdout_errno));
     return exit_code == EXIT_OK || exit_code == EXIT_FINDINGS ? EXIT_FAILED : exit_code;
 }
