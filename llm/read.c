@@ -227,7 +227,8 @@ void read_members(struct reading *r, struct jscan *s, const struct members *memb
         return;
     }
     while (jscan_next_member(s, &key))
-        read_member(r, s, key, members);
+        if (!read_member(r, s, key, members))
+            repeat_pass(r, s);
 }
 
 /* Streams send a call in many pieces, of which only the first has an id, or all the same one. */
@@ -246,8 +247,10 @@ static void count_tool_call(struct reading *r, struct jscan *s, bool always_whol
                 return;
             keep_text(r, SLOT_LAST_TOOL_ID, raw, false);
             has_id = raw.len > 0;
-        } else if (str_eq(key, STR("function"))) {
-            is_function = true;
+        } else {
+            is_function |= str_eq(key, STR("function"));
+            if (!str_eq(key, STR("id")))
+                repeat_pass(r, s);
         }
     }
     bool is_new = has_id ? !str_eq(before, r->text[SLOT_LAST_TOOL_ID])
@@ -304,7 +307,7 @@ static void find_shape(struct reading *r, struct str json)
     }
 }
 
-void read_event_json(struct reading *r, struct str json)
+static void read_event(struct reading *r, struct str json)
 {
     struct jscan s;
 
@@ -325,6 +328,12 @@ void read_event_json(struct reading *r, struct str json)
         r->flags |= READING_MALFORMED;
 }
 
+void read_event_json(struct reading *r, struct str json)
+{
+    if (!repeat_is_known(r, json))
+        repeat_read(r, json, read_event);
+}
+
 static int take_event(void *ctx, const struct framing_event *event, struct err *err)
 {
     struct reading *r = ctx;
@@ -337,6 +346,7 @@ static int take_event(void *ctx, const struct framing_event *event, struct err *
         r->flags |= READING_ERROR_EVENT;
         keep_text(r, SLOT_ERROR_CODE, event->name, false);
         keep_text(r, SLOT_ERROR_MESSAGE, event->error_message, false);
+        buf_clear(&r->repeat.model); /* which was of another state */
     }
     if (!data.len)
         return 0;
@@ -373,6 +383,7 @@ void read_events(struct reading *r, framing_event_fn fn, void *ctx)
         return;
     }
     r->flags |= READING_STREAM;
+    r->repeat.credit = REPEAT_CREDIT_INIT;
     CLEANUP(framer_free) struct framer *f = framer_new(kind, fn, ctx);
     if (framer_feed(f, body, &err) < 0 || framer_finish(f, &cut, &err) < 0) {
         r->flags |= READING_MALFORMED;
@@ -380,6 +391,7 @@ void read_events(struct reading *r, framing_event_fn fn, void *ctx)
     }
     if (cut)
         r->flags |= READING_CUT;
+    repeat_release(&r->repeat);
 }
 
 void read_body(struct reading *r)

@@ -120,6 +120,20 @@ enum reading_flag {
 
 struct wire;
 
+/* An event that left the reading as it was (read_repeat.c). */
+#define REPEAT_HOLES_MAX   8
+#define REPEAT_CREDIT_INIT 8 /* events learned in vain until we stop: some change all the time */
+struct repeat {
+    struct buf model;   /* its bytes; empty: there is none */
+    uint32_t flags;     /* of the reading then */
+    struct str watched; /* the event being learned */
+    struct repeat_hole {
+        size_t from, to;
+    } holes[REPEAT_HOLES_MAX]; /* values in it that nobody looked at */
+    size_t hole_count;
+    int credit;
+};
+
 struct reading {
     const struct call *call;
     struct arena *arena;
@@ -143,6 +157,7 @@ struct reading {
     size_t container_count;
     int64_t images; /* in the answer */
     const char *note;
+    struct repeat repeat; /* what is before it is the state that an event may change */
     struct part_counts parts[CALL_PARTS_MAX]; /* last: only part_count of them are initialised */
 };
 
@@ -187,6 +202,9 @@ struct wire {
     void (*end)(struct reading *r);
     /* A stream of it that lacks its last event was cut. */
     bool ends_with_event;
+    /* Reading an event touches nothing but struct reading, nor looks at anything but the event's
+     * JSON and struct reading: what nobody reads of it may be passed over (read_repeat.c). */
+    bool repeats;
     /* Other than JSON may be in the events: called instead of reading `top`; may be NULL. */
     void (*event)(struct reading *r, const struct framing_event *event);
 };
@@ -217,6 +235,17 @@ void counts_add(struct counts *c, int count, int64_t n);
 void count_tool_calls(struct reading *r, struct jscan *s, int always_whole);
 /* The elements of an array, into r->images. */
 void count_images(struct reading *r, struct jscan *s, int arg);
+
+/* read_repeat.c */
+typedef void (*repeat_fn)(struct reading *r, struct str json);
+/* Whether reading the event would leave everything as it is. */
+bool repeat_is_known(struct reading *r, struct str json);
+/* Has the event read, and learns from it. */
+void repeat_read(struct reading *r, struct str json, repeat_fn read);
+/* The value at the cursor is one nobody looks at, not even at its type; it is skipped, now or with
+ * the next member. */
+void repeat_pass(struct reading *r, struct jscan *s);
+void repeat_release(struct repeat *p);
 
 /* read_usage.c */
 extern const struct members usage_members;

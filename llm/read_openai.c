@@ -52,6 +52,7 @@ const struct wire wire_chat = {
     .name = "chat",
     .top = &chat_members,
     .ends_with_event = true,
+    .repeats = true,
 };
 
 /* --- images and audio --- */
