@@ -19,6 +19,7 @@ extern const struct framing_kind framing_kind_json, framing_kind_sse, framing_ki
 
 struct sse_state {
     struct buf data; /* each data line and a newline after it */
+    struct str only; /* the first one while it is in the piece being fed, instead of in data */
     struct buf name;
     bool has_data; /* a data line was there, be it empty */
 };

@@ -3,14 +3,37 @@
 
 #include "llm/framing_kinds.h"
 
+/* Copies the line that was left where it is. */
+static void keep_only(struct framer *f)
+{
+    struct str only = f->sse.only;
+
+    if (!only.ptr)
+        return;
+    buf_add_str(&f->sse.data, only);
+    buf_add_byte(&f->sse.data, '\n');
+    f->sse.only = (struct str){ 0 };
+}
+
 static int add_data(struct framer *f, struct str value, struct err *err)
 {
+    keep_only(f);
     if (value.len + 1 > FRAMING_EVENT_BYTES_MAX - f->sse.data.len)
         return framer_err(f, err, ERR_LIMIT, "longer than %u bytes", FRAMING_EVENT_BYTES_MAX);
-    buf_add_str(&f->sse.data, value);
-    buf_add_byte(&f->sse.data, '\n');
+    /* Most events have one line, and most lines stay where they are until their event ends. */
+    bool may_stay = !f->sse.has_data && !f->pending.len;
+    f->sse.only = value.ptr ? value : STR("");
     f->sse.has_data = f->in_event = true;
+    if (!may_stay)
+        keep_only(f);
     return 0;
+}
+
+static struct str event_data(const struct framer *f)
+{
+    if (f->sse.only.ptr)
+        return f->sse.only;
+    return (struct str){ f->sse.data.ptr, f->sse.data.len - 1 }; /* not the last newline */
 }
 
 static int dispatch(struct framer *f, struct err *err)
@@ -20,12 +43,13 @@ static int dispatch(struct framer *f, struct err *err)
     if (f->sse.has_data) {
         struct framing_event event = {
             .name = buf_str(&f->sse.name),
-            .data = {f->sse.data.ptr, f->sse.data.len - 1}, /* not the last newline */
+            .data = event_data(f),
         };
         r = framer_deliver(f, event, err);
     }
     buf_clear(&f->sse.data);
     buf_clear(&f->sse.name);
+    f->sse.only = (struct str){ 0 };
     f->sse.has_data = false;
     f->in_event = false;
     return r;
@@ -52,7 +76,10 @@ static int on_line(struct framer *f, struct str line, struct err *err)
 
 static int feed_sse(struct framer *f, struct str piece, struct err *err)
 {
-    return framer_feed_lines(f, piece, true, on_line, err);
+    int r = framer_feed_lines(f, piece, true, on_line, err);
+
+    keep_only(f); /* the piece may be gone by the next one */
+    return r;
 }
 
 /* A browser drops an event without its blank line.  We deliver it if it can be told to be whole:
@@ -68,7 +95,7 @@ static int finish_sse(struct framer *f, bool *ret_cut, struct err *err)
             return -1;
     }
     if (f->sse.has_data) {
-        enum framing_wholeness whole = framing_wholeness_of(buf_str(&f->sse.data));
+        enum framing_wholeness whole = framing_wholeness_of(event_data(f));
         if (whole == FRAMING_WHOLE || (whole == FRAMING_OTHER && !in_line))
             return dispatch(f, err);
     }
