@@ -10,6 +10,10 @@ AC_DEFUN([WEIR_LIBRARIES], [
   WEIR_LIBRARY([PCRE2], [libpcre2-8], [10.32], [libpcre2-dev], [pcre2-devel], [pcre2-dev])
   WEIR_LIBRARY([YAML], [yaml-0.1], [0.2], [libyaml-dev], [libyaml-devel], [yaml-dev])
   WEIR_LIBRARY([CRYPTO], [libcrypto], [3.0], [libssl-dev], [openssl-devel], [openssl-dev])
+  WEIR_LIBRARY([SSL], [libssl], [3.0], [libssl-dev], [openssl-devel], [openssl-dev])
+  dnl 7.87 keeps a CA bundle that was read once; before, each TLS connection parses it again.
+  WEIR_LIBRARY([CURL], [libcurl], [7.87], [libcurl4-openssl-dev], [libcurl-devel], [curl-dev])
+  WEIR_LLHTTP
   WEIR_LIBRARY([ZSTD], [libzstd], [1.4.8], [libzstd-dev], [libzstd-devel], [zstd-dev])
   WEIR_LIBRARY([ZLIB], [zlib], [1.2.11], [zlib1g-dev], [zlib-devel], [zlib-dev])
   WEIR_LIBRARY([BROTLI], [libbrotlidec], [1.0], [libbrotli-dev], [brotli-devel], [brotli-dev])
@@ -31,6 +35,32 @@ AC_DEFUN([WEIR_LIBRARY], [
   PKG_CHECK_MODULES([$1], [$2 >= $3],
     [weir_built_with="$weir_built_with $2 `$PKG_CONFIG --modversion $2`"],
     [WEIR_MISSING([$2 >= $3], [$4], [$5], [$6])])
+])
+
+# WEIR_LLHTTP: the library if there is one, else the C sources that Debian's node-llhttp installs.
+AC_DEFUN([WEIR_LLHTTP], [
+  AC_ARG_VAR([LLHTTP_DIR], [llhttp's C sources, where it is no library (/usr/share/llhttp)])
+  AS_VAR_SET_IF([LLHTTP_DIR], [], [LLHTTP_DIR=/usr/share/llhttp])
+  weir_llhttp_sources=no
+  PKG_CHECK_MODULES([LLHTTP], [libllhttp >= 8.1],
+    [weir_built_with="$weir_built_with libllhttp `$PKG_CONFIG --modversion libllhttp`"], [
+    AC_MSG_CHECKING([for llhttp's sources in $LLHTTP_DIR])
+    for weir_dir in "$LLHTTP_DIR/../include/llhttp" "$LLHTTP_DIR/../include" "$LLHTTP_DIR"; do
+      AS_IF([test $weir_llhttp_sources = no && test -r "$weir_dir/llhttp.h" &&
+          test -r "$LLHTTP_DIR/llhttp.c" && test -r "$LLHTTP_DIR/api.c" &&
+          test -r "$LLHTTP_DIR/http.c"], [
+        weir_llhttp_sources=yes
+        LLHTTP_CFLAGS="-I$weir_dir"
+        LLHTTP_LIBS=""
+        weir_version=`$SED -n 's/^#define LLHTTP_VERSION_M.* //p' "$weir_dir/llhttp.h" | tr '\n' '.'`
+        weir_built_with="$weir_built_with llhttp ${weir_version%.}"
+      ])
+    done
+    AC_MSG_RESULT([$weir_llhttp_sources])
+    AS_IF([test $weir_llhttp_sources = no], [WEIR_MISSING([libllhttp >= 8.1],
+      [node-llhttp, or libllhttp-dev], [llhttp-devel], [llhttp-dev])])
+  ])
+  AM_CONDITIONAL([BUILD_LLHTTP], [test $weir_llhttp_sources = yes])
 ])
 
 # WEIR_MISSING(WHAT, DEBIAN, FEDORA, ALPINE)
