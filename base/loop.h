@@ -1,0 +1,110 @@
+/* loop - one thread's events: descriptors (epoll), timers, deferred tasks, a wakeup from outside.
+ *
+ * A turn is: wait; read the clocks once; dispatch what is ready; run timers that are due; run
+ * deferred tasks; tell the kernel what is waited for from now on.
+ *
+ * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
+ * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;
+ * loop_io_want is free until the end of the turn, and only a difference costs a system call.  To
+ * have bytes leave in the turn they came in, write at once and want LOOP_WRITE only after a short
+ * write.
+ *
+ * Structs are embedded by their owner and must stay in place while added.  Any handler may add,
+ * change and remove anything, itself included, and free it afterwards: what was removed is not
+ * called any more, even if it was ready in this turn.
+ *
+ * Not thread-safe but for loop_wake.  SIGPIPE must be ignored by the program.
+ */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/mem.h"
+
+struct loop;
+
+/* What to wait for, and what has happened. */
+enum {
+    LOOP_READ = 1u << 0,
+    LOOP_WRITE = 1u << 1,
+    LOOP_PEER_CLOSED = 1u << 2, /* the peer ended its sending half: only if wanted, else as READ */
+    LOOP_HANGUP = 1u << 3,      /* both halves are gone or there is an error: always told, remove it
+                                   or read to learn the error, or it is told again each turn */
+};
+
+/* A descriptor.  Set fd, fn, ctx; the rest belongs to the loop; zero-initialise. */
+struct loop_io {
+    int fd;
+    void (*fn)(void *ctx, unsigned events);
+    void *ctx;
+    unsigned wanted;      /* by the owner */
+    unsigned told;        /* to the kernel */
+    uint32_t dirty_place; /* index + 1 among those to be told */
+    bool is_added;
+};
+
+/* A timer.  Set fn, ctx; zero-initialise.  Moving it later, as idle timeouts do with every byte,
+ * only stores the time. */
+struct loop_timer {
+    void (*fn)(void *ctx);
+    void *ctx;
+    uint64_t due_us;
+    struct heap_node node;
+};
+
+/* Something to do later in this turn.  Set fn, ctx; zero-initialise. */
+struct loop_task {
+    void (*fn)(void *ctx);
+    void *ctx;
+    struct loop_task *next, **link; /* link is NULL if not queued */
+};
+
+int loop_open(struct loop **ret, struct err *err);
+/* Everything must have been removed before; NULL is fine. */
+void loop_close(struct loop *l);
+DEFINE_CLEANUP(struct loop, loop_close)
+
+/* The time of this turn, in µs: monotonic (timers, durations) and since the epoch (records). */
+uint64_t loop_now_us(const struct loop *l);
+uint64_t loop_wall_us(const struct loop *l);
+/* Reads the clocks again within a turn. */
+void loop_read_clocks(struct loop *l);
+
+/* Adds io, wanting events.  Fails for what epoll cannot wait for (regular files) and at its limits.
+ */
+int loop_io_add(struct loop *l, struct loop_io *io, unsigned events, struct err *err);
+/* Replaces what io waits for; 0 leaves LOOP_HANGUP only. */
+void loop_io_want(struct loop *l, struct loop_io *io, unsigned events);
+/* Before fd is closed.  Does nothing if io is not added. */
+void loop_io_remove(struct loop *l, struct loop_io *io);
+
+/* (Re)starts t to fire once at due_us (monotonic), in the first turn at or after it. */
+void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t due_us);
+void loop_timer_cancel(struct loop *l, struct loop_timer *t);
+static inline bool loop_timer_is_set(const struct loop_timer *t)
+{
+    return heap_has(&t->node);
+}
+
+/* Runs t once, after this turn's descriptors and timers; does nothing if it is queued already. What
+ * a task defers runs in the next turn, which then does not wait. */
+void loop_defer(struct loop *l, struct loop_task *t);
+/* Does nothing if t is not queued. */
+void loop_defer_cancel(struct loop *l, struct loop_task *t);
+
+/* Ends the wait from any thread or signal handler; the next turn calls fn, if set (by the loop's
+ * own thread).  Several wakes may give one call. */
+void loop_wake(struct loop *l);
+void loop_on_wake(struct loop *l, void (*fn)(void *ctx), void *ctx);
+
+/* One turn that waits at most max_wait_us (UINT64_MAX: until something happens). */
+int loop_turn(struct loop *l, uint64_t max_wait_us, struct err *err);
+/* Turns until loop_stop, which may be called before, by a handler of the loop's own thread. */
+int loop_run(struct loop *l, struct err *err);
+void loop_stop(struct loop *l);
+
+#endif
