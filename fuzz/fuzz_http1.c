@@ -1,0 +1,125 @@
+/* HTTP/1.1 messages from arbitrary bytes.  The first byte picks the side, whether a HEAD is
+ * answered, and the size of the pieces; the bytes in pieces must give what they give in one.  A
+ * request that is accepted and written again must be accepted again, and must say the same. */
+#include "config.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/http1.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct outcome {
+    struct buf log;
+    struct buf body;
+    struct buf again; /* the messages as we would send them */
+    size_t used;      /* bytes of the input */
+    int result;
+};
+
+static void note_head(struct outcome *o, const struct http1_head *head)
+{
+    buf_addf(&o->log, "%.*s %.*s %.*s %u %d %llu %d %d\n", STR_ARG(head->method),
+             STR_ARG(head->path), STR_ARG(head->authority), head->status, head->framing,
+             (unsigned long long)head->content_length, head->keep_alive, head->expects_continue);
+    for (size_t i = 0; i < head->header_count; i++)
+        if (!head->headers[i].is_hop)
+            buf_addf(&o->log, "[%.*s|%.*s]", STR_ARG(head->headers[i].name),
+                     STR_ARG(head->headers[i].value));
+    assert(head->framing != HTTP1_LENGTH || head->has_content_length);
+    if (head->method.len == 0)
+        return;
+    http1_write_request_line(&o->again, head->method, head->path);
+    if (!http1_find(head, STR("host")))
+        assert(http1_write_header(&o->again, STR("Host"), head->authority) == 0);
+    http1_write_headers(&o->again, head, NULL, NULL);
+    http1_write_framing(&o->again, head->framing, head->content_length);
+    if (!head->keep_alive)
+        assert(http1_write_header(&o->again, STR("Connection"), STR("close")) == 0);
+    http1_write_end(&o->again);
+}
+
+static void note_event(struct outcome *o, const struct http1 *h, const struct http1_event *e)
+{
+    bool is_chunked = http1_head(h)->framing == HTTP1_CHUNKED;
+    size_t count;
+
+    if (e->kind == HTTP1_HEAD)
+        note_head(o, http1_head(h));
+    if (e->kind == HTTP1_BODY) {
+        assert(e->body.len > 0);
+        buf_add_str(&o->body, e->body);
+        if (is_chunked)
+            http1_write_chunk(&o->again, e->body);
+        else
+            buf_add_str(&o->again, e->body);
+    }
+    if (e->kind == HTTP1_END && is_chunked) {
+        const struct http1_header *trailers = http1_trailers(h, &count);
+        http1_write_last_chunk(&o->again, trailers, count);
+    }
+}
+
+static void read_messages(enum http1_role role, bool without_body, struct str input, size_t step,
+                          struct outcome *o)
+{
+    CLEANUP(http1_free) struct http1 *h = http1_new(role, NULL);
+    struct http1_event e = { 0 };
+    struct err err = { 0 };
+    int r = 0;
+
+    http1_reset(h, without_body);
+    for (size_t at = 0; at < input.len && r >= 0; at += step) {
+        struct str in = str_sub(input, at, step);
+        while ((r = http1_next(h, &in, &e, &err)) > 0) {
+            note_event(o, h, &e);
+            if (e.kind == HTTP1_END) {
+                o->used = at + str_sub(input, at, step).len - in.len;
+                http1_reset(h, without_body);
+            }
+        }
+    }
+    o->result = r < 0 ? r : http1_finish(h, &e, &err);
+    buf_addf(&o->log, "%d %u %s", o->result, http1_refusal(h), err.text);
+}
+
+static void release(struct outcome *o)
+{
+    buf_release(&o->log);
+    buf_release(&o->body);
+    buf_release(&o->again);
+}
+
+/* Only whole messages: one that is refused half-way was written half-way. */
+static void check_again(const struct outcome *first)
+{
+    struct outcome second = { 0 };
+
+    read_messages(HTTP1_REQUESTS, false, buf_str(&first->again), first->again.len, &second);
+    assert(second.result == 0 && second.used == first->again.len);
+    assert(str_eq(buf_str(&first->body), buf_str(&second.body)));
+    release(&second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct outcome whole = { 0 }, pieces = { 0 };
+
+    if (size == 0)
+        return 0;
+    struct str input = { (const char *)data + 1, size - 1 };
+    enum http1_role role = data[0] & 1 ? HTTP1_RESPONSES : HTTP1_REQUESTS;
+    bool without_body = role == HTTP1_RESPONSES && data[0] & 2;
+    read_messages(role, without_body, input, input.len + 1, &whole);
+    read_messages(role, without_body, input, data[0] / 4 % 16 + 1, &pieces);
+    assert(whole.result == pieces.result && whole.used == pieces.used);
+    assert(str_eq(buf_str(&whole.log), buf_str(&pieces.log)));
+    assert(str_eq(buf_str(&whole.body), buf_str(&pieces.body)));
+    if (role == HTTP1_REQUESTS && whole.result == 0)
+        check_again(&whole);
+    release(&whole);
+    release(&pieces);
+    return 0;
+}
