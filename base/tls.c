@@ -1,0 +1,267 @@
+#include "config.h"
+
+#include "base/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Name, AES key and HMAC key of session tickets: 80 in OpenSSL 3. */
+#define TICKET_KEYS_BYTES_MAX 256
+
+struct tls_context {
+    atomic_uint references;
+    SSL_CTX *ssl;
+    int64_t not_after;
+    bool no_h2;
+};
+
+struct tls_conn {
+    struct tls_context *context;
+    SSL *ssl;
+};
+
+/* What OpenSSL says about the last failure of this thread; empties its queue. */
+static const char *reason(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *text = code ? ERR_reason_error_string(code) : NULL;
+
+    ERR_clear_error();
+    return text ? text : "no reason is given";
+}
+
+/* --- contexts --- */
+
+static const unsigned char protocols[] = "\x02h2\x08http/1.1";
+#define H2_BYTES 3u
+
+static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
+                           const unsigned char *offered, unsigned offered_len, void *ctx)
+{
+    const struct tls_context *c = ctx;
+    unsigned skip = c->no_h2 ? H2_BYTES : 0;
+    unsigned char *chosen = NULL;
+
+    (void)ssl;
+    if (SSL_select_next_proto(&chosen, ret_len, protocols + skip,
+                              (unsigned)sizeof(protocols) - 1 - skip, offered,
+                              offered_len) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *ret = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* OpenSSL's own would ask on the terminal. */
+static int no_password(char *ret, int size, int for_writing, void *ctx)
+{
+    (void)ret, (void)size, (void)for_writing, (void)ctx;
+    return -1;
+}
+
+static int load_files(struct tls_context *c, const struct tls_options *o, struct err *err)
+{
+    SSL_CTX_set_default_passwd_cb(c->ssl, no_password);
+    if (SSL_CTX_use_certificate_chain_file(c->ssl, o->cert_path) != 1)
+        return err_set(err, ERR_USAGE, "cannot load the certificate '%s': %s", o->cert_path,
+                       reason());
+    if (SSL_CTX_use_PrivateKey_file(c->ssl, o->key_path, SSL_FILETYPE_PEM) != 1)
+        return err_set(err, ERR_USAGE, "cannot load the key '%s': %s", o->key_path, reason());
+    if (SSL_CTX_check_private_key(c->ssl) != 1)
+        return err_set(err, ERR_USAGE, "the key '%s' is not the certificate's, '%s': %s",
+                       o->key_path, o->cert_path, reason());
+    return 0;
+}
+
+static int read_not_after(struct tls_context *c, const char *path, struct err *err)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(c->ssl);
+    struct tm tm = { 0 };
+
+    if (!cert || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+        return err_set(err, ERR_USAGE, "the certificate '%s' has no readable end of validity",
+                       path);
+    c->not_after = timegm(&tm);
+    return 0;
+}
+
+/* So that a session begun under the old certificate can be resumed under the new one. */
+static void keep_ticket_keys(struct tls_context *c, const struct tls_context *old)
+{
+    unsigned char keys[TICKET_KEYS_BYTES_MAX];
+    long len = SSL_CTX_get_tlsext_ticket_keys(old->ssl, NULL, 0);
+
+    if (len > 0 && len <= (long)sizeof(keys) &&
+        SSL_CTX_get_tlsext_ticket_keys(old->ssl, keys, len) == 1)
+        SSL_CTX_set_tlsext_ticket_keys(c->ssl, keys, len);
+    OPENSSL_cleanse(keys, sizeof(keys));
+}
+
+int tls_context_load(const struct tls_options *options, struct tls_context **ret, struct err *err)
+{
+    static const unsigned char session_context[] = "weir";
+    CLEANUP(tls_context_unref) struct tls_context *c = mem_calloc(1, sizeof(*c));
+
+    atomic_init(&c->references, 1);
+    c->no_h2 = options->no_h2;
+    ERR_clear_error();
+    c->ssl = mem_check(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
+    SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    /* Without RELEASE_BUFFERS an idle connection holds 34 KiB. */
+    SSL_CTX_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_id_context(c->ssl, session_context, sizeof(session_context) - 1);
+    SSL_CTX_set_alpn_select_cb(c->ssl, choose_protocol, c);
+    if (load_files(c, options, err) < 0 || read_not_after(c, options->cert_path, err) < 0)
+        return -1;
+    if (options->replaces)
+        keep_ticket_keys(c, options->replaces);
+    *ret = TAKE(c);
+    return 0;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *c)
+{
+    atomic_fetch_add(&c->references, 1);
+    return c;
+}
+
+void tls_context_unref(struct tls_context *c)
+{
+    if (!c || atomic_fetch_sub(&c->references, 1) > 1)
+        return;
+    SSL_CTX_free(c->ssl);
+    free(c);
+}
+
+int64_t tls_context_not_after(const struct tls_context *c)
+{
+    return c->not_after;
+}
+
+/* --- connections --- */
+
+struct tls_conn *tls_conn_new(struct tls_context *c, int fd)
+{
+    struct tls_conn *t = mem_calloc(1, sizeof(*t));
+
+    t->context = tls_context_ref(c);
+    t->ssl = mem_check(SSL_new(c->ssl));
+    mem_check(SSL_set_fd(t->ssl, fd) == 1 ? t : NULL); /* allocates, and fails of nothing else */
+    SSL_set_accept_state(t->ssl);
+    return t;
+}
+
+void tls_conn_free(struct tls_conn *t)
+{
+    if (!t)
+        return;
+    SSL_free(t->ssl);
+    tls_context_unref(t->context);
+    free(t);
+}
+
+/* What a call that gave r <= 0 means; errno is still that of its last system call. */
+static enum tls_status status_of(struct tls_conn *t, int r, const char *doing, struct err *err)
+{
+    int sys = errno;
+    int kind = SSL_get_error(t->ssl, r);
+
+    if (kind == SSL_ERROR_WANT_READ)
+        return TLS_WANT_READ;
+    if (kind == SSL_ERROR_WANT_WRITE)
+        return TLS_WANT_WRITE;
+    if (kind == SSL_ERROR_ZERO_RETURN)
+        return TLS_CLOSED;
+    errno = sys;
+    if (kind == SSL_ERROR_SYSCALL && ERR_peek_error() == 0 && sys != 0)
+        err_sys(err, "cannot %s TLS", doing);
+    else
+        err_set(err, ERR_CORRUPT, "cannot %s TLS: %s", doing, reason());
+    ERR_clear_error();
+    return TLS_FAILED;
+}
+
+static void prepare(void)
+{
+    ERR_clear_error();
+    errno = 0;
+}
+
+enum tls_status tls_conn_handshake(struct tls_conn *t, struct err *err)
+{
+    prepare();
+    int r = SSL_do_handshake(t->ssl);
+    if (r == 1)
+        return TLS_DONE;
+    enum tls_status status = status_of(t, r, "begin", err);
+    if (status != TLS_CLOSED)
+        return status;
+    err_set(err, ERR_CORRUPT, "cannot begin TLS: the client closed it");
+    return TLS_FAILED;
+}
+
+enum tls_status tls_conn_read(struct tls_conn *t, void *ret, size_t size, size_t *ret_len,
+                              struct err *err)
+{
+    assert(size > 0);
+    prepare();
+    int r = SSL_read_ex(t->ssl, ret, size, ret_len);
+    return r == 1 ? TLS_DONE : status_of(t, r, "read", err);
+}
+
+enum tls_status tls_conn_write(struct tls_conn *t, struct str bytes, size_t *ret_len,
+                               struct err *err)
+{
+    assert(bytes.len > 0);
+    prepare();
+    int r = SSL_write_ex(t->ssl, bytes.ptr, bytes.len, ret_len);
+    return r == 1 ? TLS_DONE : status_of(t, r, "write", err);
+}
+
+bool tls_conn_has_pending(const struct tls_conn *t)
+{
+    return SSL_has_pending(t->ssl) == 1;
+}
+
+void tls_conn_shutdown(struct tls_conn *t)
+{
+    prepare();
+    /* After a fatal error OpenSSL wants no more calls; a handshake that is not over cannot end. */
+    if (SSL_is_init_finished(t->ssl))
+        SSL_shutdown(t->ssl);
+    ERR_clear_error();
+}
+
+enum tls_alpn tls_conn_alpn(const struct tls_conn *t)
+{
+    const unsigned char *name;
+    unsigned len;
+
+    SSL_get0_alpn_selected(t->ssl, &name, &len);
+    if (len == 0)
+        return TLS_ALPN_NONE;
+    return len == 2 ? TLS_ALPN_H2 : TLS_ALPN_HTTP1; /* the two that choose_protocol knows */
+}
+
+const char *tls_conn_version(const struct tls_conn *t)
+{
+    return SSL_get_version(t->ssl);
+}
+
+struct str tls_conn_server_name(const struct tls_conn *t)
+{
+    return str_from(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name));
+}
+
+bool tls_conn_is_resumed(const struct tls_conn *t)
+{
+    return SSL_session_reused(t->ssl) == 1;
+}
