@@ -1,0 +1,853 @@
+#include "config.h"
+
+#include "tests/check_main.h"
+#include "tests/temp_folder.h"
+#include "tests/tls_files.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/http_client.h"
+#include "base/tls.h"
+
+#define BIG_BYTES (8u << 20) /* more than the buffers of two sockets */
+
+/* --- a server that does as it is told, one thread for each connection ---
+ *
+ * Commands are lines: echo, bye (answers and ends), reset (ends with RST), junk (answers, then says
+ * more), big (BIG_BYTES and a line), sink (reads BIG_BYTES, then answers); CONNECT is answered as a
+ * proxy would.
+ */
+
+enum manner { POLITE, SPEAKS_FIRST, SILENT, REFUSING_PROXY };
+
+struct server {
+    int fd;
+    uint16_t port;
+    enum manner manner;
+    struct tls_context *tls;
+    pthread_t thread;
+    char proxied[200]; /* the last CONNECT line */
+};
+
+struct peer {
+    struct server *server;
+    int fd;
+    struct tls_conn *tls;
+    bool is_abrupt; /* ends without a word */
+};
+
+static void peer_write(struct peer *p, struct str bytes)
+{
+    struct err ignored;
+    size_t len = 0;
+
+    while (bytes.len) {
+        ssize_t n;
+        if (p->tls)
+            n = tls_conn_write(p->tls, bytes, &len, &ignored) == TLS_DONE ? (ssize_t)len : -1;
+        else
+            n = send(p->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return;
+        bytes = str_sub(bytes, (size_t)n, bytes.len);
+    }
+}
+
+static ssize_t peer_read(struct peer *p, void *ret, size_t size)
+{
+    struct err ignored;
+    size_t len = 0;
+
+    if (!p->tls)
+        return recv(p->fd, ret, size, 0);
+    return tls_conn_read(p->tls, ret, size, &len, &ignored) == TLS_DONE ? (ssize_t)len : -1;
+}
+
+static struct buf big_answer(void)
+{
+    struct buf big = { 0 };
+    char *to = buf_reserve(&big, BIG_BYTES);
+
+    for (size_t i = 0; i < BIG_BYTES; i++)
+        to[i] = (char)(i % 251);
+    big.len = BIG_BYTES;
+    buf_add_text(&big, "big\n");
+    return big;
+}
+
+static void peer_write_big(struct peer *p)
+{
+    CLEANUP(buf_release) struct buf big = big_answer();
+
+    peer_write(p, buf_str(&big));
+}
+
+static void peer_sink(struct peer *p)
+{
+    char block[4096];
+    size_t left = BIG_BYTES;
+
+    usleep(50000); /* so that the sender has to wait */
+    while (left) {
+        ssize_t n = peer_read(p, block, left < sizeof(block) ? left : sizeof(block));
+        if (n <= 0)
+            return;
+        left -= (size_t)n;
+    }
+    peer_write(p, STR("sunk\n"));
+}
+
+static void peer_junk(struct peer *p)
+{
+    peer_write(p, STR("junk\n"));
+    usleep(30000);
+    peer_write(p, STR("more\n"));
+}
+
+static void peer_reset(struct peer *p)
+{
+    struct linger linger = { .l_onoff = 1 };
+
+    p->is_abrupt = true;
+    setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/* False to end the connection. */
+static bool obey(struct peer *p, const char *line)
+{
+    struct server *s = p->server;
+
+    if (strncmp(line, "CONNECT ", 8) == 0)
+        snprintf(s->proxied, sizeof(s->proxied), "%s", line);
+    else if (strcmp(line, "\r\n") == 0)
+        peer_write(p, s->manner == REFUSING_PROXY ? STR("HTTP/1.1 403 No\r\n\r\n")
+                                                  : STR("HTTP/1.1 200 OK\r\n\r\n"));
+    else if (strcmp(line, "echo\n") == 0)
+        peer_write(p, STR("echo\n"));
+    else if (strcmp(line, "bye\n") == 0)
+        peer_write(p, STR("bye\n"));
+    else if (strcmp(line, "reset\n") == 0)
+        peer_reset(p);
+    else if (strcmp(line, "junk\n") == 0)
+        peer_junk(p);
+    else if (strcmp(line, "big\n") == 0)
+        peer_write_big(p);
+    else if (strcmp(line, "sink\n") == 0)
+        peer_sink(p);
+    return strcmp(line, "bye\n") != 0 && strcmp(line, "reset\n") != 0;
+}
+
+static void *serve_peer(void *ctx)
+{
+    struct peer *p = ctx;
+    struct err ignored;
+    char line[300] = "";
+    size_t len = 0;
+    bool goes_on = true;
+
+    if (p->server->manner == SILENT)
+        while (recv(p->fd, line, sizeof(line), 0) > 0) {
+        }
+    if (p->tls)
+        goes_on = tls_conn_handshake(p->tls, &ignored) == TLS_DONE;
+    if (p->server->manner == SPEAKS_FIRST)
+        peer_write(p, STR("welcome\n"));
+    while (goes_on && len < sizeof(line) - 1 && peer_read(p, line + len, 1) == 1) {
+        if (line[len++] != '\n')
+            continue;
+        line[len] = '\0';
+        goes_on = obey(p, line);
+        len = 0;
+    }
+    if (p->tls && !p->is_abrupt)
+        tls_conn_shutdown(p->tls);
+    tls_conn_free(p->tls);
+    close(p->fd);
+    free(p);
+    return NULL;
+}
+
+static void *serve(void *ctx)
+{
+    struct server *s = ctx;
+    pthread_t thread;
+    int fd;
+
+    while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+        struct peer *p = mem_calloc(1, sizeof(*p));
+        *p = (struct peer){ .server = s, .fd = fd };
+        p->tls = s->tls ? tls_conn_new(s->tls, fd) : NULL;
+        ck_assert_int_eq(pthread_create(&thread, NULL, serve_peer, p), 0);
+        pthread_detach(thread);
+    }
+    return NULL;
+}
+
+static void listen_on_loopback(int *ret_fd, uint16_t *ret_port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
+
+    int small = 65536;
+
+    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(*ret_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    ck_assert_int_eq(bind(*ret_fd, (struct sockaddr *)(void *)&address, len), 0);
+    ck_assert_int_eq(listen(*ret_fd, 512), 0);
+    ck_assert_int_eq(getsockname(*ret_fd, (struct sockaddr *)(void *)&address, &len), 0);
+    *ret_port = ntohs(address.sin_port);
+}
+
+static void start_server(struct server *s, bool tls, enum manner manner)
+{
+    char cert_path[600];
+    struct err err;
+
+    *s = (struct server){ .manner = manner };
+    snprintf(cert_path, sizeof(cert_path), "%s", temp_path("cert"));
+    struct tls_options options = { .cert_path = cert_path, .key_path = temp_path("key") };
+    if (tls)
+        ck_assert_int_eq(tls_context_load(&options, &s->tls, &err), 0);
+    listen_on_loopback(&s->fd, &s->port);
+    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void stop_server(struct server *s)
+{
+    shutdown(s->fd, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->fd);
+    usleep(10000); /* peers' threads hold the context, too */
+    tls_context_unref(s->tls);
+}
+
+/* --- the client --- */
+
+static struct loop *l;
+static struct http_pool *pool;
+static struct server server;
+static char ca_path[600];
+static struct err err;
+
+static void set_up(void)
+{
+    static const char *const proxies[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+                                           "all_proxy",  "ALL_PROXY",   "no_proxy" };
+
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+        unsetenv(proxies[i]);
+    signal(SIGPIPE, SIG_IGN);
+    temp_folder_make();
+    snprintf(ca_path, sizeof(ca_path), "%s", temp_path("cert"));
+    tls_files_make(ca_path, temp_path("key"), "localhost", TLS_FILES_LOCAL);
+    tls_files_make(temp_path("cert2"), temp_path("key2"), "localhost", TLS_FILES_LOCAL);
+    ck_assert_int_eq(loop_open(&l, &err), 0);
+    ck_assert_int_eq(http_pool_new(l, &pool, &err), 0);
+}
+
+static void tear_down(void)
+{
+    http_pool_free(pool);
+    loop_close(l);
+    temp_folder_remove();
+}
+
+struct call {
+    struct http_conn *conn;
+    bool connected, failed, readable, writable;
+    struct buf in;
+    bool ended, broken;
+    char why[sizeof(err.text)];
+};
+
+static void on_connect(void *ctx, struct http_conn *c, const struct err *e)
+{
+    struct call *call = ctx;
+
+    ck_assert(!call->connected && !call->failed);
+    ck_assert_ptr_eq(c, call->conn);
+    call->connected = !e;
+    call->failed = e != NULL;
+    if (e)
+        memcpy(call->why, e->text, sizeof(call->why));
+}
+
+static void on_ready(void *ctx, struct http_conn *c, unsigned events)
+{
+    struct call *call = ctx;
+
+    ck_assert_uint_ne(events, 0);
+    if (events & LOOP_WRITE)
+        call->writable = true;
+    if (!(events & LOOP_READ))
+        return;
+    size_t len = 0;
+    int r;
+    while ((r = http_conn_recv(c, buf_reserve(&call->in, 65536), 65536, &len, &err)) > 0 && len)
+        call->in.len += len;
+    call->ended |= r > 0;
+    call->broken |= r < 0;
+    if (r != 0)
+        http_conn_want(c, 0);
+}
+
+static int acquire(struct http_origin *o, struct call *call, bool fresh)
+{
+    struct http_conn_handler handler = { on_connect, on_ready, call };
+
+    *call = (struct call){ 0 };
+    return http_conn_acquire(o, &handler, fresh, &call->conn, &err);
+}
+
+/* Turns until the condition holds, five seconds at most. */
+#define TURN_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        for (int turns = 0; turns < 5000 && !(condition); turns++)                                 \
+            ck_assert_int_eq(loop_turn(l, 1000, &err), 0);                                         \
+        ck_assert_msg((condition), "waited in vain for: " #condition);                             \
+    } while (0)
+
+static void connect_call(struct http_origin *o, struct call *call, bool fresh)
+{
+    int r = acquire(o, call, fresh);
+
+    ck_assert_msg(r == 0, "%d %s", r, err.text);
+    ck_assert(!call->connected);
+    TURN_UNTIL(call->connected || call->failed);
+    ck_assert_msg(call->connected, "%s", call->why);
+    ck_assert(!http_conn_is_reused(call->conn));
+}
+
+static void say(struct call *call, const char *line)
+{
+    size_t len = 0;
+
+    ck_assert_msg(http_conn_send(call->conn, str_from(line), &len, &err) == 1, "%s", err.text);
+    ck_assert_uint_eq(len, strlen(line));
+}
+
+static void expect_answer(struct call *call, const char *line)
+{
+    say(call, line);
+    call->in.len = 0;
+    http_conn_want(call->conn, LOOP_READ);
+    TURN_UNTIL(call->in.len >= strlen(line) || call->ended || call->broken);
+    ck_assert(str_starts_with(buf_str(&call->in), str_from(line)));
+}
+
+static void end_call(struct call *call, bool keep)
+{
+    http_conn_release(call->conn, keep);
+    buf_release(&call->in);
+}
+
+static struct http_origin *origin_of(struct http_origin_options options)
+{
+    struct http_origin *o = NULL;
+
+    if (!options.host)
+        options.host = "localhost";
+    if (options.tls && !options.ca_path && !options.no_verify)
+        options.ca_path = ca_path;
+    ck_assert_msg(http_origin_new(pool, &options, &o, &err) == 0, "%s", err.text);
+    return o;
+}
+
+static uint32_t idle_of(const struct http_origin *o)
+{
+    uint32_t used, idle;
+
+    http_origin_count(o, &used, &idle);
+    return idle;
+}
+
+static struct http_origin *start(bool tls, struct http_origin_options options)
+{
+    start_server(&server, tls, POLITE);
+    options.tls = tls;
+    options.port = server.port;
+    return origin_of(options);
+}
+
+/* --- using and reusing; each plain and with TLS --- */
+
+START_TEST(a_connection_is_used_kept_and_used_again)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call, other;
+
+    connect_call(o, &call, false);
+    expect_answer(&call, "echo\n");
+    ck_assert_str_ne(http_conn_address(call.conn), "");
+    end_call(&call, true);
+    ck_assert_uint_eq(idle_of(o), 1);
+    ck_assert_int_eq(acquire(o, &call, false), 1);
+    ck_assert(http_conn_is_reused(call.conn));
+    expect_answer(&call, "echo\n");
+    connect_call(o, &other, false); /* the idle one is in use */
+    end_call(&call, true);
+    end_call(&other, false);
+    ck_assert_uint_eq(idle_of(o), 1);
+    connect_call(o, &call, true);
+    end_call(&call, true);
+    ck_assert_uint_eq(idle_of(o), 2);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(what_the_server_closes_while_idle_is_dropped_at_once)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+
+    connect_call(o, &call, false);
+    expect_answer(&call, "bye\n");
+    end_call(&call, true);
+    TURN_UNTIL(idle_of(o) == 0);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(what_the_server_closed_unseen_is_not_handed_out)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+
+    connect_call(o, &call, false);
+    expect_answer(&call, "bye\n");
+    end_call(&call, true);
+    ck_assert_uint_eq(idle_of(o), 1);
+    usleep(50000); /* no turn of the loop */
+    connect_call(o, &call, false);
+    expect_answer(&call, "echo\n");
+    end_call(&call, false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(what_says_more_than_its_answer_is_not_handed_out)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+
+    for (int seen = 0; seen < 2; seen++) {
+        connect_call(o, &call, false);
+        expect_answer(&call, "junk\n");
+        end_call(&call, true);
+        ck_assert_uint_eq(idle_of(o), 1);
+        if (seen)
+            TURN_UNTIL(idle_of(o) == 0);
+        else
+            usleep(80000);
+    }
+    stop_server(&server);
+}
+END_TEST
+
+/* libcurl looks for dead connections when it makes one, once a second, and what has something to
+ * read is dead to it. */
+START_TEST(an_unread_connection_outlives_the_making_of_another)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call unread, untouched, other;
+
+    connect_call(o, &untouched, true);
+    connect_call(o, &unread, true);
+    say(&unread, "junk\n");
+    usleep(1200000);
+    connect_call(o, &other, true);
+    http_conn_want(unread.conn, LOOP_READ);
+    TURN_UNTIL(unread.in.len == 10);
+    ck_assert(str_eq(buf_str(&unread.in), STR("junk\nmore\n")));
+    expect_answer(&untouched, "echo\n");
+    end_call(&unread, false);
+    end_call(&untouched, false);
+    end_call(&other, false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(what_is_idle_for_too_long_is_closed)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ .max_idle_age_us = 30000 });
+    struct call first, second;
+
+    connect_call(o, &first, true);
+    connect_call(o, &second, true);
+    end_call(&first, true);
+    uint64_t begin_us = loop_now_us(l);
+    TURN_UNTIL(loop_now_us(l) > begin_us + 15000);
+    end_call(&second, true);
+    TURN_UNTIL(idle_of(o) == 1);
+    ck_assert_uint_ge(loop_now_us(l), begin_us + 30000);
+    TURN_UNTIL(idle_of(o) == 0);
+    ck_assert_uint_ge(loop_now_us(l), begin_us + 45000);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(as_many_as_allowed_are_kept_and_made)
+{
+    struct http_origin *o =
+        start(_i, (struct http_origin_options){ .max_idle = 1, .max_connections = 3 });
+    struct call calls[3], more;
+
+    for (size_t i = 0; i < 3; i++)
+        connect_call(o, &calls[i], true);
+    ck_assert_int_eq(acquire(o, &more, true), -1);
+    ck_assert_int_eq(err.code, ERR_LIMIT);
+    end_call(&calls[0], true);
+    end_call(&calls[1], true);
+    ck_assert_uint_eq(idle_of(o), 1);
+    connect_call(o, &calls[0], true);
+    /* An idle one makes room for a fresh one. */
+    connect_call(o, &calls[1], true);
+    ck_assert_uint_eq(idle_of(o), 0);
+    for (size_t i = 0; i < 3; i++)
+        end_call(&calls[i], false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(much_comes_in_and_goes_out_whole)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+    size_t left = BIG_BYTES, waits = 0, len;
+    char block[30000] = "";
+
+    connect_call(o, &call, false);
+    say(&call, "big\n");
+    http_conn_want(call.conn, LOOP_READ);
+    TURN_UNTIL(call.in.len == BIG_BYTES + 4);
+    CLEANUP(buf_release) struct buf big = big_answer();
+    ck_assert(str_eq(buf_str(&call.in), buf_str(&big)));
+    say(&call, "sink\n");
+    while (left) {
+        struct str piece = { block, left < sizeof(block) ? left : sizeof(block) };
+        int r = http_conn_send(call.conn, piece, &len, &err);
+        ck_assert_int_ge(r, 0);
+        left -= r ? len : 0;
+        if (r > 0)
+            continue;
+        waits++;
+        call.writable = false;
+        http_conn_want(call.conn, LOOP_WRITE);
+        TURN_UNTIL(call.writable);
+    }
+    ck_assert_uint_gt(waits, 0);
+    call.in.len = 0;
+    http_conn_want(call.conn, LOOP_READ);
+    TURN_UNTIL(call.in.len == 5);
+    end_call(&call, true);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(nothing_is_told_to_who_wants_nothing)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+
+    connect_call(o, &call, false);
+    say(&call, "bye\n");
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(loop_turn(l, 1000, &err), 0);
+    ck_assert_uint_eq(call.in.len, 0);
+    http_conn_want(call.conn, LOOP_READ);
+    TURN_UNTIL(call.ended);
+    ck_assert(str_eq(buf_str(&call.in), STR("bye\n")));
+    end_call(&call, false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_reset_is_an_error_and_no_end)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call call;
+
+    connect_call(o, &call, false);
+    say(&call, "reset\n");
+    http_conn_want(call.conn, LOOP_READ);
+    TURN_UNTIL(call.ended || call.broken);
+    ck_assert(call.broken && !call.ended);
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot receive from '"));
+    end_call(&call, false);
+    stop_server(&server);
+}
+END_TEST
+
+static size_t open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+START_TEST(hundreds_at_once_work_and_leave_nothing_behind)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call calls[300];
+    size_t answered = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        ck_assert_int_eq(acquire(o, &calls[i], true), 0);
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        TURN_UNTIL(calls[i].connected || calls[i].failed);
+        ck_assert_msg(calls[i].connected, "%s", calls[i].why);
+        say(&calls[i], "echo\n");
+        http_conn_want(calls[i].conn, LOOP_READ);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        TURN_UNTIL(calls[i].in.len == 5);
+        answered++;
+    }
+    ck_assert_uint_eq(answered, ARRAY_LEN(calls));
+    size_t with = open_descriptors();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        end_call(&calls[i], false);
+    /* The server's ends close in their own time. */
+    TURN_UNTIL(open_descriptors() <= with - 2 * ARRAY_LEN(calls));
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(releasing_while_connecting_ends_it_silently)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call early, late;
+
+    ck_assert_int_eq(acquire(o, &early, false), 0);
+    end_call(&early, true);
+    ck_assert_int_eq(acquire(o, &late, false), 0);
+    ck_assert_int_eq(loop_turn(l, 0, &err), 0);
+    if (!late.connected)
+        ck_assert_int_eq(http_conn_send(late.conn, STR("x"), &(size_t){ 0 }, &err), -1);
+    end_call(&late, false);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(loop_turn(l, 1000, &err), 0);
+    ck_assert(!early.connected && !early.failed && idle_of(o) == 0);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_retired_origin_goes_with_its_last_connection)
+{
+    struct http_origin *o = start(_i, (struct http_origin_options){ 0 });
+    struct call idle, used;
+
+    connect_call(o, &idle, true);
+    connect_call(o, &used, true);
+    end_call(&idle, true);
+    http_origin_retire(o);
+    ck_assert_uint_eq(idle_of(o), 0);
+    expect_answer(&used, "echo\n");
+    end_call(&used, true);
+    o = origin_of((struct http_origin_options){ .port = server.port });
+    http_origin_retire(o);
+    stop_server(&server);
+}
+END_TEST
+
+/* --- failing to connect --- */
+
+static enum http_failure fail_to_connect(struct http_origin_options options, const char *text)
+{
+    struct http_origin *o = origin_of(options);
+    struct call call;
+
+    ck_assert_int_eq(acquire(o, &call, false), 0);
+    TURN_UNTIL(call.connected || call.failed);
+    ck_assert(call.failed);
+    ck_assert_msg(strstr(call.why, "cannot connect to 'http") == call.why, "%s", call.why);
+    ck_assert_msg(strstr(call.why, text) != NULL, "%s", call.why);
+    enum http_failure failure = http_conn_failure(call.conn);
+    end_call(&call, true);
+    ck_assert_uint_eq(idle_of(o), 0);
+    return failure;
+}
+
+START_TEST(a_closed_port_refuses)
+{
+    int fd;
+    uint16_t port;
+
+    listen_on_loopback(&fd, &port);
+    close(fd);
+    ck_assert_int_eq(fail_to_connect((struct http_origin_options){ .port = port }, ""),
+                     HTTP_FAILURE_CONNECT);
+}
+END_TEST
+
+START_TEST(a_handshake_without_answer_times_out)
+{
+    start_server(&server, false, SILENT);
+    uint64_t begin_us = loop_now_us(l);
+    ck_assert_int_eq(fail_to_connect((struct http_origin_options){ .port = server.port,
+                                                                   .tls = true,
+                                                                   .connect_timeout_us = 150000 },
+                                     ""),
+                     HTTP_FAILURE_TIMEOUT);
+    ck_assert_uint_ge(loop_now_us(l), begin_us + 140000);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_certificate_must_be_trusted_and_name_the_host)
+{
+    char other_ca[600];
+
+    snprintf(other_ca, sizeof(other_ca), "%s", temp_path("cert2"));
+    start_server(&server, true, POLITE);
+    struct http_origin_options options = { .port = server.port, .tls = true, .ca_path = other_ca };
+    ck_assert_int_eq(fail_to_connect(options, "certificate"), HTTP_FAILURE_TLS);
+    stop_server(&server);
+    options.ca_path = ca_path;
+    tls_files_make(ca_path, temp_path("key"), "localhost", "DNS:elsewhere.example");
+    start_server(&server, true, POLITE);
+    options.port = server.port;
+    ck_assert_int_eq(fail_to_connect(options, "localhost"), HTTP_FAILURE_TLS);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(without_verification_any_certificate_will_do)
+{
+    struct call call;
+
+    start_server(&server, true, POLITE);
+    struct http_origin *o = origin_of(
+        (struct http_origin_options){ .port = server.port, .tls = true, .no_verify = true });
+    connect_call(o, &call, false);
+    expect_answer(&call, "echo\n");
+    end_call(&call, false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(plain_where_tls_is_expected_fails)
+{
+    start_server(&server, false, SPEAKS_FIRST);
+    ck_assert_int_eq(
+        fail_to_connect((struct http_origin_options){ .port = server.port, .tls = true }, ""),
+        HTTP_FAILURE_TLS);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_name_that_is_none_is_not_resolved)
+{
+    enum http_failure failure = fail_to_connect(
+        (struct http_origin_options){ .host = "weir.invalid", .connect_timeout_us = 3000000 }, "");
+
+    /* Where no name server answers, it takes longer than that. */
+    ck_assert(failure == HTTP_FAILURE_RESOLVE || failure == HTTP_FAILURE_TIMEOUT);
+}
+END_TEST
+
+START_TEST(hosts_that_would_change_the_url_are_refused)
+{
+    static const char *const hosts[] = { "", "a/b", "a@b", "a b", "a?b", "a#b", "a\r\nb", "[::1]" };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct http_origin *o = NULL;
+        struct http_origin_options options = { .host = hosts[i] };
+        ck_assert_int_eq(http_origin_new(pool, &options, &o, &err), -1);
+        ck_assert_int_eq(err.code, ERR_USAGE);
+    }
+}
+END_TEST
+
+/* --- corporate proxies --- */
+
+static void expect_proxied(struct http_origin *o)
+{
+    struct call call;
+
+    connect_call(o, &call, false);
+    ck_assert_str_eq(server.proxied, "CONNECT upstream.invalid:8080 HTTP/1.1\r\n");
+    expect_answer(&call, "echo\n");
+    end_call(&call, true);
+    ck_assert_int_eq(acquire(o, &call, false), 1);
+    expect_answer(&call, "echo\n");
+    end_call(&call, false);
+}
+
+START_TEST(a_proxy_is_gone_through_by_option_and_by_environment)
+{
+    char url[100];
+
+    start_server(&server, false, POLITE);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.port);
+    struct http_origin_options options = { .host = "upstream.invalid", .port = 8080, .proxy = url };
+    expect_proxied(origin_of(options));
+    options.proxy = NULL;
+    setenv("http_proxy", url, 1);
+    server.proxied[0] = '\0';
+    expect_proxied(origin_of(options));
+    options = (struct http_origin_options){ .port = server.port, .proxy = "" };
+    struct call call;
+    server.proxied[0] = '\0';
+    connect_call(origin_of(options), &call, false);
+    expect_answer(&call, "echo\n");
+    ck_assert_str_eq(server.proxied, "");
+    end_call(&call, false);
+    stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_proxy_that_refuses_is_told_apart)
+{
+    char url[100];
+
+    start_server(&server, false, REFUSING_PROXY);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.port);
+    struct http_origin_options options = { .host = "upstream.invalid", .proxy = url };
+    ck_assert_int_eq(fail_to_connect(options, ""), HTTP_FAILURE_PROXY);
+    options.proxy = "http://nobody.invalid:1";
+    ck_assert_int_eq(fail_to_connect(options, ""), HTTP_FAILURE_PROXY);
+    stop_server(&server);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, a_connection_is_used_kept_and_used_again, 0, 2);
+    tcase_add_loop_test(tc, what_the_server_closes_while_idle_is_dropped_at_once, 0, 2);
+    tcase_add_loop_test(tc, what_the_server_closed_unseen_is_not_handed_out, 0, 2);
+    tcase_add_loop_test(tc, what_says_more_than_its_answer_is_not_handed_out, 0, 2);
+    tcase_add_loop_test(tc, an_unread_connection_outlives_the_making_of_another, 0, 2);
+    tcase_add_loop_test(tc, what_is_idle_for_too_long_is_closed, 0, 2);
+    tcase_add_loop_test(tc, as_many_as_allowed_are_kept_and_made, 0, 2);
+    tcase_add_loop_test(tc, much_comes_in_and_goes_out_whole, 0, 2);
+    tcase_add_loop_test(tc, nothing_is_told_to_who_wants_nothing, 0, 2);
+    tcase_add_loop_test(tc, a_reset_is_an_error_and_no_end, 0, 2);
+    tcase_add_loop_test(tc, hundreds_at_once_work_and_leave_nothing_behind, 0, 2);
+    tcase_add_loop_test(tc, releasing_while_connecting_ends_it_silently, 0, 2);
+    tcase_add_loop_test(tc, a_retired_origin_goes_with_its_last_connection, 0, 2);
+    tcase_add_test(tc, a_closed_port_refuses);
+    tcase_add_test(tc, a_handshake_without_answer_times_out);
+    tcase_add_test(tc, a_certificate_must_be_trusted_and_name_the_host);
+    tcase_add_test(tc, without_verification_any_certificate_will_do);
+    tcase_add_test(tc, plain_where_tls_is_expected_fails);
+    tcase_add_test(tc, a_name_that_is_none_is_not_resolved);
+    tcase_add_test(tc, hosts_that_would_change_the_url_are_refused);
+    tcase_add_test(tc, a_proxy_is_gone_through_by_option_and_by_environment);
+    tcase_add_test(tc, a_proxy_that_refuses_is_told_apart);
+}
+CHECK_MAIN("base/http_client", add_tests)
