@@ -21,17 +21,18 @@ static struct http1_refusal refuse(unsigned status, const char *why)
 /* RFC 9110 5.6.2: letters, digits and !#$%&'*+-.^_`|~, one bit each. */
 static bool is_token_char(unsigned char c)
 {
-    static const uint64_t bits[2] = { UINT64_C(0x3ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe) };
+    static const uint64_t bits[4] = { UINT64_C(0x3ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe) };
 
-    return c < 128 && (bits[c / 64] >> c % 64 & 1);
+    return bits[c / 64] >> c % 64 & 1;
 }
 
 bool http1_is_token(struct str s)
 {
+    bool is_token = s.len > 0;
+
     for (size_t i = 0; i < s.len; i++)
-        if (!is_token_char((unsigned char)s.ptr[i]))
-            return false;
-    return s.len > 0;
+        is_token &= is_token_char((unsigned char)s.ptr[i]);
+    return is_token;
 }
 
 static bool is_text_char(unsigned char c)
@@ -39,9 +40,27 @@ static bool is_text_char(unsigned char c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
+/* Is none of eight bytes below 0x20 or 0x7f?  Exact where the answer is yes; a no may be wrong. */
+static bool is_plain_text(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    uint64_t dels = eight ^ ones * 0x7f;
+
+    return ((((eight - ones * 0x20) & ~eight) | ((dels - ones) & ~dels)) & tops) == 0;
+}
+
 bool http1_is_text(struct str s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    size_t i = 0;
+    uint64_t eight;
+
+    while (s.len - i >= sizeof(eight)) {
+        memcpy(&eight, s.ptr + i, sizeof(eight));
+        if (!is_plain_text(eight))
+            break;
+        i += sizeof(eight);
+    }
+    for (; i < s.len; i++)
         if (!is_text_char((unsigned char)s.ptr[i]))
             return false;
     return true;
@@ -75,7 +94,8 @@ static size_t tile_one(struct str bytes, struct http1_header *h)
     if (cr < 0 || (size_t)cr + 1 >= bytes.len || bytes.ptr[cr + 1] != '\n')
         return 0;
     struct str value = trim(str_sub(bytes, name_len + 1, (size_t)cr - name_len - 1));
-    if (!str_eq(value, trim(h->value)) || (value.len && value.ptr != trim(h->value).ptr))
+    struct str told = trim(h->value);
+    if (value.len != told.len || (value.len && value.ptr != told.ptr))
         return 0;
     h->value = value;
     return http1_is_token(h->name) && http1_is_text(value) ? (size_t)cr + 2 : 0;
@@ -329,8 +349,10 @@ static void mark_named(struct reading *r, struct str names)
 
     while (str_split(&names, ',', &name)) {
         name = trim(name);
+        if (str_ieq(name, STR("keep-alive")) || str_ieq(name, STR("close")))
+            continue;
         for (size_t i = 0; name.len && i < r->headers->len; i++)
-            if (str_ieq(r->headers->ptr[i].name, name))
+            if (r->headers->ptr[i].name.len == name.len && str_ieq(r->headers->ptr[i].name, name))
                 r->headers->ptr[i].is_hop = true;
     }
 }
@@ -393,7 +415,7 @@ struct http1_refusal http1_read_headers(http1_headers *headers, bool without_bod
     for (size_t i = 0; i < headers->len && !refusal.why; i++)
         refusal = read_field(&r, &headers->ptr[i]);
     for (size_t i = 0; i < headers->len && !refusal.why && r.connection_names; i++)
-        if (str_ieq(headers->ptr[i].name, STR("connection")))
+        if (headers->ptr[i].name.len == 10 && str_ieq(headers->ptr[i].name, STR("connection")))
             mark_named(&r, headers->ptr[i].value);
     if (!refusal.why)
         refusal = decide_framing(&r);

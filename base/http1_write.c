@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/http1_head.h"
 
@@ -111,20 +112,25 @@ void http1_write_status_line(struct buf *out, unsigned status, struct str reason
     buf_add_str(out, STR("\r\n"));
 }
 
+/* memcpy that takes what an empty str may be. */
+static char *put(char *to, struct str s)
+{
+    if (s.len)
+        memcpy(to, s.ptr, s.len);
+    return to + s.len;
+}
+
 static void write_header(struct buf *out, struct str name, struct str value)
 {
-    char *to = buf_reserve(out, name.len + value.len + 4);
-    char *at = to;
+    size_t len = name.len + value.len + 4;
+    char *to = put(buf_reserve(out, len), name);
 
-    for (size_t i = 0; i < name.len; i++)
-        *at++ = name.ptr[i];
-    *at++ = ':';
-    *at++ = ' ';
-    for (size_t i = 0; i < value.len; i++)
-        *at++ = value.ptr[i];
-    *at++ = '\r';
-    *at++ = '\n';
-    out->len += (size_t)(at - to);
+    *to++ = ':';
+    *to++ = ' ';
+    to = put(to, value);
+    *to++ = '\r';
+    *to++ = '\n';
+    out->len += len;
 }
 
 int http1_write_header(struct buf *out, struct str name, struct str value)
