@@ -108,7 +108,8 @@ static int adopt_socket(struct http_conn *c, struct err *err)
     if (curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd < 0)
         return err_set(err, ERR_SYS, "the connection was lost as soon as it was made");
     /* The first call attaches the connection to its handle.  Until then libcurl takes it for idle,
-     * and would close it, as it looks for dead ones once a second, if it had something to read. */
+     * and as it makes others it closes the idle ones that it finds dead: which the peer has closed
+     * (7.88), or which have something to read (8.0 to 8.9). */
     CURLcode code = curl_easy_recv(c->easy, &byte, 1, &len);
     if (code == CURLE_OK)
         return err_set(err, ERR_SYS,
