@@ -110,7 +110,7 @@ int http1_finish(struct http1 *h, struct http1_event *ret, struct err *err);
 const struct http1_head *http1_head(const struct http1 *h);
 /* The trailers of a chunked message, from HTTP1_END until reset. */
 const struct http1_header *http1_trailers(const struct http1 *h, size_t *ret_count);
-/* After -1, for requests: the status to answer with: 400, 405, 414, 431, 501 or 505. */
+/* After -1, for requests: the status to answer with: 400, 405, 414, 417, 431, 501 or 505. */
 unsigned http1_refusal(const struct http1 *h);
 /* A message has begun (a byte of its head was consumed) and not ended. */
 bool http1_is_under_way(const struct http1 *h);
