@@ -77,20 +77,46 @@ static int flush(struct journal_writer *j, struct err *err)
     return result;
 }
 
-int journal_sync(struct journal_writer *j, struct err *err)
+int journal_flush(struct journal_writer *j, struct err *err)
+{
+    return flush(j, err);
+}
+
+int journal_sync_begin(struct journal_writer *j, struct journal_ticket *ret, struct err *err)
 {
     if (j->sync_failed)
         return err_set(err, ERR_SYS, "the journal could not be synced earlier");
     if (flush(j, err) < 0)
         return -1;
+    *ret = (struct journal_ticket){ .fd = j->fd, .bytes = j->written_bytes };
+    return 0;
+}
+
+int journal_sync_run(const struct journal_ticket *t, struct err *err)
+{
+    return fdatasync(t->fd) < 0 ? err_sys(err, "cannot sync the journal") : 0;
+}
+
+void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool synced)
+{
+    assert(t->fd == j->fd && t->bytes <= j->written_bytes);
+    if (synced)
+        j->unsynced_bytes = j->written_bytes - t->bytes;
+    else
+        j->sync_failed = true;
+}
+
+int journal_sync(struct journal_writer *j, struct err *err)
+{
+    struct journal_ticket t = { .fd = -1 };
+
+    if (journal_sync_begin(j, &t, err) < 0)
+        return -1;
     if (!j->unsynced_bytes)
         return 0;
-    if (fdatasync(j->fd) < 0) {
-        j->sync_failed = true;
-        return err_sys(err, "cannot sync the journal");
-    }
-    j->unsynced_bytes = 0;
-    return 0;
+    int r = journal_sync_run(&t, err);
+    journal_sync_end(j, &t, r == 0);
+    return r;
 }
 
 static void add_frame(struct buf *out, const struct journal_frame *f)

@@ -70,6 +70,19 @@ int journal_create(const char *path, struct str writer, uint64_t now_us,
 int journal_append(struct journal_writer *j, const struct journal_frame *f, struct err *err);
 /* Everything appended so far is on disk when it returns. */
 int journal_sync(struct journal_writer *j, struct err *err);
+/* Hands what is buffered to the kernel: safe from the end of this process, not of the machine. */
+int journal_flush(struct journal_writer *j, struct err *err);
+/* journal_sync in three steps, the slow one of which may run in another thread while appending goes
+ * on: begin flushes and notes how far; run waits for the disk and touches nothing but the ticket;
+ * end takes over what run returned.  Only one ticket at a time, and no finish, close or discard
+ * between begin and end. */
+struct journal_ticket {
+    int fd;
+    uint64_t bytes; /* of the journal: what is on disk once run has returned 0 */
+};
+int journal_sync_begin(struct journal_writer *j, struct journal_ticket *ret, struct err *err);
+int journal_sync_run(const struct journal_ticket *t, struct err *err);
+void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool synced);
 /* Bytes appended, buffered ones included. */
 uint64_t journal_bytes(const struct journal_writer *j);
 /* The sequence the next BEGIN must carry. */

@@ -105,6 +105,15 @@ static struct str text_between(const struct texts *t, size_t from, size_t to)
     return str_sub(buf_str(&t->bytes), from, to - from);
 }
 
+static void add_end_words(struct buf *out, const struct exchange *x)
+{
+    if (x->transport_error != ERROR_CLASS_NONE)
+        journal_add_field(out, FIELD_TRANSPORT_ERROR,
+                          str_from(error_class_name(x->transport_error)));
+    if (x->body_note)
+        journal_add_field(out, FIELD_BODY_NOTE, str_from(x->body_note));
+}
+
 static int add_end_fields(struct buf *out, const struct exchange *x, struct err *err)
 {
     add_members(out, x, FRAME_END);
@@ -115,11 +124,7 @@ static int add_end_fields(struct buf *out, const struct exchange *x, struct err 
         out, x->request_body_encoded ? FIELD_REQUEST_ENCODED : FIELD_REQUEST_DECODED, 1);
     journal_add_field_int(
         out, x->response_body_encoded ? FIELD_RESPONSE_ENCODED : FIELD_RESPONSE_DECODED, 1);
-    if (x->transport_error != ERROR_CLASS_NONE)
-        journal_add_field(out, FIELD_TRANSPORT_ERROR,
-                          str_from(error_class_name(x->transport_error)));
-    if (x->body_note)
-        journal_add_field(out, FIELD_BODY_NOTE, str_from(x->body_note));
+    add_end_words(out, x);
     if (x->status && !x->response_header_count)
         journal_add_field_int(out, FIELD_STATUS, x->status);
     if (str_eq(x->origin, STR(ORIGIN_ROWS))) {
@@ -172,20 +177,44 @@ static size_t text_bytes(const struct exchange *x)
     return total;
 }
 
-static int make_texts(const struct exchange *x, struct texts *t, struct err *err)
+void record_add_begin(struct buf *out, const struct exchange *x)
 {
     char id[UUID_TEXT_BYTES];
 
-    journal_add_field(&t->bytes, "id", str_from(uuid_format(x->id, id)));
-    add_members(&t->bytes, x, FRAME_BEGIN);
+    journal_add_field(out, "id", str_from(uuid_format(x->id, id)));
+    add_members(out, x, FRAME_BEGIN);
+}
+
+void record_add_request(struct buf *out, const struct exchange *x)
+{
+    add_request_head(out, x);
+}
+
+void record_add_response(struct buf *out, const struct exchange *x)
+{
+    buf_addf(out, "HTTP/1.1 %03d", x->status);
+    add_header_lines(out, x->response_headers, x->response_header_count);
+}
+
+void record_add_end(struct buf *out, const struct exchange *x)
+{
+    struct exchange live = *x;
+
+    /* The times of the frames say these. */
+    live.request_us = live.head_us = live.end_us = -1;
+    add_members(out, &live, FRAME_END);
+    add_end_words(out, x);
+}
+
+static int make_texts(const struct exchange *x, struct texts *t, struct err *err)
+{
+    record_add_begin(&t->bytes, x);
     t->begin_end = t->bytes.len;
     if (has_request_head(x))
-        add_request_head(&t->bytes, x);
+        record_add_request(&t->bytes, x);
     t->request_end = t->bytes.len;
-    if (x->response_header_count) {
-        buf_addf(&t->bytes, "HTTP/1.1 %03d", x->status);
-        add_header_lines(&t->bytes, x->response_headers, x->response_header_count);
-    }
+    if (x->response_header_count)
+        record_add_response(&t->bytes, x);
     t->response_end = t->bytes.len;
     return add_end_fields(&t->bytes, x, err);
 }

@@ -30,6 +30,14 @@
  * journal's, which is then unfit for more: journal_discard it. */
 int record_append(struct journal_writer *j, const struct exchange *x, struct err *err);
 
+/* For live writers: the payloads of BEGIN, REQUEST, RESPONSE_HEAD and END, appended to out, with
+ * what x says so far (END: truncated, transport_error, body_note, *_missing, *_bytes,
+ * first_token_us; the frames themselves carry the other times). */
+void record_add_begin(struct buf *out, const struct exchange *x);
+void record_add_request(struct buf *out, const struct exchange *x);
+void record_add_response(struct buf *out, const struct exchange *x);
+void record_add_end(struct buf *out, const struct exchange *x);
+
 /* Where the frames of one exchange lie: runs of neighbouring frames. */
 struct record_run {
     uint64_t offset; /* of the run's first frame */
