@@ -15,6 +15,7 @@ void conf_free(struct conf *c)
     if (!c)
         return;
     attribution_free(c->attribution);
+    yaml_free(c->yaml);
     arena_release(&c->arena);
     free(c);
 }
@@ -81,6 +82,7 @@ static void read_apps(struct conf *c, const struct yaml_node *map)
                    .environment = text_of(c, n, "environment"),
                    .purpose = text_of(c, n, "purpose")},
             .owner = text_of(c, n, "owner"),
+            .upstream = text_of(c, n, "upstream"),
             .risk = text_of(c, n, "risk"),
         };
         attribution_add_app(c->attribution, &app.is);
@@ -121,6 +123,18 @@ static int check_upstream_name(const struct conf *c, const struct yaml *y,
         nearest_offer(&near, c->upstreams[i].name.ptr);
     }
     return no_such_name(y, n, "upstreams", &near, err);
+}
+
+/* What an app is said to go to must be there. */
+static int check_app_upstreams(const struct conf *c, const struct yaml *y,
+                               const struct yaml_node *apps, struct err *err)
+{
+    for (const struct yaml_node *n = apps ? apps->items : NULL; n; n = n->next) {
+        const struct yaml_node *upstream = yaml_get(n, "upstream");
+        if (upstream && check_upstream_name(c, y, upstream, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int read_condition(struct conf *c, const struct yaml *y, const struct yaml_node *n,
@@ -241,6 +255,8 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
         c->key_file = path_of(c, archive ? yaml_get(archive, "key_file") : NULL, folder);
         read_upstreams(c, yaml_get(root, "upstreams"));
         read_apps(c, yaml_get(root, "apps"));
+        if (check_app_upstreams(c, y, yaml_get(root, "apps"), err) < 0)
+            return -1;
         const struct yaml_node *rules = yaml_get(root, "attribution");
         for (const struct yaml_node *n = rules ? rules->items : NULL; n; n = n->next)
             if (read_rule(c, y, n, err) < 0)
@@ -248,6 +264,7 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
         read_prices(c, yaml_get(root, "prices"), folder);
         note_unread(c, root);
     }
+    c->yaml = TAKE(y);
     *ret = TAKE(c);
     return 0;
 }

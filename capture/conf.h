@@ -30,7 +30,10 @@ struct conf_upstream {
 struct conf_app {
     struct exchange_who is; /* app is its name */
     struct str owner, risk;
+    struct str upstream; /* where its calls go that name none; "" = nowhere */
 };
+
+struct yaml;
 
 struct conf {
     struct str archive_path;  /* "" = not said */
@@ -45,6 +48,7 @@ struct conf {
     const struct str *unread;        /* top-level sections that no command reads yet */
     size_t unread_count;
     struct arena arena; /* holds all of the above */
+    struct yaml *yaml;  /* the checked document, for the sections that one command alone reads */
 };
 
 /* name is what messages call the input; folder ("" = the current one) is what paths are relative
@@ -55,12 +59,21 @@ int conf_load(const char *path, struct conf **ret, struct err *err);
 void conf_free(struct conf *c);
 DEFINE_CLEANUP(struct conf, conf_free)
 
+/* The value of a CONF_SIZE in bytes; false if it is none, or beyond INT64_MAX. */
+bool conf_size_parse(struct str text, int64_t *ret_bytes);
+/* The parts of a CONF_ADDRESS: "127.0.0.1:8700", "[::1]:8700", "localhost:0"; the host without
+ * brackets, "*" for every address. */
+bool conf_address_parse(struct str text, struct str *ret_host, uint16_t *ret_port);
+
 /* The schema as data. */
 enum conf_type {
     CONF_STRING,
     CONF_PATH,     /* a string; relative to the file's folder */
     CONF_URL,      /* "http://..." or "https://..." */
     CONF_SIZE,     /* "256MiB", "64KiB", bytes */
+    CONF_COUNT,    /* a whole number, not negative */
+    CONF_BOOL,     /* true or false */
+    CONF_ADDRESS,  /* "127.0.0.1:8700" */
     CONF_DURATION, /* "15m", "90d" */
     CONF_MONEY,    /* "4000 USD" */
     CONF_PERCENTS, /* [50%, 80%, 100%] */

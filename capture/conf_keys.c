@@ -4,12 +4,14 @@
 #include "capture/conf_keys.h"
 
 #include "base/decimal.h"
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "base/timestamp.h"
 
 #define KEYS_MAX 32 /* of one map */
 
 static const char *const durabilities[] = { "batch", "strict", "relaxed", NULL };
+static const char *const pressures[] = { "block", "drop_bodies", "refuse", NULL };
 static const char *const arms[] = { "direct", "gateway", NULL };
 static const char *const risks[] = { "low", "medium", "high", NULL };
 
@@ -24,19 +26,35 @@ static const struct conf_key archive_keys[] = {
      NULL },
     { "durability",                                                             CONF_CHOICE, "how soon what is recorded is on disk", NULL, durabilities },
     { "segment",                                                       CONF_MAP, "when to seal", segment_keys, NULL },
-    { 0},
+    { "on_pressure", CONF_CHOICE, "what the proxy does while records cannot be written", NULL,
+     pressures },
+    { 0                                                             },
 };
 static const struct conf_key secret_keys[] = {
     {"env",                                     CONF_STRING, "the environment variable that holds it", NULL, NULL },
     { "file", CONF_PATH, "the file that holds it", NULL, NULL },
     { 0                                    },
 };
+static const struct conf_key timeout_keys[] = {
+    {"connect",                         CONF_DURATION, "for a connection, TLS included", NULL, NULL },
+    { "head", CONF_DURATION, "from the end of the request to the first byte of the answer", NULL,
+     NULL },
+    { "idle",                             CONF_DURATION, "between two pieces of the answer", NULL, NULL },
+    { 0                          },
+};
 static const struct conf_key upstream_keys[] = {
-    {"url",                                   CONF_URL, "where it is", NULL, NULL },
-    { "api",                          CONF_STRING, "which provider's interface it speaks", NULL, NULL },
-    { "arm",                                   CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
-    { "key",                                  CONF_MAP, "the credential to send it", secret_keys, NULL },
-    { 0},
+    {"url",                                      CONF_URL, "where it is", NULL, NULL },
+    { "api",                             CONF_STRING, "which provider's interface it speaks", NULL, NULL },
+    { "arm",                                      CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
+    { "key",                                     CONF_MAP, "the credential to send it", secret_keys, NULL },
+    { "key_header",    CONF_STRING, "the header that carries the credential", NULL, NULL },
+    { "hosts",                                      CONF_PATTERNS, "names that callers may reach it by, in the Host header", NULL,
+     NULL },
+    { "ca",                                     CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
+    { "proxy", CONF_STRING, "the corporate proxy on the way to it, or none", NULL, NULL },
+    { "connections",                                      CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
+    { "timeouts",                                     CONF_MAP, "how long to wait for it", timeout_keys, NULL },
+    { 0              },
 };
 static const struct conf_key budget_keys[] = {
     {"day",             CONF_MONEY, "allowed a day", NULL, NULL },
@@ -52,8 +70,9 @@ static const struct conf_key app_keys[] = {
     { "purpose",                  CONF_STRING, "what it is for", NULL, NULL },
     { "owner",                CONF_STRING, "whom to ask", NULL, NULL },
     { "risk",                             CONF_CHOICE, "how much depends on it", NULL, risks },
-    { "budget",                    CONF_MAP, "what it may cost", budget_keys, NULL },
-    { 0},
+    { "upstream",                    CONF_STRING, "where its calls go that name no upstream", NULL, NULL },
+    { "budget", CONF_MAP, "what it may cost", budget_keys, NULL },
+    { 0                            },
 };
 static const struct conf_key attribution_keys[] = {
     {"path_prefix",                             CONF_PATTERNS, "if the path is this or lies below it", NULL, NULL },
@@ -75,15 +94,43 @@ static const struct conf_key attribution_keys[] = {
     { "set_end_user",     CONF_STRING, "then the end user is this", NULL, NULL },
     { 0                                    },
 };
+static const struct conf_key tls_keys[] = {
+    {"cert",                                CONF_PATH, "the certificate and its chain, PEM", NULL, NULL },
+    { "key", CONF_PATH, "its private key, PEM", NULL, NULL },
+    { 0                                },
+};
+static const struct conf_key listen_keys[] = {
+    {"address",                                           CONF_ADDRESS, "where applications connect", NULL, NULL },
+    { "unix",                       CONF_PATH, "a socket file where applications connect as well", NULL, NULL },
+    { "admin",                                               CONF_ADDRESS, "where /healthz, /readyz and /metrics answer", NULL, NULL },
+    { "status",                                             CONF_PATH, "the socket file of weir proxy status", NULL, NULL },
+    { "workers", CONF_COUNT, "processes that carry traffic", NULL, NULL },
+    { "tls",                                               CONF_MAP, "what to be known by", tls_keys, NULL },
+    { "allow_plaintext",                                            CONF_BOOL, "accept clear text from other machines", NULL, NULL },
+    { "grace",      CONF_DURATION, "how long calls under way may take once told to stop", NULL, NULL },
+    { 0                                              },
+};
+static const struct conf_key limit_keys[] = {
+    {"head",                    CONF_SIZE, "start line and headers", NULL, NULL },
+    { "headers", CONF_COUNT, "header lines", NULL, NULL },
+    { "body",                     CONF_SIZE, "of a request", NULL, NULL },
+    { "connections",                CONF_COUNT, "of applications, for each worker", NULL, NULL },
+    { "head_time",           CONF_DURATION, "from the first byte of a request to the end of its head", NULL,
+     NULL },
+    { "body_time",                     CONF_DURATION, "between two pieces of a request's body", NULL, NULL },
+    { "idle_time",                   CONF_DURATION, "between two requests", NULL, NULL },
+    { "send_time",           CONF_DURATION, "that a client may take nothing of its answer", NULL, NULL },
+    { 0                    },
+};
 static const struct conf_key top_keys[] = {
     {"archive",                               CONF_MAP, "where records are kept", archive_keys, NULL },
     { "upstreams",               CONF_NAMED, "providers and gateways, by name", upstream_keys, NULL },
     { "apps",                                   CONF_NAMED, "applications, by name", app_keys, NULL },
     { "attribution",                            CONF_LIST, "rules that say who caused a call", attribution_keys, NULL },
     { "prices",      CONF_PATHS, "price files on top of the price book", NULL, NULL },
-    { "listen",                                   CONF_LATER, "where the proxy listens", NULL, NULL },
+    { "listen",                                   CONF_MAP, "where the proxy listens", listen_keys, NULL },
     { "policy",                                 CONF_LATER, "access, limits and routes", NULL, NULL },
-    { "limits",                CONF_LATER, "rates", NULL, NULL },
+    { "limits",                CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
     { "redaction",                                   CONF_LATER, "what to take out of bodies", NULL, NULL },
     { "retention",                          CONF_LATER, "how long to keep what", NULL, NULL },
     { "alerts",     CONF_LATER, "what to speak up about", NULL, NULL },
@@ -131,22 +178,97 @@ static int check_url(const struct yaml *y, const struct yaml_node *n, struct err
     return 0;
 }
 
-static int check_size(const struct yaml *y, const struct yaml_node *n, struct err *err)
+bool conf_size_parse(struct str text, int64_t *ret_bytes)
 {
-    static const char *const units[] = { "", "B", "KiB", "MiB", "GiB", "TiB" };
+    static const struct {
+        const char *name;
+        int shift;
+    } units[] = {
+        {"",     0 },
+        { "B",   0 },
+        { "KiB", 10},
+        { "MiB", 20},
+        { "GiB", 30},
+        { "TiB", 40}
+    };
     size_t digits = 0;
     int64_t number;
 
+    while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        digits++;
+    struct str unit = str_trim(str_sub(text, digits, text.len));
+    if (!str_to_i64(str_sub(text, 0, digits), &number))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (!str_eq(unit, str_from(units[i].name)) || number > INT64_MAX >> units[i].shift)
+            continue;
+        *ret_bytes = number << units[i].shift;
+        return true;
+    }
+    return false;
+}
+
+static int check_size(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    int64_t bytes;
+
     if (check_text(y, n, err) < 0)
         return -1;
-    while (digits < n->text.len && n->text.ptr[digits] >= '0' && n->text.ptr[digits] <= '9')
-        digits++;
-    struct str unit = str_trim(str_sub(n->text, digits, n->text.len));
-    bool known = false;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++)
-        known = known || str_eq(unit, str_from(units[i]));
-    if (!known || !str_to_i64(str_sub(n->text, 0, digits), &number))
+    if (!conf_size_parse(n->text, &bytes))
         return yaml_err(y, n, err, "expected a size such as 256MiB, got '%.*s'", STR_ARG(n->text));
+    return 0;
+}
+
+static int check_count(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    int64_t number;
+
+    if (yaml_int(y, n, &number, err) < 0)
+        return -1;
+    if (number < 0)
+        return yaml_err(y, n, err, "expected a number from 0, got '%.*s'", STR_ARG(n->text));
+    return 0;
+}
+
+static int check_bool(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    bool value;
+
+    return yaml_bool(y, n, &value, err);
+}
+
+bool conf_address_parse(struct str text, struct str *ret_host, uint16_t *ret_port)
+{
+    size_t colon = text.len;
+    int64_t port;
+
+    while (colon > 0 && text.ptr[colon - 1] != ':')
+        colon--;
+    if (colon < 2 || !str_to_i64(str_sub(text, colon, text.len), &port) || port < 0 ||
+        port > UINT16_MAX)
+        return false;
+    struct str host = str_sub(text, 0, colon - 1);
+    if (host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = str_sub(host, 1, host.len - 2);
+    else if (str_find_char(host, ':', 0) >= 0)
+        return false; /* IPv6 without brackets: where does the port begin? */
+    if (!host.len)
+        return false;
+    *ret_host = host;
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+static int check_address(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    struct str host;
+    uint16_t port;
+
+    if (check_text(y, n, err) < 0)
+        return -1;
+    if (!conf_address_parse(n->text, &host, &port))
+        return yaml_err(y, n, err, "expected an address such as 127.0.0.1:8700, got '%.*s'",
+                        STR_ARG(n->text));
     return 0;
 }
 
@@ -238,17 +360,13 @@ typedef int (*check_fn)(const struct yaml *y, const struct yaml_node *n, struct 
 
 /* Types that need nothing but the node. */
 static const check_fn plain_checks[] = {
-    [CONF_STRING] = check_text,
-    [CONF_PATH] = check_text,
-    [CONF_URL] = check_url,
-    [CONF_SIZE] = check_size,
-    [CONF_DURATION] = check_duration,
-    [CONF_MONEY] = check_money,
-    [CONF_PERCENTS] = check_percents,
-    [CONF_PATTERNS] = check_patterns,
-    [CONF_PATHS] = check_patterns,
-    [CONF_LABELS] = check_labels,
-    [CONF_LATER] = NULL,
+    [CONF_STRING] = check_text,       [CONF_PATH] = check_text,
+    [CONF_URL] = check_url,           [CONF_SIZE] = check_size,
+    [CONF_COUNT] = check_count,       [CONF_BOOL] = check_bool,
+    [CONF_ADDRESS] = check_address,   [CONF_DURATION] = check_duration,
+    [CONF_MONEY] = check_money,       [CONF_PERCENTS] = check_percents,
+    [CONF_PATTERNS] = check_patterns, [CONF_PATHS] = check_patterns,
+    [CONF_LABELS] = check_labels,     [CONF_LATER] = NULL,
 };
 
 static int check_maps(const struct yaml *y, const struct yaml_node *n, const struct conf_key *key,
