@@ -15,20 +15,35 @@ extern const struct command command_capture_prune;
 extern const struct command command_capture_seal;
 extern const struct command command_capture_show;
 extern const struct command command_capture_verify;
+extern const struct command command_proxy_check;
+extern const struct command command_proxy_drain;
+extern const struct command command_proxy_run;
+extern const struct command command_proxy_status;
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
-    &command_capture_import,        &command_capture_ls,
-    &command_capture_show,          &command_capture_verify,
-    &command_capture_seal,          &command_capture_export,
-    &command_capture_prune,         &command_analyze_spend,
-    &command_analyze_prices_show,   &command_analyze_prices_check,
-    &command_analyze_prices_import, NULL,
+    &command_proxy_run,
+    &command_proxy_check,
+    &command_proxy_status,
+    &command_proxy_drain,
+    &command_capture_import,
+    &command_capture_ls,
+    &command_capture_show,
+    &command_capture_verify,
+    &command_capture_seal,
+    &command_capture_export,
+    &command_capture_prune,
+    &command_analyze_spend,
+    &command_analyze_prices_show,
+    &command_analyze_prices_check,
+    &command_analyze_prices_import,
+    NULL,
 };
 /* clang-format on */
 
 const struct command_group command_groups[] = {
-    {"capture",         "recorded traffic into an archive, out of it, and whether it is whole"},
+    {"proxy",           "carry traffic and record it"                                         },
+    { "capture",        "recorded traffic into an archive, out of it, and whether it is whole"},
     { "analyze",        "what the traffic cost, and who caused it"                            },
     { "analyze prices", "the price book"                                                      },
     { NULL,             NULL                                                                  },

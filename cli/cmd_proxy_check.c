@@ -1,0 +1,103 @@
+#include "config.h"
+
+#include "cli/command.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "proxy/proxy_conf.h"
+
+static const char *const formats[] = { "text", "json", NULL };
+
+static const struct option_def options[] = {
+    {.kind = OPTION_FLAG,
+     .name = "keys",
+     .help = "also read the upstreams' keys, which must be there"},
+    OPTION_FORMAT(formats),
+    OPTIONS_END,
+};
+
+static void add_text(const struct proxy_conf *c, struct buf *out)
+{
+    if (c->listen.host.len)
+        buf_addf(out, "listens on %.*s:%u%s\n", STR_ARG(c->listen.host), c->listen.port,
+                 c->listen.tls_cert.len ? " (TLS)" : "");
+    if (c->listen.unix_path.len)
+        buf_addf(out, "listens on %.*s\n", STR_ARG(c->listen.unix_path));
+    buf_addf(out, "records in %.*s\n", STR_ARG(c->conf->archive_path));
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct proxy_upstream *u = &c->upstreams[i];
+        buf_addf(out, "/%.*s goes to %s://%.*s%.*s%s\n", STR_ARG(u->name),
+                 u->tls ? "https" : "http", STR_ARG(u->authority), STR_ARG(u->base_path),
+                 u->has_key ? " with a key of its own" : "");
+    }
+    for (size_t i = 0; i < c->conf->app_count; i++)
+        if (c->conf->apps[i].upstream.len)
+            buf_addf(out, "x-weir-app: %.*s goes to %.*s\n", STR_ARG(c->conf->apps[i].is.app),
+                     STR_ARG(c->conf->apps[i].upstream));
+}
+
+static void add_json(const struct proxy_conf *c, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf address = { 0 };
+
+    buf_addf(&address, "%.*s:%u", STR_ARG(c->listen.host), c->listen.port);
+    buf_add_byte(out, '{');
+    if (c->listen.host.len)
+        json_add_str(out, "listen", buf_str(&address));
+    json_add_str(out, "archive", c->conf->archive_path);
+    json_add_key(out, "upstreams");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct proxy_upstream *u = &c->upstreams[i];
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "name", u->name);
+        json_add_str(out, "scheme", str_from(u->tls ? "https" : "http"));
+        json_add_str(out, "authority", u->authority);
+        json_add_str(out, "path", u->base_path);
+        json_add_bool(out, "own_key", u->has_key);
+        buf_add_byte(out, '}');
+    }
+    buf_add_text(out, "]}\n");
+}
+
+static int run(const struct invocation *inv)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    CLEANUP(buf_release) struct buf out = { 0 };
+    struct err err;
+
+    if (proxy_conf_load(invocation_operand(inv, 0), invocation_has(inv, "keys"), &c, &err) < 0)
+        return cli_fail(inv, &err);
+    for (size_t i = 0; i < c->conf->unread_count; i++)
+        cli_note(inv, "section '%.*s' is not read by the proxy yet", STR_ARG(c->conf->unread[i]));
+    if (cli_format(inv) == CLI_FORMAT_JSON)
+        add_json(c, &out);
+    else
+        add_text(c, &out);
+    cli_out(buf_str(&out));
+    return EXIT_OK;
+}
+
+static const struct example examples[] = {
+    {"weir proxy check proxy.yaml", "what would be listened on, and where calls would go"},
+    { NULL,                         NULL                                                 },
+};
+
+const struct command command_proxy_check = {
+    .path = "proxy check",
+    .summary = "check a configuration and show what the proxy makes of it",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .description =
+        "Reads the configuration FILE as weir proxy run would, and prints where it would listen "
+        "and "
+        "which path leads to which upstream. What is wrong is said with file, line and column, and "
+        "how to put it right. Nothing is connected to and nothing is written.",
+    .examples = examples,
+    .see_also = "weir-proxy-run(1), weir-config(5)",
+    .run = run,
+};

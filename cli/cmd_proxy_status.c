@@ -1,0 +1,145 @@
+/* weir proxy status, weir proxy drain: a word to a running proxy. */
+#include "config.h"
+
+#include "cli/command.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "proxy/listener.h"
+#include "proxy/proxy_conf.h"
+
+#define ANSWER_BYTES_MAX (1u << 20)
+
+static const char *const formats[] = { "text", "json", NULL };
+
+static const struct option_def status_options[] = { OPTION_FORMAT(formats), OPTIONS_END };
+static const struct option_def drain_options[] = { OPTIONS_END };
+
+static int read_answer(int fd, struct buf *ret, struct err *err)
+{
+    for (;;) {
+        char *at = buf_reserve(ret, 4096);
+        ssize_t n = read(fd, at, 4096);
+        if (n < 0)
+            return err_sys(err, "cannot read the proxy's answer");
+        if (n == 0)
+            return ret->len ? 0 : err_set(err, ERR_SYS, "the proxy gave no answer");
+        ret->len += (size_t)n;
+        if (ret->len > ANSWER_BYTES_MAX)
+            return err_set(err, ERR_LIMIT, "the proxy's answer is too long");
+    }
+}
+
+static int ask(const char *conf_path, struct str word, struct buf *ret, struct err *err)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    int fd;
+
+    if (proxy_conf_load(conf_path, false, &c, err) < 0)
+        return -1;
+    if (!c->listen.status_path.len)
+        return err_set(err, ERR_USAGE,
+                       "'%s' names no socket to ask at: add listen: {status: ./weir.sock}",
+                       conf_path);
+    if (listener_connect_unix(c->listen.status_path.ptr, &fd, err) < 0)
+        return err_wrap(err, "is the proxy running?");
+    int r = fd_write_all(fd, word, err);
+    if (r == 0)
+        r = read_answer(fd, ret, err);
+    close(fd);
+    return r;
+}
+
+static void add_text(const json_t *answer, struct buf *out)
+{
+    const char *key;
+    json_t *value;
+    union {
+        const json_t *in;
+        json_t *out;
+    } object = { .in = answer }; /* Jansson's iteration takes no const */
+
+    json_object_foreach(object.out, key, value)
+    {
+        if (json_is_string(value))
+            buf_addf(out, "%-22s %s\n", key, json_string_value(value));
+        else
+            buf_addf(out, "%-22s %" PRId64 "\n", key, (int64_t)json_integer_value(value));
+    }
+}
+
+static int show(const struct invocation *inv, struct str word)
+{
+    CLEANUP(buf_release) struct buf answer = { 0 }, out = { 0 };
+    CLEANUP(json_decref) json_t *doc = NULL;
+    struct err err;
+
+    if (ask(invocation_operand(inv, 0), word, &answer, &err) < 0 ||
+        json_parse(buf_str(&answer), &doc, &err) < 0)
+        return cli_fail(inv, &err);
+    add_text(doc, &out);
+    cli_out(buf_str(&out));
+    return EXIT_OK;
+}
+
+static int run_status(const struct invocation *inv)
+{
+    CLEANUP(buf_release) struct buf answer = { 0 };
+    struct err err;
+
+    if (cli_format(inv) != CLI_FORMAT_JSON)
+        return show(inv, STR("status\n"));
+    if (ask(invocation_operand(inv, 0), STR("status\n"), &answer, &err) < 0)
+        return cli_fail(inv, &err);
+    cli_out(buf_str(&answer));
+    return EXIT_OK;
+}
+
+static int run_drain(const struct invocation *inv)
+{
+    return show(inv, STR("drain\n"));
+}
+
+static const struct example status_examples[] = {
+    {"weir proxy status proxy.yaml || echo it is not running", "ask how it is"},
+    { NULL,                                                    NULL           },
+};
+static const struct example drain_examples[] = {
+    {"weir proxy drain proxy.yaml || echo it is not running", "let it stop in order"},
+    { NULL,                                                   NULL                  },
+};
+
+const struct command command_proxy_status = {
+    .path = "proxy status",
+    .summary = "what a running proxy is doing",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = status_options,
+    .description =
+        "Asks the proxy that runs with the configuration FILE, at the socket listen.status, "
+        "and prints its state and the sums of its workers' counters, which are those of "
+        "/metrics.",
+    .examples = status_examples,
+    .see_also = "weir-proxy-run(1), weir-proxy-drain(1)",
+    .run = run_status,
+};
+
+const struct command command_proxy_drain = {
+    .path = "proxy drain",
+    .summary = "let a running proxy end its calls and stop",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = drain_options,
+    .description = "Tells the proxy that runs with the configuration FILE, at the socket "
+                   "listen.status, to take no more connections and to end when all calls have "
+                   "ended or listen.grace is over. Prints its status and does not wait.",
+    .examples = drain_examples,
+    .see_also = "weir-proxy-run(1), weir-proxy-status(1)",
+    .run = run_drain,
+};

@@ -1,0 +1,165 @@
+/* The record of a client's call: what goes to the recorder, after credentials are out of it. */
+#include "config.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "capture/attribution.h"
+#include "capture/exchange.h"
+#include "capture/redact.h"
+#include "proxy/client.h"
+
+/* Copies of a message's headers, without credentials, in the worker's arena. */
+static struct call_header *take_headers(struct worker *w, const struct http1_head *head,
+                                        struct redact_caller *caller)
+{
+    struct call_header *headers =
+        arena_alloc(&w->arena, (head->header_count + 1) * sizeof(*headers));
+
+    for (size_t i = 0; i < head->header_count; i++)
+        headers[i] = (struct call_header){ head->headers[i].name, head->headers[i].value };
+    redact_headers(&w->key, &w->arena, headers, head->header_count, caller);
+    return headers;
+}
+
+/* The headers that attribution may ask for later: {"x-weir-app":"a","header.x-team":"b"}. */
+static struct str make_labels(struct client *c, const struct exchange *x)
+{
+    const struct attribution *a = c->call.conf->conf->attribution;
+    struct str app = call_header_find(x->request_headers, x->request_header_count, "x-weir-app");
+    CLEANUP(buf_release) struct buf json = { 0 };
+
+    buf_add_byte(&json, '{');
+    json_add_str(&json, "x-weir-app", app);
+    for (size_t i = 0; i < attribution_header_count(a); i++) {
+        CLEANUP(buf_release) struct buf name = { 0 };
+        buf_add_text(&name, "header.");
+        buf_add_str(&name, attribution_header(a, i));
+        json_add_str(
+            &json, buf_cstr(&name),
+            call_header_find(x->request_headers, x->request_header_count, buf_cstr(&name) + 7));
+    }
+    buf_add_byte(&json, '}');
+    return json.len > 2 ? arena_str(&c->worker->arena, buf_str(&json)) : STR("");
+}
+
+static void attribute(struct client *c, const struct route *route, struct exchange *x)
+{
+    struct attribution_input in = {
+        .host = x->host,
+        .path = x->path,
+        .key_id = x->key_id,
+        .user_agent = x->user_agent,
+        .client_address = x->client_address,
+        .upstream = x->upstream,
+        .labels = x->labels,
+        .given = { .app = route->app },
+    };
+
+    attribution_apply(c->call.conf->conf->attribution, &in, &x->who);
+}
+
+int client_record_begin(struct client *c, const struct route *route, struct err *err)
+{
+    struct worker *w = c->worker;
+    struct client_call *call = &c->call;
+    const struct http1_head *head = http1_head(c->request);
+    struct redact_caller caller = { 0 };
+    ptrdiff_t query = str_find_char(head->path, '?', 0);
+    struct exchange x = {
+        .started_us = (int64_t)loop_wall_us(w->loop),
+        .trace_id = head_trace_id(str_from(call->trace.traceparent)),
+        .client_address = str_from(c->address),
+        .upstream = route->upstream->name,
+        .arm = route->upstream->arm,
+        .origin = STR("proxy"),
+        .method = head->method,
+        .scheme = route->upstream->tls ? STR("https") : STR("http"),
+        .host = route->upstream->authority,
+        .path = query < 0 ? head->path : str_sub(head->path, 0, (size_t)query),
+        .request_header_count = head->header_count,
+    };
+
+    arena_reset(&w->arena);
+    x.request_headers = take_headers(w, head, &caller);
+    if (query >= 0)
+        x.query = redact_query(&w->key, &w->arena,
+                               str_sub(head->path, (size_t)query + 1, head->path.len), &caller);
+    x.key_id = str_from(caller.key_id);
+    x.user_agent = call_header_find(x.request_headers, x.request_header_count, "user-agent");
+    x.labels = make_labels(c, &x);
+    uuid_parse(str_from(call->trace.exchange_id), &x.id);
+    attribute(c, route, &x);
+    call->hides_bodies = redact_is_credential_path(x.path);
+    call->recording = (struct recording){ .began_us = loop_now_us(w->loop) };
+    if (recorder_begin(w->recorder, &call->recording, &x, err) < 0)
+        return -1;
+    call->is_begun = true;
+    return 0;
+}
+
+void client_record_answer(struct client *c, const struct http1_head *head)
+{
+    struct worker *w = c->worker;
+    struct exchange x = { .status = (int)head->status,
+                          .response_header_count = head->header_count };
+
+    arena_reset(&w->arena);
+    x.response_headers = take_headers(w, head, NULL);
+    recorder_response_head(w->recorder, &c->call.recording, &x);
+}
+
+void client_record_reply(struct client *c, const struct reply *reply, struct str body)
+{
+    struct call_header headers[] = {
+        {STR("content-type"),  STR("application/json")},
+        { STR("x-weir-error"), str_from(reply->code)  },
+    };
+    struct exchange x = { .status = (int)reply->status,
+                          .response_headers = headers,
+                          .response_header_count = ARRAY_LEN(headers) };
+
+    recorder_response_head(c->worker->recorder, &c->call.recording, &x);
+    recorder_chunk(c->worker->recorder, &c->call.recording, body);
+    c->call.response_bytes += body.len;
+}
+
+/* What is not durable is not delivered. */
+static void on_durable(void *ctx, bool durable)
+{
+    struct client *c = ctx;
+
+    if (durable) {
+        client_complete(c);
+    } else {
+        c->ends_by_reset = true;
+        client_close(c);
+    }
+    client_settle(c);
+}
+
+bool client_record_end(struct client *c, bool truncated, enum error_class error)
+{
+    struct client_call *call = &c->call;
+    struct recording *rec = &call->recording;
+    struct exchange x = {
+        .truncated = truncated,
+        .transport_error = error,
+        .first_token_us = -1,
+        .request_bytes = call->request_bytes,
+        .response_bytes = call->response_bytes,
+        .request_body_missing = (rec->request_dropped || call->hides_bodies) && call->request_bytes,
+        .response_body_missing =
+            (rec->response_dropped || call->hides_bodies) && call->response_bytes,
+    };
+
+    assert(call->is_begun);
+    if (call->hides_bodies)
+        x.body_note = "the bodies of this call are credentials";
+    else if (rec->request_dropped || rec->response_dropped)
+        x.body_note = "the disk did not take it in time";
+    call->is_begun = false;
+    rec->on_durable = on_durable;
+    rec->ctx = c;
+    return recorder_end(c->worker->recorder, rec, &x);
+}

@@ -1,0 +1,174 @@
+#include "config.h"
+
+#include "proxy/head.h"
+
+static const char *const decodable[] = { "gzip", "x-gzip", "deflate", "br", "zstd", "identity" };
+
+/* What a caller may send as its credential: none of these goes on if the configuration has a key.
+ */
+static const char *const credentials[] = { "authorization", "x-api-key", "api-key",
+                                           "x-goog-api-key" };
+
+static bool is_hex(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static bool is_zero(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] != '0')
+            return false;
+    return true;
+}
+
+struct str head_trace_id(struct str t)
+{
+    /* "00-<32>-<16>-<2>"; a version to come may add more behind another '-'. */
+    if (t.len < TRACEPARENT_BYTES || t.ptr[2] != '-' || t.ptr[35] != '-' || t.ptr[52] != '-')
+        return STR("");
+    struct str version = str_sub(t, 0, 2), trace = str_sub(t, 3, 32), span = str_sub(t, 36, 16);
+    bool is_longer = t.len > TRACEPARENT_BYTES;
+
+    if (!is_hex(version) || !is_hex(trace) || !is_hex(span) || !is_hex(str_sub(t, 53, 2)) ||
+        is_zero(trace) || is_zero(span) || str_eq(version, STR("ff")))
+        return STR("");
+    if (is_longer && (str_eq(version, STR("00")) || t.ptr[TRACEPARENT_BYTES] != '-'))
+        return STR("");
+    return trace;
+}
+
+/* Neither id may be all zero: each begins with an odd byte. */
+void head_make_traceparent(const uint8_t random[static 24], char ret[static TRACEPARENT_BYTES + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret;
+
+    *at++ = '0';
+    *at++ = '0';
+    for (size_t i = 0; i < 24; i++) {
+        bool begins = i == 0 || i == 16;
+        unsigned byte = begins ? random[i] | 1u : random[i];
+        if (begins)
+            *at++ = '-';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    *at++ = '-';
+    *at++ = '0';
+    *at++ = '1';
+    *at = '\0';
+}
+
+void head_filter_encodings(struct str value, struct buf *out)
+{
+    size_t before = out->len;
+    struct str rest = value, item;
+
+    while (str_split(&rest, ',', &item)) {
+        struct str name = item, word;
+        if (!str_split(&name, ';', &word))
+            continue;
+        for (size_t i = 0; i < ARRAY_LEN(decodable); i++)
+            if (str_ieq(str_trim(word), str_from(decodable[i]))) {
+                buf_add_text(out, out->len > before ? ", " : "");
+                buf_add_str(out, str_trim(item));
+            }
+    }
+    if (out->len == before)
+        buf_add_text(out, "identity");
+}
+
+static bool is_credential(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
+        if (str_ieq(name, str_from(credentials[i])))
+            return true;
+    return false;
+}
+
+/* What weir writes itself, or keeps to itself. */
+static bool is_ours(struct str name)
+{
+    return str_ieq(name, STR("host")) || str_ieq(name, STR("expect")) ||
+           str_ieq(name, STR("traceparent")) || str_istarts_with(name, STR("x-weir-"));
+}
+
+static bool keep_request_header(void *ctx, const struct http1_header *h)
+{
+    const struct proxy_upstream *u = ctx;
+
+    return !is_ours(h->name) && !str_ieq(h->name, STR("accept-encoding")) &&
+           !(u->has_key && (is_credential(h->name) || str_ieq(h->name, u->key_header)));
+}
+
+static void write_encodings(struct buf *out, const struct http1_head *in)
+{
+    const struct http1_header *h = http1_find(in, STR("accept-encoding"));
+    CLEANUP(buf_release) struct buf value = { 0 };
+
+    if (!h)
+        return;
+    head_filter_encodings(h->value, &value);
+    http1_write_header(out, h->name, buf_str(&value));
+}
+
+void head_write_request(struct buf *out, const struct http1_head *in,
+                        const struct proxy_upstream *u, struct str rest,
+                        const struct head_trace *trace)
+{
+    CLEANUP(buf_release) struct buf target = { 0 };
+    union {
+        const struct proxy_upstream *in;
+        void *out;
+    } upstream = { .in = u }; /* keep's ctx is not const; it does not write */
+
+    buf_add_str(&target, u->base_path);
+    if (!target.len && (!rest.len || rest.ptr[0] != '/'))
+        buf_add_byte(&target, '/');
+    buf_add_str(&target, rest);
+    http1_write_request_line(out, in->method, buf_str(&target));
+    http1_write_header(out, STR("Host"), u->authority);
+    http1_write_headers(out, in, keep_request_header, upstream.out);
+    write_encodings(out, in);
+    if (u->has_key)
+        http1_write_header(out, u->key_header, u->key_value);
+    http1_write_header(out, STR("traceparent"), str_from(trace->traceparent));
+    http1_write_header(out, STR("x-weir-exchange-id"), str_from(trace->exchange_id));
+    http1_write_framing(out, in->framing, in->content_length);
+    http1_write_end(out);
+}
+
+static bool keep_response_header(void *ctx, const struct http1_header *h)
+{
+    (void)ctx;
+    return !str_ieq(h->name, STR("x-weir-exchange-id"));
+}
+
+void head_write_response(struct buf *out, const struct http1_head *in,
+                         const struct head_answer *how)
+{
+    http1_write_status_line(out, in->status, in->reason);
+    http1_write_headers(out, in, keep_response_header, NULL);
+    http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->exchange_id));
+    if (!how->keep_alive)
+        http1_write_header(out, STR("Connection"), STR("close"));
+    else if (how->minor == 0)
+        http1_write_header(out, STR("Connection"), STR("keep-alive"));
+    /* An answer to HEAD and a 304 say how long the body would be. */
+    if (how->framing == HTTP1_NO_BODY && in->has_content_length)
+        http1_write_framing(out, HTTP1_LENGTH, in->content_length);
+    else
+        http1_write_framing(out, how->framing, how->content_length);
+    http1_write_end(out);
+}
+
+void head_write_interim(struct buf *out, const struct http1_head *in)
+{
+    http1_write_status_line(out, in->status, in->reason);
+    http1_write_headers(out, in, NULL, NULL);
+    http1_write_end(out);
+}

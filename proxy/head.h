@@ -1,0 +1,51 @@
+/* head - what weir makes of the heads that pass through it.
+ *
+ * Everything goes on as it came but for: what belongs to one connection only (RFC 9110 7.6.1),
+ * Host, Expect (weir says 100 itself), x-weir-*, the credential where the configuration has
+ * another, accept-encoding (cut to what can be decoded again), and traceparent (added if missing)
+ * and x-weir-exchange-id (added).
+ */
+#ifndef PROXY_HEAD_H
+#define PROXY_HEAD_H
+
+#include "base/buf.h"
+#include "base/http1.h"
+#include "base/str.h"
+#include "proxy/proxy_conf.h"
+
+#define TRACEPARENT_BYTES 55
+#define TRACE_ID_BYTES    32
+
+/* What a call is known by. */
+struct head_trace {
+    char exchange_id[37];                    /* a UUID */
+    char traceparent[TRACEPARENT_BYTES + 1]; /* as received, or made */
+};
+
+/* The request as the upstream gets it, with its framing and the end of the head. */
+void head_write_request(struct buf *out, const struct http1_head *in,
+                        const struct proxy_upstream *upstream, struct str rest,
+                        const struct head_trace *trace);
+
+struct head_answer {
+    enum http1_framing framing;
+    uint64_t content_length;
+    bool keep_alive; /* towards the client */
+    unsigned minor;  /* of the client's request: 1.0 is told of keep-alive */
+    const char *exchange_id;
+};
+/* The answer as the client gets it. */
+void head_write_response(struct buf *out, const struct http1_head *in,
+                         const struct head_answer *how);
+/* An interim answer (1xx), without framing. */
+void head_write_interim(struct buf *out, const struct http1_head *in);
+
+/* The trace id of a valid W3C traceparent (version 00 or later, not all zero), or empty. */
+struct str head_trace_id(struct str traceparent);
+/* A new traceparent, from 24 random bytes. */
+void head_make_traceparent(const uint8_t random[static 24], char ret[static TRACEPARENT_BYTES + 1]);
+/* The encodings of an accept-encoding value that base/codec knows, as a value; "identity" if none
+ * is left. */
+void head_filter_encodings(struct str value, struct buf *out);
+
+#endif

@@ -1,0 +1,560 @@
+#include "config.h"
+
+#include "proxy/parent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "proxy/admin.h"
+#include "proxy/child.h"
+#include "proxy/listener.h"
+#include "proxy/sealer.h"
+
+#define SEAL_US    UINT64_C(2000000) /* between looks for journals to seal */
+#define RESPAWN_US UINT64_C(500000)  /* so that a worker that cannot start does not spin */
+
+struct parent;
+
+struct child_slot {
+    struct parent *parent;
+    int number;
+    int listen_fd; /* its own TCP listener, -1 = none */
+    pid_t pid;     /* 0 = not running */
+    struct loop_io pipe;
+    struct buf out; /* for the pipe */
+    struct loop_timer respawn;
+};
+
+struct parent {
+    struct parent_options o;
+    struct loop *loop;
+    struct proxy_conf *conf;
+    struct archive *archive;
+    struct key key;
+    struct proxy_stats *stats; /* shared with the workers, one each */
+    struct child_slot children[PROXY_WORKERS_MAX];
+    unsigned child_count;
+    int unix_fd, admin_fd, status_fd;
+    struct loop_io signals;
+    sigset_t old_mask;
+    struct admin *admin;
+    struct loop_timer seal_timer;
+    pid_t sealer;
+    bool is_draining;
+    uint64_t started_us; /* wall */
+};
+
+static void say(const struct parent *p, enum log_level level, const char *event, const char *reason)
+{
+    log_event(&p->o.log, level, loop_wall_us(p->loop), event, LOG_STR("reason", str_from(reason)));
+}
+
+/* --- workers --- */
+
+static void close_inherited(struct parent *p)
+{
+    for (unsigned i = 0; i < p->child_count; i++)
+        if (p->children[i].pid > 0)
+            close(p->children[i].pipe.fd);
+    close(p->signals.fd);
+}
+
+/* In the new process.  The parent's loop must not be touched: its epoll is shared. */
+static int run_child(struct parent *p, const struct child_slot *slot, int pipe_fd)
+{
+    int listeners[WORKER_LISTENERS_MAX];
+    struct child_options o = {
+        .worker = {.conf = p->conf,
+                   .listeners = listeners,
+                   .has_unix = p->unix_fd >= 0,
+                   .log = p->o.log,
+                   .stats = &p->stats[slot->number]},
+        .pipe_fd = pipe_fd,
+        .conf_path = p->o.conf_path,
+    };
+
+    if (slot->listen_fd >= 0)
+        listeners[o.worker.listener_count++] = slot->listen_fd;
+    if (p->unix_fd >= 0)
+        listeners[o.worker.listener_count++] = p->unix_fd;
+    o.worker.log.worker = slot->number;
+    close_inherited(p);
+    return child_run(&o);
+}
+
+static void on_pipe(void *ctx, unsigned events);
+
+static int start_child(struct child_slot *slot, struct err *err)
+{
+    struct parent *p = slot->parent;
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return err_sys(err, "cannot make a pipe");
+    pid_t pid = fork();
+    if (pid < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return err_sys(err, "cannot fork");
+    }
+    if (pid == 0) {
+        close(ends[0]);
+        p->o.leave(run_child(p, slot, ends[1]));
+    }
+    close(ends[1]);
+    slot->pid = pid;
+    slot->pipe = (struct loop_io){ .fd = ends[0], .fn = on_pipe, .ctx = slot };
+    log_event(&p->o.log, LOG_LEVEL_INFO, loop_wall_us(p->loop), "worker_started",
+              LOG_INT("number", slot->number), LOG_INT("pid", pid));
+    return loop_io_add(p->loop, &slot->pipe, 0, err);
+}
+
+static void start_later(struct child_slot *slot)
+{
+    loop_timer_set(slot->parent->loop, &slot->respawn,
+                   loop_now_us(slot->parent->loop) + RESPAWN_US);
+}
+
+static void on_respawn(void *ctx)
+{
+    struct child_slot *slot = ctx;
+    struct err err;
+
+    if (slot->parent->is_draining || start_child(slot, &err) == 0)
+        return;
+    say(slot->parent, LOG_LEVEL_ERROR, "worker_not_started", err.text);
+    start_later(slot);
+}
+
+static void push_messages(struct child_slot *slot)
+{
+    while (slot->out.len) {
+        ssize_t n = send(slot->pipe.fd, slot->out.ptr, slot->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n <= 0)
+            break;
+        buf_consume(&slot->out, (size_t)n);
+    }
+    loop_io_want(slot->parent->loop, &slot->pipe, slot->out.len ? LOOP_WRITE : 0);
+}
+
+static void on_pipe(void *ctx, unsigned events)
+{
+    struct child_slot *slot = ctx;
+
+    if (events & LOOP_HANGUP) { /* it is dying: SIGCHLD comes */
+        loop_io_remove(slot->parent->loop, &slot->pipe);
+        return;
+    }
+    push_messages(slot);
+}
+
+static void tell(struct parent *p, enum child_message kind, struct str bytes)
+{
+    for (unsigned i = 0; i < p->child_count; i++) {
+        struct child_slot *slot = &p->children[i];
+        if (slot->pid <= 0 || !slot->pipe.is_added)
+            continue;
+        child_write_message(&slot->out, kind, bytes);
+        push_messages(slot);
+    }
+}
+
+static unsigned children_alive(const struct parent *p)
+{
+    unsigned alive = 0;
+
+    for (unsigned i = 0; i < p->child_count; i++)
+        alive += p->children[i].pid > 0;
+    return alive;
+}
+
+static void on_child_end(struct child_slot *slot, int status)
+{
+    struct parent *p = slot->parent;
+
+    loop_io_remove(p->loop, &slot->pipe);
+    close(slot->pipe.fd);
+    buf_release(&slot->out);
+    slot->pid = 0;
+    p->stats[slot->number].up = 0;
+    log_event(&p->o.log, p->is_draining ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, loop_wall_us(p->loop),
+              "worker_ended", LOG_INT("number", slot->number),
+              LOG_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+              LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+    if (!p->is_draining)
+        start_later(slot);
+    else if (!children_alive(p))
+        loop_stop(p->loop);
+}
+
+/* --- signals --- */
+
+static void drain(struct parent *p)
+{
+    if (p->is_draining) {
+        tell(p, CHILD_STOP, STR(""));
+        return;
+    }
+    say(p, LOG_LEVEL_INFO, "draining", "told to stop");
+    p->is_draining = true;
+    tell(p, CHILD_DRAIN, STR(""));
+    if (!children_alive(p))
+        loop_stop(p->loop);
+}
+
+/* What only a new start can change. */
+static bool needs_restart(const struct proxy_conf *a, const struct proxy_conf *b)
+{
+    return !str_eq(a->listen.host, b->listen.host) || a->listen.port != b->listen.port ||
+           !str_eq(a->listen.admin_host, b->listen.admin_host) ||
+           a->listen.admin_port != b->listen.admin_port ||
+           !str_eq(a->listen.unix_path, b->listen.unix_path) ||
+           !str_eq(a->listen.status_path, b->listen.status_path) ||
+           a->listen.workers != b->listen.workers ||
+           !str_eq(a->conf->archive_path, b->conf->archive_path) ||
+           !str_eq(a->conf->key_file, b->conf->key_file);
+}
+
+static int parse_text(const struct parent *p, struct str text, struct proxy_conf **ret,
+                      struct err *err)
+{
+    CLEANUP(buf_release) struct buf folder = { 0 };
+    const char *slash = strrchr(p->o.conf_path, '/');
+
+    if (slash)
+        buf_add(&folder, p->o.conf_path,
+                slash == p->o.conf_path ? 1 : (size_t)(slash - p->o.conf_path));
+    return proxy_conf_parse(text, p->o.conf_path, buf_cstr(&folder), true, ret, err);
+}
+
+static void reload(struct parent *p)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    struct err err;
+
+    if (file_read(p->o.conf_path, CONF_BYTES_MAX, &text, &err) < 0 ||
+        parse_text(p, buf_str(&text), &c, &err) < 0) {
+        say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
+        return;
+    }
+    if (needs_restart(p->conf, c))
+        say(p, LOG_LEVEL_WARN, "reload_in_part",
+            "listen addresses, workers and the archive's place change with the next start");
+    say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
+    proxy_conf_unref(p->conf);
+    p->conf = TAKE(c);
+    tell(p, CHILD_RELOAD, buf_str(&text));
+}
+
+static void reap(struct parent *p)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == p->sealer)
+            p->sealer = 0;
+        for (unsigned i = 0; i < p->child_count; i++)
+            if (p->children[i].pid == pid)
+                on_child_end(&p->children[i], status);
+    }
+}
+
+static void on_signal(void *ctx, unsigned events)
+{
+    static const struct {
+        uint32_t number;
+        void (*fn)(struct parent *p);
+    } rows[] = {
+        {SIGTERM,  drain },
+        { SIGINT,  drain },
+        { SIGHUP,  reload},
+        { SIGCHLD, reap  },
+    };
+    struct parent *p = ctx;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(p->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].number == info.ssi_signo)
+            rows[i].fn(p);
+}
+
+static int take_signals(struct parent *p, struct err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, &p->old_mask);
+    p->signals = (struct loop_io){ .fn = on_signal, .ctx = p };
+    p->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (p->signals.fd < 0)
+        return err_sys(err, "cannot take signals");
+    return loop_io_add(p->loop, &p->signals, LOOP_READ, err);
+}
+
+/* --- sealing --- */
+
+static void on_seal_timer(void *ctx)
+{
+    struct parent *p = ctx;
+    struct err err;
+    struct sealer_options o = {
+        .archive = p->archive,
+        .key = p->conf->conf->key_file.len ? &p->key : NULL,
+        .log = &p->o.log,
+        .created_by = p->o.created_by,
+        .wall_us = loop_wall_us(p->loop),
+        .leave = p->o.leave,
+    };
+
+    loop_timer_set(p->loop, &p->seal_timer, loop_now_us(p->loop) + SEAL_US);
+    if (p->sealer || !sealer_has_work(p->archive))
+        return;
+    if (sealer_start(&o, &p->sealer, &err) < 0)
+        say(p, LOG_LEVEL_ERROR, "seal_not_started", err.text);
+}
+
+/* --- admin --- */
+
+static bool is_ready(void *ctx)
+{
+    const struct parent *p = ctx;
+    uint64_t up = 0;
+
+    for (unsigned i = 0; i < p->child_count; i++)
+        up += p->stats[i].up && !p->stats[i].journal_failing;
+    return up > 0 && !p->is_draining;
+}
+
+static void add_metrics(void *ctx, struct buf *out)
+{
+    const struct parent *p = ctx;
+
+    stats_write_metrics(p->stats, p->child_count, out);
+}
+
+static bool answer_command(void *ctx, struct str word, struct buf *out)
+{
+    struct parent *p = ctx;
+    bool is_drain = str_eq(word, STR("drain"));
+
+    if (!is_drain && !str_eq(word, STR("status")))
+        return false;
+    if (is_drain && !p->is_draining)
+        drain(p);
+    buf_add_byte(out, '{');
+    json_add_str(out, "state", str_from(p->is_draining ? "draining" : "serving"));
+    json_add_int(out, "pid", getpid());
+    json_add_int(out, "uptime_s",
+                 (int64_t)((loop_wall_us(p->loop) - p->started_us) / UINT64_C(1000000)));
+    json_add_int(out, "workers", p->child_count);
+    stats_write_json(p->stats, p->child_count, out);
+    buf_add_text(out, "}\n");
+    return true;
+}
+
+/* --- starting --- */
+
+static void log_listening(const struct parent *p, const char *what, int fd)
+{
+    char address[LISTENER_ADDRESS_BYTES];
+
+    listener_address(fd, address, NULL);
+    log_event(&p->o.log, LOG_LEVEL_INFO, loop_wall_us(p->loop), what,
+              LOG_STR("address", str_from(address)));
+}
+
+static void warn_of_unread(const struct parent *p)
+{
+    for (size_t i = 0; i < p->conf->conf->unread_count; i++)
+        log_event(&p->o.log, LOG_LEVEL_WARN, loop_wall_us(p->loop), "section_not_read",
+                  LOG_STR("section", p->conf->conf->unread[i]));
+}
+
+static int open_workers_listeners(struct parent *p, struct err *err)
+{
+    const struct proxy_listen *l = &p->conf->listen;
+    char address[LISTENER_ADDRESS_BYTES];
+    uint16_t port = l->port;
+
+    for (unsigned i = 0; l->host.len && i < p->child_count; i++) {
+        /* With one worker the port is ours alone: another weir on it is an error then. */
+        if (listener_open(l->host, port, p->child_count > 1, &p->children[i].listen_fd, err) < 0)
+            return -1;
+        listener_address(p->children[i].listen_fd, address, &port);
+    }
+    if (l->host.len)
+        log_listening(p, "listening", p->children[0].listen_fd);
+    return 0;
+}
+
+static int open_listeners(struct parent *p, struct err *err)
+{
+    const struct proxy_listen *l = &p->conf->listen;
+    const struct admin_answers answers = {
+        .is_ready = is_ready, .metrics = add_metrics, .command = answer_command, .ctx = p
+    };
+
+    if (open_workers_listeners(p, err) < 0)
+        return -1;
+    if (l->unix_path.len && listener_open_unix(l->unix_path.ptr, &p->unix_fd, err) < 0)
+        return -1;
+    if (l->status_path.len && listener_open_unix(l->status_path.ptr, &p->status_fd, err) < 0)
+        return -1;
+    if (l->admin_host.len &&
+        listener_open(l->admin_host, l->admin_port, false, &p->admin_fd, err) < 0)
+        return err_wrap(err, "admin");
+    if (l->admin_host.len)
+        log_listening(p, "admin_listening", p->admin_fd);
+    return admin_open(p->loop, p->admin_fd, p->status_fd, &answers, &p->admin, err);
+}
+
+static unsigned worker_count(const struct parent *p)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = p->o.workers ? p->o.workers : p->conf->listen.workers;
+
+    if (!count)
+        count = processors > 0 ? (unsigned)processors : 1;
+    return count > PROXY_WORKERS_MAX ? PROXY_WORKERS_MAX : count;
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int open_archive(struct parent *p, struct err *err)
+{
+    struct str key_file = p->conf->conf->key_file;
+
+    if (archive_open(p->conf->conf->archive_path.ptr, true, &p->archive, err) < 0)
+        return -1;
+    return key_file.len ? key_load(key_file.ptr, false, &p->key, err) : 0;
+}
+
+static int start(struct parent *p, struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    if (file_read(p->o.conf_path, CONF_BYTES_MAX, &text, err) < 0)
+        return err_wrap(err, "configuration '%s'", p->o.conf_path);
+    if (parse_text(p, buf_str(&text), &p->conf, err) < 0 || open_archive(p, err) < 0)
+        return -1;
+    p->child_count = worker_count(p);
+    p->stats = mmap(NULL, sizeof(*p->stats) * PROXY_WORKERS_MAX, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p->stats == MAP_FAILED) {
+        p->stats = NULL;
+        return err_sys(err, "cannot share memory with the workers");
+    }
+    warn_of_unread(p);
+    raise_descriptor_limit();
+    p->started_us = loop_wall_us(p->loop);
+    if (take_signals(p, err) < 0 || open_listeners(p, err) < 0)
+        return -1;
+    for (unsigned i = 0; i < p->child_count; i++)
+        if (start_child(&p->children[i], err) < 0)
+            return -1;
+    loop_timer_set(p->loop, &p->seal_timer, loop_now_us(p->loop));
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void stop(struct parent *p)
+{
+    p->is_draining = true;
+    tell(p, CHILD_STOP, STR(""));
+    for (unsigned i = 0; i < p->child_count; i++) {
+        struct child_slot *slot = &p->children[i];
+        if (slot->pid > 0)
+            waitpid(slot->pid, NULL, 0);
+        if (slot->pid > 0) {
+            loop_io_remove(p->loop, &slot->pipe);
+            close(slot->pipe.fd);
+        }
+        buf_release(&slot->out);
+        loop_timer_cancel(p->loop, &slot->respawn);
+        close_fd(slot->listen_fd);
+    }
+    if (p->sealer)
+        waitpid(p->sealer, NULL, 0);
+    admin_close(p->admin);
+    if (p->unix_fd >= 0)
+        unlink(p->conf->listen.unix_path.ptr);
+    if (p->status_fd >= 0)
+        unlink(p->conf->listen.status_path.ptr);
+    close_fd(p->unix_fd);
+    close_fd(p->status_fd);
+    close_fd(p->admin_fd);
+}
+
+static void release(struct parent *p)
+{
+    loop_io_remove(p->loop, &p->signals);
+    loop_timer_cancel(p->loop, &p->seal_timer);
+    close_fd(p->signals.fd);
+    sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
+    if (p->stats)
+        munmap(p->stats, sizeof(*p->stats) * PROXY_WORKERS_MAX);
+    archive_close(p->archive);
+    proxy_conf_unref(p->conf);
+    loop_close(p->loop);
+    free(p);
+}
+
+int parent_run(const struct parent_options *options, struct err *err)
+{
+    struct parent *p = mem_calloc(1, sizeof(*p));
+
+    p->o = *options;
+    p->unix_fd = p->admin_fd = p->status_fd = p->signals.fd = -1;
+    p->seal_timer = (struct loop_timer){ .fn = on_seal_timer, .ctx = p };
+    for (int i = 0; i < PROXY_WORKERS_MAX; i++) {
+        p->children[i] = (struct child_slot){ .parent = p, .number = i, .listen_fd = -1 };
+        p->children[i].respawn = (struct loop_timer){ .fn = on_respawn, .ctx = &p->children[i] };
+    }
+    sigprocmask(SIG_SETMASK, NULL, &p->old_mask);
+    if (loop_open(&p->loop, err) < 0) {
+        free(p);
+        return -1;
+    }
+    loop_read_clocks(p->loop);
+    int r = start(p, err);
+    if (r == 0)
+        r = loop_run(p->loop, err);
+    if (r == 0)
+        say(p, LOG_LEVEL_INFO, "stopped", "all calls have ended");
+    stop(p);
+    release(p);
+    return r;
+}

@@ -1,0 +1,442 @@
+#include "config.h"
+
+#include "proxy/proxy_conf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/timestamp.h"
+#include "base/yaml.h"
+
+#define SECRET_BYTES_MAX (64u << 10)
+#define SECOND           UINT64_C(1000000)
+
+static const struct proxy_limits default_limits = {
+    .head_bytes = 64u << 10,
+    .headers = 200,
+    .connections = 20000,
+    .body_bytes = 64u << 20,
+    .head_us = 10 * SECOND,
+    .body_us = 60 * SECOND,
+    .idle_us = 120 * SECOND, /* longer than clients keep theirs: they should be the ones to close */
+    .send_us = 120 * SECOND,
+};
+
+/* What carries the credential, by the upstream's api; anything else is a bearer token. */
+static const struct {
+    struct str api, header, prefix;
+} key_headers[] = {
+    {STR_INIT("anthropic"),     STR_INIT("x-api-key"),      STR_INIT("")},
+    { STR_INIT("azure_openai"), STR_INIT("api-key"),        STR_INIT("")},
+    { STR_INIT("gemini"),       STR_INIT("x-goog-api-key"), STR_INIT("")},
+};
+
+struct reading {
+    struct proxy_conf *c;
+    const struct yaml *yaml;
+    const char *folder;
+    bool with_secrets;
+};
+
+struct proxy_conf *proxy_conf_ref(struct proxy_conf *c)
+{
+    c->references++;
+    return c;
+}
+
+void proxy_conf_unref(struct proxy_conf *c)
+{
+    if (!c || --c->references > 0)
+        return;
+    conf_free(c->conf);
+    arena_release(&c->arena);
+    free(c);
+}
+
+bool proxy_host_is_loopback(struct str host)
+{
+    return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) ||
+           str_starts_with(host, STR("127."));
+}
+
+/* --- values: checked by capture/conf_keys already, so reading them cannot fail --- */
+
+static struct str text_of(struct reading *r, const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+
+    return n ? arena_str(&r->c->arena, n->text) : STR("");
+}
+
+static struct str path_of(struct reading *r, const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+    CLEANUP(buf_release) struct buf path = { 0 };
+
+    if (!n)
+        return STR("");
+    if (n->text.ptr[0] != '/' && r->folder[0])
+        buf_addf(&path, "%s/", r->folder);
+    buf_add_str(&path, n->text);
+    return arena_str(&r->c->arena, buf_str(&path));
+}
+
+static void set_duration(const struct yaml_node *map, const char *key, uint64_t *ret_us)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+    int64_t us;
+
+    if (n && duration_parse(n->text, &us))
+        *ret_us = (uint64_t)us;
+}
+
+static void set_size(const struct yaml_node *map, const char *key, uint64_t *ret_bytes)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+    int64_t bytes;
+
+    if (n && conf_size_parse(n->text, &bytes))
+        *ret_bytes = (uint64_t)bytes;
+}
+
+/* A number of at least min and at most max. */
+static int set_count(struct reading *r, const struct yaml_node *map, const char *key,
+                     const uint32_t range[2], uint32_t *ret, struct err *err)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+    int64_t value;
+
+    if (!n)
+        return 0;
+    if (yaml_int(r->yaml, n, &value, err) < 0)
+        return -1;
+    if (value < range[0] || value > range[1])
+        return yaml_err(r->yaml, n, err, "expected a number from %u to %u, got %lld", range[0],
+                        range[1], (long long)value);
+    *ret = (uint32_t)value;
+    return 0;
+}
+
+/* The index of the value among names. */
+static int choice_of(const struct yaml_node *map, const char *key, const char *const *names)
+{
+    const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
+
+    for (int i = 0; n && names[i]; i++)
+        if (str_eq(n->text, str_from(names[i])))
+            return i;
+    return 0;
+}
+
+/* --- upstreams --- */
+
+static struct str make_authority(struct reading *r, const struct proxy_upstream *u)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    bool is_ipv6 = str_find_char(u->host, ':', 0) >= 0;
+
+    buf_addf(&text, is_ipv6 ? "[%.*s]" : "%.*s", STR_ARG(u->host));
+    if (u->port != (u->tls ? 443 : 80))
+        buf_addf(&text, ":%u", u->port);
+    return arena_str(&r->c->arena, buf_str(&text));
+}
+
+/* Whether text may stand in a request target or Host as it is. */
+static bool is_plain(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || (unsigned char)text.ptr[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+/* "https://host:port/base": the scheme is checked already. */
+static int read_url(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u,
+                    struct err *err)
+{
+    u->tls = str_starts_with(n->text, STR("https://"));
+    struct str rest = str_sub(n->text, u->tls ? 8 : 7, n->text.len);
+    ptrdiff_t slash = str_find_char(rest, '/', 0);
+    struct str place = slash < 0 ? rest : str_sub(rest, 0, (size_t)slash);
+    struct str path = slash < 0 ? STR("") : str_sub(rest, (size_t)slash, rest.len);
+    struct str host = place;
+
+    u->port = u->tls ? 443 : 80;
+    if (str_find_char(n->text, '?', 0) >= 0 || str_find_char(n->text, '#', 0) >= 0)
+        return yaml_err(r->yaml, n, err, "an upstream's URL may have a path, but no '?' or '#'");
+    if (!conf_address_parse(place, &host, &u->port)) {
+        bool has_brackets = place.len > 2 && place.ptr[0] == '[' && place.ptr[place.len - 1] == ']';
+        host = has_brackets ? str_sub(place, 1, place.len - 2) : place;
+        if (!host.len || (!has_brackets && str_find_char(place, ':', 0) >= 0))
+            return yaml_err(r->yaml, n, err, "expected a URL (https://host/path), got '%.*s'",
+                            STR_ARG(n->text));
+    }
+    if (!is_plain(n->text) || u->port == 0)
+        return yaml_err(r->yaml, n, err, "this URL has blanks, no ASCII, or port 0");
+    while (str_ends_with(path, STR("/")))
+        path.len--;
+    u->host = arena_str(&r->c->arena, host);
+    u->base_path = arena_str(&r->c->arena, path);
+    u->authority = make_authority(r, u);
+    return 0;
+}
+
+static int read_secret(struct reading *r, const struct yaml_node *key, struct buf *ret,
+                       struct err *err)
+{
+    const struct yaml_node *env = yaml_get(key, "env"), *file = yaml_get(key, "file");
+
+    if (!env == !file)
+        return yaml_err(r->yaml, key, err, "a key is either {env: NAME} or {file: PATH}");
+    if (!r->with_secrets)
+        return 0;
+    if (env) {
+        CLEANUP(buf_release) struct buf name = { 0 };
+        buf_add_str(&name, env->text);
+        buf_add_text(ret, getenv(buf_cstr(&name)) ? getenv(buf_cstr(&name)) : "");
+    } else {
+        struct err why;
+        if (file_read(path_of(r, key, "file").ptr, SECRET_BYTES_MAX, ret, &why) < 0)
+            return yaml_err(r->yaml, file, err, "%s", why.text);
+    }
+    struct str value = str_trim(buf_str(ret));
+    if (!value.len || !is_plain(value))
+        return yaml_err(r->yaml, env ? env : file, err, "'%.*s' %s",
+                        STR_ARG(env ? env->text : file->text),
+                        value.len ? "holds what no header can: blanks or control characters"
+                        : env     ? "is not in the environment, or empty"
+                                  : "is empty");
+    return 0;
+}
+
+static int read_key(struct reading *r, const struct yaml_node *upstream, struct proxy_upstream *u,
+                    struct err *err)
+{
+    const struct yaml_node *key = yaml_get(upstream, "key");
+    CLEANUP(buf_release) struct buf secret = { 0 };
+    struct str prefix = STR("Bearer ");
+
+    if (!key)
+        return 0;
+    u->has_key = true;
+    u->key_header = STR("authorization");
+    for (size_t i = 0; i < ARRAY_LEN(key_headers); i++)
+        if (str_eq(key_headers[i].api, u->api)) {
+            u->key_header = key_headers[i].header;
+            prefix = key_headers[i].prefix;
+        }
+    if (yaml_get(upstream, "key_header")) {
+        u->key_header = text_of(r, upstream, "key_header");
+        prefix = str_ieq(u->key_header, STR("authorization")) ? STR("Bearer ") : STR("");
+    }
+    if (read_secret(r, key, &secret, err) < 0)
+        return -1;
+    CLEANUP(buf_release) struct buf value = { 0 };
+    buf_add_str(&value, prefix);
+    buf_add_str(&value, str_trim(buf_str(&secret)));
+    u->key_value = arena_str(&r->c->arena, buf_str(&value));
+    explicit_bzero(secret.ptr, secret.len);
+    explicit_bzero(value.ptr, value.len);
+    return 0;
+}
+
+static void read_hosts(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u)
+{
+    if (!n)
+        return;
+    const struct yaml_node *first = n->kind == YAML_LIST ? n->items : n;
+    struct str *to = arena_alloc(&r->c->arena, (n->len + 1) * sizeof(*to));
+
+    u->hosts = to;
+    for (const struct yaml_node *i = first; i; i = n->kind == YAML_LIST ? i->next : NULL)
+        to[u->host_count++] = arena_str(&r->c->arena, i->text);
+}
+
+static int read_upstream(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u,
+                         struct err *err)
+{
+    static const uint32_t connection_range[2] = { 1, 1000000 };
+    const struct yaml_node *timeouts = yaml_get(n, "timeouts"), *url = yaml_get(n, "url");
+
+    *u = (struct proxy_upstream){
+        .name = arena_str(&r->c->arena, n->key->text),
+        .api = text_of(r, n, "api"),
+        .arm = text_of(r, n, "arm"),
+        .ca_path = path_of(r, n, "ca"),
+        .proxy = text_of(r, n, "proxy"),
+        .connect_us = 10 * SECOND,
+        .head_us = 600 * SECOND, /* as long as the providers' own clients wait */
+        .idle_us = 300 * SECOND,
+    };
+    if (str_eq(u->proxy, STR("none"))) {
+        u->proxy = STR("");
+        u->no_proxy = true;
+    }
+    if (!url)
+        return yaml_err(r->yaml, n, err, "upstream '%.*s' has no url", STR_ARG(u->name));
+    if (str_find_char(u->name, '/', 0) >= 0 || !is_plain(u->name))
+        return yaml_err(r->yaml, n->key, err, "the name of an upstream is a part of paths: no '/'");
+    set_duration(timeouts, "connect", &u->connect_us);
+    set_duration(timeouts, "head", &u->head_us);
+    set_duration(timeouts, "idle", &u->idle_us);
+    read_hosts(r, yaml_get(n, "hosts"), u);
+    if (set_count(r, n, "connections", connection_range, &u->connections, err) < 0 ||
+        read_url(r, url, u, err) < 0)
+        return -1;
+    return read_key(r, n, u, err);
+}
+
+/* A path "/NAME/..." must have one meaning. */
+static int check_names(struct reading *r, const struct yaml_node *upstreams, struct err *err)
+{
+    const struct conf *conf = r->c->conf;
+
+    for (const struct yaml_node *n = upstreams->items; n; n = n->next)
+        for (size_t i = 0; i < conf->app_count; i++)
+            if (str_eq(conf->apps[i].is.app, n->key->text))
+                return yaml_err(r->yaml, n->key, err,
+                                "'%.*s' is an app as well: a path that begins so would have two "
+                                "meanings",
+                                STR_ARG(n->key->text));
+    return 0;
+}
+
+static int read_upstreams(struct reading *r, const struct yaml_node *map, struct err *err)
+{
+    struct proxy_conf *c = r->c;
+
+    if (!map || !map->len)
+        return yaml_err(r->yaml, map, err,
+                        "no upstreams: add where calls go, such as upstreams: {openai: {url: "
+                        "\"https://api.openai.com\", api: openai}}");
+    c->upstreams = arena_alloc(&c->arena, map->len * sizeof(*c->upstreams));
+    for (const struct yaml_node *n = map->items; n; n = n->next)
+        if (read_upstream(r, n, &c->upstreams[c->upstream_count++], err) < 0)
+            return -1;
+    return check_names(r, map, err);
+}
+
+/* --- the rest --- */
+
+static int read_listen(struct reading *r, const struct yaml_node *map, struct err *err)
+{
+    static const uint32_t worker_range[2] = { 1, PROXY_WORKERS_MAX };
+    struct proxy_listen *l = &r->c->listen;
+    const struct yaml_node *address = map ? yaml_get(map, "address") : NULL;
+    const struct yaml_node *tls = map ? yaml_get(map, "tls") : NULL;
+    const struct yaml_node *plain = map ? yaml_get(map, "allow_plaintext") : NULL;
+    bool allow_plaintext = plain && str_eq(plain->text, STR("true"));
+
+    *l = (struct proxy_listen){ .grace_us = 30 * SECOND };
+    if (!address && !(map && yaml_get(map, "unix")))
+        return yaml_err(r->yaml, map, err,
+                        "nowhere to listen: add listen: {address: \"127.0.0.1:8700\"}");
+    if (address)
+        conf_address_parse(text_of(r, map, "address"), &l->host, &l->port);
+    if (map && yaml_get(map, "admin"))
+        conf_address_parse(text_of(r, map, "admin"), &l->admin_host, &l->admin_port);
+    l->unix_path = path_of(r, map, "unix");
+    l->status_path = path_of(r, map, "status");
+    l->tls_cert = path_of(r, tls, "cert");
+    l->tls_key = path_of(r, tls, "key");
+    set_duration(map, "grace", &l->grace_us);
+    if (tls && (!l->tls_cert.len || !l->tls_key.len))
+        return yaml_err(r->yaml, tls, err, "tls needs both: cert and key");
+    if (address && !tls && !allow_plaintext && !proxy_host_is_loopback(l->host))
+        return yaml_err(r->yaml, address, err,
+                        "'%.*s' can be reached from other machines, so it needs tls (or "
+                        "allow_plaintext: true)",
+                        STR_ARG(address->text));
+    return set_count(r, map, "workers", worker_range, &l->workers, err);
+}
+
+static int read_limits(struct reading *r, const struct yaml_node *map, struct err *err)
+{
+    static const uint32_t header_range[2] = { 1, 512 }, connection_range[2] = { 1, 1000000 };
+    struct proxy_limits *l = &r->c->limits;
+    uint64_t head_bytes = default_limits.head_bytes;
+
+    *l = default_limits;
+    set_size(map, "head", &head_bytes);
+    if (head_bytes < 1024 || head_bytes > 1u << 19)
+        return yaml_err(r->yaml, yaml_get(map, "head"), err, "expected 1KiB to 512KiB");
+    l->head_bytes = (uint32_t)head_bytes;
+    set_size(map, "body", &l->body_bytes);
+    set_duration(map, "head_time", &l->head_us);
+    set_duration(map, "body_time", &l->body_us);
+    set_duration(map, "idle_time", &l->idle_us);
+    set_duration(map, "send_time", &l->send_us);
+    if (set_count(r, map, "headers", header_range, &l->headers, err) < 0)
+        return -1;
+    return set_count(r, map, "connections", connection_range, &l->connections, err);
+}
+
+static int read_archive(struct reading *r, const struct yaml_node *map, struct err *err)
+{
+    static const char *const durabilities[] = { "batch", "strict", "relaxed", NULL };
+    static const enum journal_durability durability[] = { JOURNAL_BATCH, JOURNAL_STRICT,
+                                                          JOURNAL_RELAXED };
+    static const char *const pressures[] = { "block", "drop_bodies", "refuse", NULL };
+    struct proxy_conf *c = r->c;
+    const struct yaml_node *segment = map ? yaml_get(map, "segment") : NULL;
+
+    c->segment_bytes = UINT64_C(256) << 20;
+    c->segment_age_us = 900 * SECOND;
+    set_size(segment, "bytes", &c->segment_bytes);
+    set_duration(segment, "age", &c->segment_age_us);
+    c->durability = durability[choice_of(map, "durability", durabilities)];
+    c->pressure = (enum proxy_pressure)choice_of(map, "on_pressure", pressures);
+    if (!c->conf->archive_path.len)
+        return yaml_err(r->yaml, map, err, "nowhere to record: add archive: {path: ./archive}");
+    if (c->segment_bytes < 1u << 16 || c->segment_age_us < SECOND)
+        return yaml_err(r->yaml, segment, err, "a segment holds 64KiB at least, and 1s");
+    return 0;
+}
+
+static int read_all(struct reading *r, struct err *err)
+{
+    const struct yaml_node *root = yaml_root(r->yaml);
+
+    if (!root)
+        return yaml_err(r->yaml, NULL, err, "the configuration is empty");
+    if (yaml_get(root, "redaction")) /* to record what was to be taken out would be worse */
+        return yaml_err(r->yaml, yaml_get(root, "redaction"), err,
+                        "this weir cannot take anything out of bodies yet: remove the section, and "
+                        "do not record what must not be kept");
+    if (read_listen(r, yaml_get(root, "listen"), err) < 0 ||
+        read_archive(r, yaml_get(root, "archive"), err) < 0 ||
+        read_limits(r, yaml_get(root, "limits"), err) < 0)
+        return -1;
+    return read_upstreams(r, yaml_get(root, "upstreams"), err);
+}
+
+int proxy_conf_parse(struct str text, const char *name, const char *folder, bool with_secrets,
+                     struct proxy_conf **ret, struct err *err)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = mem_calloc(1, sizeof(*c));
+    struct reading r = { .c = c, .folder = folder, .with_secrets = with_secrets };
+
+    c->references = 1;
+    if (conf_parse(text, name, folder, &c->conf, err) < 0)
+        return -1;
+    r.yaml = c->conf->yaml;
+    if (read_all(&r, err) < 0)
+        return -1;
+    *ret = TAKE(c);
+    return 0;
+}
+
+int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    CLEANUP(buf_release) struct buf folder = { 0 };
+    const char *slash = strrchr(path, '/');
+
+    if (file_read(path, CONF_BYTES_MAX, &text, err) < 0)
+        return err_wrap(err, "configuration '%s'", path);
+    if (slash)
+        buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
+    return proxy_conf_parse(buf_str(&text), path, buf_cstr(&folder), with_secrets, ret, err);
+}

@@ -1,0 +1,86 @@
+/* proxy_conf - what the proxy reads from the configuration: listen, upstreams, limits, archive.
+ *
+ * Made whole or not at all, and never changed afterwards: a reload makes another one, and calls
+ * under way keep theirs by its count.
+ */
+#ifndef PROXY_PROXY_CONF_H
+#define PROXY_PROXY_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "capture/conf.h"
+#include "capture/journal.h"
+
+#define PROXY_WORKERS_MAX 64
+
+struct proxy_upstream {
+    struct str name, api, arm;
+    struct str host, authority; /* authority is what Host says: with the port if not the usual */
+    struct str base_path;       /* "" or "/v1", without a '/' at its end */
+    uint16_t port;
+    bool tls;
+    struct str ca_path; /* "" = the system's */
+    struct str proxy;   /* URL; "" = from the environment, unless no_proxy */
+    bool no_proxy;
+    const struct str *hosts; /* globs over the Host header */
+    size_t host_count;
+    bool has_key;                     /* the caller's credential is replaced by this header: */
+    struct str key_header, key_value; /* the value holds the secret: into no log, no record */
+    uint32_t connections;             /* 0 = the default */
+    uint64_t connect_us, head_us, idle_us;
+};
+
+enum proxy_pressure { /* what happens while the journal cannot be written */
+                      PROXY_BLOCK,
+                      PROXY_DROP_BODIES,
+                      PROXY_REFUSE,
+};
+
+struct proxy_limits {
+    uint32_t head_bytes, headers, connections;
+    uint64_t body_bytes;
+    uint64_t head_us, body_us, idle_us, send_us;
+};
+
+struct proxy_listen {
+    struct str host, admin_host; /* "" = none */
+    uint16_t port, admin_port;
+    struct str unix_path, status_path; /* "" = none */
+    struct str tls_cert, tls_key;      /* "" = plain */
+    uint32_t workers;                  /* 0 = one for each processor */
+    uint64_t grace_us;
+};
+
+struct proxy_conf {
+    struct conf *conf; /* owned: apps, attribution, archive path */
+    struct proxy_listen listen;
+    struct proxy_limits limits;
+    struct proxy_upstream *upstreams;
+    size_t upstream_count;
+    enum journal_durability durability;
+    enum proxy_pressure pressure;
+    uint64_t segment_bytes, segment_age_us;
+    struct arena arena;
+    unsigned references;
+};
+
+/* with_secrets: reads the upstreams' keys from the environment and from files, which must be there.
+ * Errors are ERR_USAGE with file:line:column.  The count begins at 1. */
+int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err);
+/* name and folder as conf_parse's. */
+int proxy_conf_parse(struct str text, const char *name, const char *folder, bool with_secrets,
+                     struct proxy_conf **ret, struct err *err);
+struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
+/* Frees it with the last reference; NULL is fine. */
+void proxy_conf_unref(struct proxy_conf *c);
+DEFINE_CLEANUP(struct proxy_conf, proxy_conf_unref)
+
+/* Whether only this machine can connect there. */
+bool proxy_host_is_loopback(struct str host);
+
+#endif

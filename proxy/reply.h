@@ -1,0 +1,59 @@
+/* reply - the answers weir gives itself, all in one shape:
+ *
+ *     HTTP/1.1 502 Bad Gateway
+ *     x-weir-error: upstream_unreachable
+ *
+ *     {"error":{"type":"weir_error","code":"upstream_unreachable","message":"..."}}
+ *
+ * which the providers' own clients show as they show a provider's errors.
+ */
+#ifndef PROXY_REPLY_H
+#define PROXY_REPLY_H
+
+#include "base/buf.h"
+#include "base/str.h"
+
+/* X(constant, status, code, message) */
+#define REPLIES(X)                                                                                 \
+    X(BAD_REQUEST, 400, "bad_request", "the request is not valid HTTP/1.1")                        \
+    X(BAD_PATH, 400, "bad_path", "a path may not have . or .. segments")                           \
+    X(NO_ROUTE, 404, "no_such_upstream", "no upstream of the configuration has this path")         \
+    X(BAD_METHOD, 405, "bad_method", "this method is not passed on")                               \
+    X(REQUEST_TIMEOUT, 408, "request_timeout", "the request did not arrive in time")               \
+    X(TOO_LARGE, 413, "body_too_large", "the request's body is larger than limits allow")          \
+    X(TARGET_TOO_LONG, 414, "target_too_long", "the request's target is too long")                 \
+    X(HEAD_TOO_LARGE, 431, "head_too_large", "the request's head is larger than limits allow")     \
+    X(NOT_IMPLEMENTED, 501, "not_implemented", "this transfer encoding is not understood")         \
+    X(BAD_VERSION, 505, "bad_version", "weir speaks HTTP/1.1")                                     \
+    X(UPSTREAM_UNREACHABLE, 502, "upstream_unreachable", "the upstream cannot be connected to")    \
+    X(UPSTREAM_TLS, 502, "upstream_tls", "the upstream's certificate or TLS is not acceptable")    \
+    X(UPSTREAM_CLOSED, 502, "upstream_closed", "the upstream closed without an answer")            \
+    X(UPSTREAM_MALFORMED, 502, "upstream_malformed", "the upstream's answer is not valid HTTP")    \
+    X(NOT_RECORDED, 503, "not_recorded", "the call cannot be recorded, so it was not made")        \
+    X(BUSY, 503, "too_many_connections", "the limit of connections is reached")                    \
+    X(UPSTREAM_BUSY, 503, "upstream_busy", "the upstream's limit of connections is reached")       \
+    X(CONNECT_TIMEOUT, 504, "connect_timeout", "connecting to the upstream took too long")         \
+    X(HEAD_TIMEOUT, 504, "upstream_timeout", "the upstream did not answer in time")
+
+enum reply_kind {
+#define X(constant, status, code, message) REPLY_##constant,
+    REPLIES(X)
+#undef X
+        REPLY_COUNT
+};
+
+struct reply {
+    unsigned status;
+    const char *code, *message;
+};
+extern const struct reply replies[REPLY_COUNT];
+
+/* For what http1_refusal says. */
+enum reply_kind reply_for_refusal(unsigned status);
+/* The JSON body; detail may be empty. */
+void reply_write_body(const struct reply *reply, struct str detail, struct buf *out);
+/* The head before it. */
+void reply_write_head(const struct reply *reply, size_t body_bytes, const char *exchange_id,
+                      bool keep_alive, struct buf *out);
+
+#endif

@@ -1,0 +1,54 @@
+/* stats - counters of one worker, in memory that the parent reads while the worker writes.
+ *
+ * Each has one writer and is an aligned 64-bit word, so a reader sees an old value or a new one.
+ */
+#ifndef PROXY_STATS_H
+#define PROXY_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* X(name, kind, help): the metric is weir_NAME, with _total for counters. */
+#define PROXY_STATS(X)                                                                             \
+    X(connections, COUNTER, "Connections accepted from applications.")                             \
+    X(connections_refused, COUNTER, "Connections closed at once: the limit was reached.")          \
+    X(connections_open, GAUGE, "Connections of applications that are open.")                       \
+    X(requests, COUNTER, "Requests whose head was read.")                                          \
+    X(requests_refused, COUNTER, "Requests answered by weir itself without an upstream.")          \
+    X(exchanges, COUNTER, "Exchanges that were begun in the journal.")                             \
+    X(exchanges_open, GAUGE, "Exchanges under way.")                                               \
+    X(exchanges_recorded, COUNTER, "Exchanges whose end was appended to the journal.")             \
+    X(exchanges_lost, COUNTER, "Exchanges that could not be recorded.")                            \
+    X(bodies_dropped, COUNTER, "Bodies left out of the record because it could not be written.")   \
+    X(answers_1xx, COUNTER, "Interim answers of upstreams.")                                       \
+    X(answers_2xx, COUNTER, "Answers with status 200 to 299.")                                     \
+    X(answers_3xx, COUNTER, "Answers with status 300 to 399.")                                     \
+    X(answers_4xx, COUNTER, "Answers with status 400 to 499.")                                     \
+    X(answers_5xx, COUNTER, "Answers with status 500 to 599.")                                     \
+    X(clients_gone, COUNTER, "Clients that left before their answer was complete.")                \
+    X(upstream_failures, COUNTER, "Calls that failed between weir and the upstream.")              \
+    X(upstream_retries, COUNTER, "Requests sent again because a pooled connection was stale.")     \
+    X(request_bytes, COUNTER, "Bytes of request bodies.")                                          \
+    X(response_bytes, COUNTER, "Bytes of answers' bodies.")                                        \
+    X(journal_bytes, COUNTER, "Bytes appended to journals.")                                       \
+    X(journal_syncs, COUNTER, "Times the journal was brought to the disk.")                        \
+    X(journal_failures, COUNTER, "Writes and syncs of the journal that failed.")                   \
+    X(journal_failing, GAUGE, "1 while the journal cannot be written.")                            \
+    X(reloads, COUNTER, "Configurations taken over.")                                              \
+    X(reloads_refused, COUNTER, "Configurations refused.")                                         \
+    X(up, GAUGE, "Workers that serve.")
+
+struct proxy_stats {
+#define X(name, kind, help) uint64_t name;
+    PROXY_STATS(X)
+#undef X
+};
+
+/* Adds the sum of count workers' counters in Prometheus' text format. */
+void stats_write_metrics(const struct proxy_stats *workers, size_t count, struct buf *out);
+/* Likewise as members of a JSON object: "name":1,... */
+void stats_write_json(const struct proxy_stats *workers, size_t count, struct buf *out);
+
+#endif

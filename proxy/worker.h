@@ -1,0 +1,86 @@
+/* worker - one process that carries traffic: a loop, its listeners, its pool, its journals.
+ *
+ * It is given listening sockets and a configuration, and told to reload, to drain and to stop by
+ * its parent (proxy/parent).  Everything of one worker is used by one thread only.
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/http_client.h"
+#include "base/loop.h"
+#include "base/tls.h"
+#include "capture/archive.h"
+#include "capture/key.h"
+#include "proxy/log.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/recorder.h"
+#include "proxy/stats.h"
+
+#define WORKER_READ_BYTES    (64u << 10)
+#define WORKER_LISTENERS_MAX 2 /* TCP and Unix */
+
+struct client;
+
+struct worker_listener {
+    struct worker *worker;
+    struct loop_io io;
+    bool is_unix;
+};
+
+struct worker {
+    struct loop *loop;
+    struct log_sink log;
+    struct proxy_stats *stats;
+    struct proxy_conf *conf; /* the current one */
+    struct archive *archive;
+    struct key key;
+    struct recorder *recorder;
+    char journal_name[16];
+    struct http_pool *pool;
+    struct http_origin **origins; /* of conf->upstreams, by index */
+    struct tls_context *tls;      /* NULL = plain */
+    struct worker_listener listeners[WORKER_LISTENERS_MAX];
+    size_t listener_count;
+    struct loop_timer accept_timer, grace_timer;
+    struct client *clients;
+    size_t client_count;
+    bool is_draining;
+    uint8_t random[4096]; /* for identifiers, from the kernel's generator, in bulk */
+    size_t random_left;
+    /* Used within one handler only. */
+    struct arena arena;
+    struct buf frame;
+    char read[WORKER_READ_BYTES];
+};
+
+struct worker_options {
+    struct proxy_conf *conf;
+    const int *listeners; /* listening sockets, the last one Unix if has_unix */
+    size_t listener_count;
+    bool has_unix;
+    struct log_sink log;
+    struct proxy_stats *stats;
+};
+
+int worker_open(const struct worker_options *options, struct worker **ret, struct err *err);
+/* Clients still there lose their connections; their exchanges are recorded as cut. */
+void worker_close(struct worker *w);
+DEFINE_CLEANUP(struct worker, worker_close)
+/* Takes c over (a reference); on failure everything stays as it was. */
+int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err);
+/* No new connections or requests; the loop stops when the last call has ended, or after the grace
+ * time. */
+void worker_drain(struct worker *w);
+
+/* For clients. */
+struct http_origin *worker_origin(const struct worker *w, const struct proxy_conf *c,
+                                  const struct proxy_upstream *u);
+void worker_client_gone(struct worker *w);
+/* len random bytes, 256 at most, valid until the next call. */
+const uint8_t *worker_random(struct worker *w, size_t len);
+
+#endif

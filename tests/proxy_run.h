@@ -1,0 +1,216 @@
+/* proxy_run - starts the built weir as a proxy in front of tests/upstream.h, talks to it over a
+ * socket, and reads what it recorded. */
+#ifndef TESTS_PROXY_RUN_H
+#define TESTS_PROXY_RUN_H
+
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "capture/archive.h"
+#include "capture/record.h"
+#include "tests/temp_folder.h"
+#include "tests/upstream.h"
+
+struct proxy_run {
+    pid_t pid, upstream;
+    int port, admin_port, upstream_port;
+    char log_path[256], conf_path[256], archive_path[256];
+};
+
+static inline const char *proxy_weir(void)
+{
+    static char path[1024];
+    const char *build = getenv("abs_top_builddir");
+
+    snprintf(path, sizeof(path), "%s/weir", build ? build : ".");
+    ck_assert_msg(access(path, X_OK) == 0, "'%s' is not built", path);
+    return path;
+}
+
+/* The port in the log line of that event; 0 if it is not there. */
+static inline int proxy_logged_port(const struct proxy_run *p, const char *event)
+{
+    struct buf log = { 0 };
+    struct err err;
+    char want[64];
+    int port = 0;
+
+    snprintf(want, sizeof(want), "event=%s address=", event);
+    if (file_read(p->log_path, 64u << 20, &log, &err) == 0) {
+        const char *line = strstr(buf_cstr(&log), want);
+        const char *end = line ? strchr(line, '\n') : NULL;
+        while (end && end[-1] != ':' && end > line)
+            end--;
+        port = end ? atoi(end) : 0;
+    }
+    buf_release(&log);
+    return port;
+}
+
+static inline void proxy_sleep_ms(long ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+/* Writes the configuration: settings are more lines of it; %d in them is the upstream's port. */
+static inline void proxy_configure(struct proxy_run *p, const char *settings)
+{
+    struct buf text = { 0 };
+    struct err err;
+
+    buf_addf(&text,
+             "upstreams:\n"
+             "  up: {url: \"http://127.0.0.1:%d\", api: openai, proxy: none}\n"
+             "  dead: {url: \"http://127.0.0.1:1\", api: openai, proxy: none}\n",
+             p->upstream_port);
+    buf_add_text(&text, settings);
+    ck_assert_msg(file_replace(p->conf_path, buf_str(&text), 0600, &err) == 0, "%s", err.text);
+    buf_release(&text);
+}
+
+/* Starts weir with what proxy_configure wrote, in a process group of its own. */
+static inline void proxy_launch(struct proxy_run *p)
+{
+    unlink(p->log_path);
+    p->pid = fork();
+    ck_assert_int_ge(p->pid, 0);
+    if (p->pid == 0) {
+        setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (!freopen(p->log_path, "w", stderr))
+            abort();
+        execl(proxy_weir(), "weir", "proxy", "run", p->conf_path, (char *)NULL);
+        abort();
+    }
+    for (int i = 0; i < 500 && !proxy_logged_port(p, "listening"); i++)
+        proxy_sleep_ms(10);
+    p->port = proxy_logged_port(p, "listening");
+    p->admin_port = proxy_logged_port(p, "admin_listening");
+    ck_assert_msg(p->port > 0, "weir does not listen: see %s", p->log_path);
+}
+
+static inline void proxy_start(struct proxy_run *p, const char *settings)
+{
+    *p = (struct proxy_run){ 0 };
+    temp_folder_make();
+    snprintf(p->log_path, sizeof(p->log_path), "%s/log", temp_folder);
+    snprintf(p->conf_path, sizeof(p->conf_path), "%s/weir.yaml", temp_folder);
+    snprintf(p->archive_path, sizeof(p->archive_path), "%s/archive", temp_folder);
+    p->upstream = upstream_start(&p->upstream_port);
+    proxy_configure(p, settings);
+    proxy_launch(p);
+}
+
+/* Ends weir; returns its exit status. */
+static inline int proxy_end(struct proxy_run *p, int signal_number)
+{
+    int status = 0;
+
+    kill(signal_number == SIGKILL ? -p->pid : p->pid, signal_number);
+    waitpid(p->pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline void proxy_stop(struct proxy_run *p)
+{
+    ck_assert_int_eq(proxy_end(p, SIGTERM), 0);
+    kill(p->upstream, SIGKILL);
+    waitpid(p->upstream, NULL, 0);
+    temp_folder_remove();
+}
+
+static inline int proxy_connect(int port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    const void *any = &at;
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(fd, any, sizeof(at)) < 0) {
+        close(fd);
+        return -1;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+/* Reads until the peer ends, or for so long; false if it was the time. */
+static inline bool proxy_read_all(int fd, int wait_ms, struct buf *ret)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    while (poll(&p, 1, wait_ms) > 0) {
+        char *at = buf_reserve(ret, 65536);
+        ssize_t n = recv(fd, at, 65536, 0);
+        if (n <= 0)
+            return true;
+        ret->len += (size_t)n;
+    }
+    return false;
+}
+
+/* One request with "Connection: close" on a connection of its own; the answer as it came. */
+static inline void proxy_ask(const struct proxy_run *p, const char *request, struct buf *ret)
+{
+    int fd = proxy_connect(p->port);
+
+    ck_assert_int_ge(fd, 0);
+    buf_clear(ret);
+    upstream_text(fd, request);
+    ck_assert_msg(proxy_read_all(fd, 10000, ret), "no end of the answer: %s", buf_cstr(ret));
+    buf_cstr(ret);
+    close(fd);
+}
+
+/* The value of a header in an answer, copied; "" if it is not there. */
+static inline const char *proxy_header(const struct buf *answer, const char *name)
+{
+    static char value[256];
+    char want[100];
+    const char *at;
+
+    value[0] = '\0';
+    snprintf(want, sizeof(want), "\r\n%s: ", name);
+    if (answer->ptr && (at = strcasestr(answer->ptr, want)) != NULL)
+        sscanf(at + strlen(want), "%255[^\r]", value);
+    return value;
+}
+
+/* Calls fn for every exchange in the archive's journals. */
+static inline void proxy_each_record(const struct proxy_run *p,
+                                     void (*fn)(void *ctx, const struct exchange *x, bool ended),
+                                     void *ctx)
+{
+    struct archive *a = NULL;
+    struct archive_journals journals = { 0 };
+    struct err err;
+
+    ck_assert_msg(archive_open(p->archive_path, false, &a, &err) == 0, "%s", err.text);
+    ck_assert_msg(archive_journals_list(a, &journals, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < journals.len; i++) {
+        struct journal_reader *j = NULL;
+        struct record_index index = { 0 };
+        struct record_scratch scratch = { 0 };
+        ck_assert_msg(journal_open(journals.ptr[i].path, &j, &err) == 0, "%s", err.text);
+        ck_assert_msg(record_index(j, false, &index, &err) == 0, "%s", err.text);
+        for (size_t n = 0; n < index.len; n++) {
+            struct exchange x;
+            ck_assert_msg(record_read(j, &index, &index.entries[n], &scratch, &x, &err) == 0, "%s",
+                          err.text);
+            fn(ctx, &x, index.entries[n].flags & RECORD_ENDED);
+        }
+        record_scratch_release(&scratch);
+        record_index_release(&index);
+        journal_reader_close(j);
+    }
+    archive_journals_release(&journals);
+    archive_close(a);
+}
+
+#endif

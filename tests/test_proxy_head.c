@@ -1,0 +1,122 @@
+#include "config.h"
+
+#include "proxy/head.h"
+
+#include <string.h>
+
+#include "tests/check_main.h"
+
+static const struct {
+    const char *value, *trace;
+} parents[] = {
+    {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+     "0af7651916cd43dd8448eb211c80319c"                              },
+    { "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+     "0af7651916cd43dd8448eb211c80319c"                              },
+    { "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x", ""},
+    { "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",   ""},
+    { "00-00000000000000000000000000000000-b7ad6b7169203331-01",   ""},
+    { "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",   ""},
+    { "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",   ""},
+    { "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",    ""},
+    { "",                                                          ""},
+};
+
+START_TEST(a_trace_id_is_taken_from_a_valid_traceparent_only)
+{
+    ck_assert(str_eq(head_trace_id(str_from(parents[_i].value)), str_from(parents[_i].trace)));
+}
+END_TEST
+
+START_TEST(a_made_traceparent_is_valid_even_of_zeros)
+{
+    uint8_t random[24] = { 0 };
+    char text[TRACEPARENT_BYTES + 1];
+
+    head_make_traceparent(random, text);
+    ck_assert_str_eq(text, "00-01000000000000000000000000000000-0100000000000000-01");
+    memset(random, 0xab, sizeof(random));
+    head_make_traceparent(random, text);
+    ck_assert_uint_eq(head_trace_id(str_from(text)).len, TRACE_ID_BYTES);
+}
+END_TEST
+
+static const struct {
+    const char *in, *out;
+} encodings[] = {
+    {"gzip, deflate, br, zstd",    "gzip, deflate, br, zstd"},
+    { "gzip, deflate",             "gzip, deflate"          },
+    { "GZIP;q=0.8,sdch , *;q=0.1", "GZIP;q=0.8"             },
+    { "identity;q=0, br",          "identity;q=0, br"       },
+    { "compress",                  "identity"               },
+    { "*",                         "identity"               },
+    { "",                          "identity"               },
+};
+
+START_TEST(only_encodings_that_can_be_undone_are_asked_for)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    head_filter_encodings(str_from(encodings[_i].in), &out);
+    ck_assert_str_eq(buf_cstr(&out), encodings[_i].out);
+}
+END_TEST
+
+/* The request as the upstream gets it. */
+static void pass(const char *request, const struct proxy_upstream *u, struct buf *out)
+{
+    CLEANUP(http1_free) struct http1 *h = http1_new(HTTP1_REQUESTS, NULL);
+    struct head_trace trace = { .exchange_id = "ID", .traceparent = "TP" };
+    struct str in = str_from(request);
+    struct http1_event e;
+    struct err err;
+
+    ck_assert_int_eq(http1_next(h, &in, &e, &err), 1);
+    head_write_request(out, http1_head(h), u, STR("/v1?x"), &trace);
+}
+
+START_TEST(a_request_keeps_its_headers_but_for_those_of_the_connection)
+{
+    struct proxy_upstream u = { .authority = STR("up:1"), .base_path = STR("/base") };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    pass(
+        "POST /up/v1?x HTTP/1.1\r\nHost: weir\r\nB: 1\r\na: 2\r\nB: 3\r\nTE: trailers\r\n"
+        "Connection: X-Hop\r\nX-Hop: 1\r\nX-Weir-App: z\r\nExpect: 100-continue\r\n"
+        "Proxy-Authorization: p\r\nAuthorization: q\r\nTraceParent: t\r\nContent-Length: 3\r\n\r\n",
+        &u, &out);
+    ck_assert_str_eq(buf_cstr(&out),
+                     "POST /base/v1?x HTTP/1.1\r\nHost: up:1\r\nB: 1\r\na: 2\r\nB: 3\r\n"
+                     "Authorization: q\r\ntraceparent: TP\r\nx-weir-exchange-id: ID\r\n"
+                     "Content-Length: 3\r\n\r\n");
+}
+END_TEST
+
+START_TEST(an_upstreams_own_key_replaces_all_that_a_caller_sent)
+{
+    struct proxy_upstream u = { .authority = STR("up"),
+                                .has_key = true,
+                                .key_header = STR("x-gateway"),
+                                .key_value = STR("k") };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    pass("GET /up/v1?x HTTP/1.1\r\nHost: weir\r\nAuthorization: a\r\nX-API-Key: b\r\napi-key: c\r\n"
+         "x-goog-api-key: d\r\nX-Gateway: e\r\n\r\n",
+         &u, &out);
+    ck_assert_str_eq(buf_cstr(&out), "GET /v1?x HTTP/1.1\r\nHost: up\r\nx-gateway: k\r\n"
+                                     "traceparent: TP\r\nx-weir-exchange-id: ID\r\n\r\n");
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_loop_test(tc, a_trace_id_is_taken_from_a_valid_traceparent_only, 0,
+                        ARRAY_LEN(parents));
+    tcase_add_test(tc, a_made_traceparent_is_valid_even_of_zeros);
+    tcase_add_loop_test(tc, only_encodings_that_can_be_undone_are_asked_for, 0,
+                        ARRAY_LEN(encodings));
+    tcase_add_test(tc, a_request_keeps_its_headers_but_for_those_of_the_connection);
+    tcase_add_test(tc, an_upstreams_own_key_replaces_all_that_a_caller_sent);
+}
+
+CHECK_MAIN("proxy/head", add_tests)

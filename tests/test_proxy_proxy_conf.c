@@ -1,0 +1,176 @@
+#include "config.h"
+
+#include "proxy/proxy_conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "tests/check_main.h"
+#include "tests/temp_folder.h"
+
+#define LISTEN  "listen: {address: \"127.0.0.1:8700\"}\n"
+#define ARCHIVE "archive: {path: ./archive}\n"
+#define UP      "upstreams: {a: {url: \"https://a.example\"}}\n"
+
+static struct proxy_conf *parse(const char *text, bool with_secrets, struct err *err)
+{
+    struct proxy_conf *c = NULL;
+
+    if (proxy_conf_parse(str_from(text), "weir.yaml", "/etc/weir", with_secrets, &c, err) < 0)
+        return NULL;
+    return c;
+}
+
+START_TEST(every_setting_is_read)
+{
+    struct err err = { 0 };
+    CLEANUP(proxy_conf_unref)
+    struct proxy_conf *c = parse(
+        "listen: {address: \"[::1]:8700\", admin: \"127.0.0.1:9\", unix: w.sock, status: /run/s,\n"
+        "         workers: 3, grace: 5s}\n"
+        "archive: {path: a, durability: strict, on_pressure: refuse,\n"
+        "          segment: {bytes: 64MiB, age: 5m}}\n"
+        "limits: {head: 32KiB, headers: 50, body: 1MiB, connections: 10, head_time: 1s,\n"
+        "         body_time: 2s, idle_time: 3s, send_time: 4s}\n"
+        "upstreams:\n"
+        "  a: {url: \"https://a.example/v1/\", api: openai, arm: gateway, ca: ca.pem,\n"
+        "      proxy: \"http://p:3128\", hosts: [x, \"*.y\"], connections: 7,\n"
+        "      timeouts: {connect: 1s, head: 2s, idle: 3s}}\n"
+        "  b: {url: \"http://[::1]:81\", proxy: none}\n",
+        true, &err);
+
+    ck_assert_msg(c != NULL, "%s", err.text);
+    ck_assert(str_eq(c->listen.host, STR("::1")));
+    ck_assert_uint_eq(c->listen.port, 8700);
+    ck_assert_uint_eq(c->listen.admin_port, 9);
+    ck_assert(str_eq(c->listen.unix_path, STR("/etc/weir/w.sock")));
+    ck_assert(str_eq(c->listen.status_path, STR("/run/s")));
+    ck_assert_uint_eq(c->listen.workers, 3);
+    ck_assert_uint_eq(c->listen.grace_us, 5000000);
+    ck_assert_int_eq(c->durability, JOURNAL_STRICT);
+    ck_assert_int_eq(c->pressure, PROXY_REFUSE);
+    ck_assert_uint_eq(c->segment_bytes, 64u << 20);
+    ck_assert_uint_eq(c->segment_age_us, 300000000);
+    ck_assert_uint_eq(c->limits.head_bytes, 32u << 10);
+    ck_assert_uint_eq(c->limits.headers, 50);
+    ck_assert_uint_eq(c->limits.body_bytes, 1u << 20);
+    ck_assert_uint_eq(c->limits.connections, 10);
+    ck_assert_uint_eq(c->limits.send_us, 4000000);
+    const struct proxy_upstream *a = &c->upstreams[0], *b = &c->upstreams[1];
+    ck_assert(a->tls && a->port == 443);
+    ck_assert(str_eq(a->authority, STR("a.example")));
+    ck_assert(str_eq(a->base_path, STR("/v1")));
+    ck_assert(str_eq(a->ca_path, STR("/etc/weir/ca.pem")));
+    ck_assert_uint_eq(a->host_count, 2);
+    ck_assert_uint_eq(a->connections, 7);
+    ck_assert_uint_eq(a->idle_us, 3000000);
+    ck_assert(!b->tls && b->port == 81 && b->no_proxy);
+    ck_assert(str_eq(b->host, STR("::1")));
+    ck_assert(str_eq(b->authority, STR("[::1]:81")));
+}
+END_TEST
+
+static const struct {
+    const char *api, *extra, *header, *value;
+} keys[] = {
+    {"openai",        "",                        "authorization",  "Bearer k1"},
+    { "anthropic",    "",                        "x-api-key",      "k1"       },
+    { "azure_openai", "",                        "api-key",        "k1"       },
+    { "gemini",       "",                        "x-goog-api-key", "k1"       },
+    { "other",        ", key_header: x-gateway", "x-gateway",      "k1"       },
+};
+
+START_TEST(a_key_goes_into_the_header_its_api_has_for_it)
+{
+    struct err err = { 0 };
+    char text[400];
+
+    setenv("WEIR_TEST_KEY", " k1\n", 1);
+    snprintf(text, sizeof(text),
+             LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", api: %s, key: {env: "
+                            "WEIR_TEST_KEY}%s}}\n",
+             keys[_i].api, keys[_i].extra);
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = parse(text, true, &err);
+    ck_assert_msg(c != NULL, "%s", err.text);
+    ck_assert(str_eq(c->upstreams[0].key_header, str_from(keys[_i].header)));
+    ck_assert(str_eq(c->upstreams[0].key_value, str_from(keys[_i].value)));
+}
+END_TEST
+
+START_TEST(a_key_can_lie_in_a_file)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    struct err err = { 0 };
+    char text[800];
+
+    temp_folder_make();
+    ck_assert_int_eq(file_replace(temp_path("key"), STR("k2\n"), 0600, &err), 0);
+    snprintf(text, sizeof(text),
+             LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", key: {file: %s}}}\n",
+             temp_path("key"));
+    c = parse(text, true, &err);
+    ck_assert_msg(c != NULL, "%s", err.text);
+    ck_assert(str_eq(c->upstreams[0].key_value, STR("Bearer k2")));
+    temp_folder_remove();
+}
+END_TEST
+
+static const struct {
+    const char *text, *place, *hint;
+} wrong[] = {
+    {"",                                                                                 "weir.yaml: ",      "empty"                 },
+    { ARCHIVE UP,                                                                        "weir.yaml: ",      "127.0.0.1:8700"        },
+    { LISTEN UP,                                                                         "weir.yaml: ",      "archive: {path"        },
+    { LISTEN ARCHIVE,                                                                    "weir.yaml: ",      "no upstreams"          },
+    { ARCHIVE UP "listen: {address: 8700}\n",                                            "weir.yaml:3:19: ", "127.0.0.1:8700"        },
+    { ARCHIVE UP "listen: {address: \"::1:8700\"}\n",                                    "weir.yaml:3:19: ", "127.0.0.1:8700"        },
+    { ARCHIVE UP "listen: {address: \"0.0.0.0:8700\"}\n",                                "weir.yaml:3:19: ", "allow_plaintext"       },
+    { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", tls: {cert: c}}\n",
+     "weir.yaml:3:",                                                                                         "cert and key"          },
+    { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", workers: 0}\n",                     "weir.yaml:3:",     "1 to 64"               },
+    { LISTEN ARCHIVE "upstreams: {a: {api: openai}}\n",                                  "weir.yaml:3:",     "no url"                },
+    { LISTEN ARCHIVE "upstreams: {a/b: {url: \"https://a\"}}\n",                         "weir.yaml:3:13: ", "'/'"                   },
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a?b\"}}\n",                         "weir.yaml:3:",     "no '?'"                },
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://\"}}\n",                            "weir.yaml:3:",     "https://host"          },
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", key: {env: WEIR_NO_SUCH}}}\n",
+     "weir.yaml:3:",                                                                                         "not in the environment"},
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", key: {}}}\n",                  "weir.yaml:3:",     "either"                },
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", key: {file: /no/such}}}\n",
+     "weir.yaml:3:",                                                                                         "/no/such"              },
+    { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\"}}\napps: {a: {}}\n",
+     "weir.yaml:3:13: ",                                                                                     "two meanings"          },
+    { LISTEN ARCHIVE UP "apps: {x: {upstream: b}}\n",                                    "weir.yaml:4:",     "upstreams"             },
+    { LISTEN ARCHIVE UP "limits: {head: 2MiB}\n",                                        "weir.yaml:4:",     "1KiB to 512KiB"        },
+    { LISTEN ARCHIVE UP "limits: {headers: -1}\n",                                       "weir.yaml:4:",     "from 0"                },
+    { LISTEN ARCHIVE UP "limits: {bodies: 1MiB}\n",                                      "weir.yaml:4:",     "known here: head"      },
+    { LISTEN UP "archive: {path: a, on_pressure: pray}\n",                               "weir.yaml:3:",     "drop_bodies"           },
+    { LISTEN UP "archive: {path: a, segment: {bytes: 1}}\n",                             "weir.yaml:3:",     "64KiB at least"        },
+    { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", allow_plaintext: yes}\n",
+     "weir.yaml:3:",                                                                                         "true"                  },
+    { LISTEN ARCHIVE UP "redaction: {emails: true}\n",                                   "weir.yaml:4:",     "out of bodies"         },
+};
+
+START_TEST(a_wrong_setting_says_where_and_what_to_write)
+{
+    struct err err = { 0 };
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = parse(wrong[_i].text, true, &err);
+
+    ck_assert_msg(c == NULL, "accepted: %s", wrong[_i].text);
+    ck_assert_msg(strncmp(err.text, wrong[_i].place, strlen(wrong[_i].place)) == 0 ||
+                      strcmp(wrong[_i].place, "weir.yaml: ") == 0,
+                  "%s", err.text);
+    ck_assert_msg(strstr(err.text, wrong[_i].hint) != NULL, "%s", err.text);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, every_setting_is_read);
+    tcase_add_loop_test(tc, a_key_goes_into_the_header_its_api_has_for_it, 0, ARRAY_LEN(keys));
+    tcase_add_test(tc, a_key_can_lie_in_a_file);
+    tcase_add_loop_test(tc, a_wrong_setting_says_where_and_what_to_write, 0, ARRAY_LEN(wrong));
+}
+
+CHECK_MAIN("proxy/proxy_conf", add_tests)
