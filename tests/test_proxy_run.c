@@ -406,7 +406,7 @@ static void found_release(struct found *f)
 
 START_TEST(the_record_is_what_was_sent)
 {
-    char id[64];
+    char id[256];
 
     start_basic();
     ask("POST /bot/up/sse/4/50 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
@@ -452,7 +452,7 @@ static const struct {
 
 START_TEST(every_outcome_is_recorded_as_what_it_was)
 {
-    char id[64], request[200];
+    char id[256], request[200];
 
     start_basic();
     snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",
@@ -474,7 +474,7 @@ END_TEST
 
 START_TEST(a_client_that_leaves_is_recorded_and_its_upstream_stopped)
 {
-    char id[64];
+    char id[256];
 
     start_basic();
     int fd = proxy_connect(run.port);
