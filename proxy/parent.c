@@ -298,6 +298,7 @@ static int take_signals(struct parent *p, struct err *err)
 {
     sigset_t set;
 
+    signal(SIGPIPE, SIG_IGN); /* a peer that closed is an error of the write, here and in workers */
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
