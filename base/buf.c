@@ -45,10 +45,17 @@ void buf_add_text(struct buf *buf, const char *text)
     buf_add(buf, text, strlen(text));
 }
 
-void buf_add_byte(struct buf *buf, char byte)
+void buf_add_int(struct buf *buf, int64_t n)
 {
-    *buf_reserve(buf, 1) = byte;
-    buf->len++;
+    char digits[20], *at = digits + sizeof(digits);
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0)
+        *--at = '-';
+    buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void buf_addvf(struct buf *buf, const char *fmt, va_list args)

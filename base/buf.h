@@ -31,7 +31,14 @@ char *buf_reserve(struct buf *buf, size_t extra);
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_str(struct buf *buf, struct str s);
 void buf_add_text(struct buf *buf, const char *text);
-void buf_add_byte(struct buf *buf, char byte);
+static inline void buf_add_byte(struct buf *buf, char byte)
+{
+    if (buf->len == buf->cap)
+        buf_reserve(buf, 1);
+    buf->ptr[buf->len++] = byte;
+}
+/* In decimal: printf takes a multiple of the time. */
+void buf_add_int(struct buf *buf, int64_t n);
 void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addvf(struct buf *buf, const char *fmt, va_list args)
     __attribute__((format(printf, 2, 0)));

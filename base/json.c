@@ -118,10 +118,41 @@ static void add_escaped(struct buf *out, unsigned char c)
     }
 }
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Whether one of eight bytes is a control character, a quote, a backslash, or not ASCII.  Exact: a
+ * subtraction borrows only from a byte that is one, and the lowest such byte sets its own bit. */
+static bool is_special(uint64_t word)
+{
+    uint64_t quote = word ^ EACH_BYTE * '"', backslash = word ^ EACH_BYTE * '\\';
+    uint64_t low = (word - EACH_BYTE * 0x20) | (quote - EACH_BYTE) | (backslash - EACH_BYTE);
+
+    return (low | word) & EACH_BYTE * 0x80;
+}
+
+/* Moves past bytes that go out as they are, eight at a time: it may stop before one of them. */
+static size_t pass_plain(struct str bytes, size_t at)
+{
+    uint64_t word;
+
+    for (; bytes.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, bytes.ptr + at, sizeof(word));
+        if (is_special(word))
+            return at;
+    }
+    if (bytes.len >= sizeof(word)) { /* the rest, with some seen before */
+        memcpy(&word, bytes.ptr + bytes.len - sizeof(word), sizeof(word));
+        if (!is_special(word))
+            return bytes.len;
+    }
+    return at;
+}
+
 void json_add_string(struct buf *out, struct str bytes)
 {
-    size_t at = 0, clean = 0; /* bytes[clean, at) go out as they are */
+    size_t clean = 0, at = pass_plain(bytes, 0); /* bytes[clean, at) go out as they are */
 
+    buf_reserve(out, bytes.len + 2);
     buf_add_byte(out, '"');
     while (at < bytes.len) {
         unsigned char c = (unsigned char)bytes.ptr[at];
@@ -136,8 +167,8 @@ void json_add_string(struct buf *out, struct str bytes)
             add_escaped(out, c);
         else
             buf_add_text(out, REPLACEMENT);
-        at += len;
-        clean = at;
+        clean = at + len;
+        at = pass_plain(bytes, clean);
     }
     buf_add_str(out, str_sub(bytes, clean, at - clean));
     buf_add_byte(out, '"');
@@ -164,7 +195,7 @@ void json_add_str(struct buf *out, const char *key, struct str value)
 void json_add_int(struct buf *out, const char *key, int64_t value)
 {
     json_add_key(out, key);
-    buf_addf(out, "%lld", (long long)value);
+    buf_add_int(out, value);
 }
 
 void json_add_bool(struct buf *out, const char *key, bool value)

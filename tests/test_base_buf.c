@@ -26,6 +26,19 @@ START_TEST(what_is_added_stays_in_order)
 }
 END_TEST
 
+START_TEST(integers_are_written_in_decimal)
+{
+    CLEANUP(buf_release) struct buf buf = { 0 };
+    static const int64_t values[] = { 0, 9, 10, -1, INT64_MAX, INT64_MIN };
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        buf_add_int(&buf, values[i]);
+        buf_add_byte(&buf, ' ');
+    }
+    ck_assert_str_eq(buf_cstr(&buf), "0 9 10 -1 9223372036854775807 -9223372036854775808 ");
+}
+END_TEST
+
 START_TEST(growth_keeps_every_byte)
 {
     CLEANUP(buf_release) struct buf buf = { 0 };
@@ -94,6 +107,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, what_is_added_stays_in_order);
+    tcase_add_test(tc, integers_are_written_in_decimal);
     tcase_add_test(tc, growth_keeps_every_byte);
     tcase_add_test(tc, a_long_formatted_text_is_whole);
     tcase_add_test(tc, reserved_room_is_there_and_not_counted);

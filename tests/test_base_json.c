@@ -133,6 +133,24 @@ START_TEST(a_string_is_escaped_and_its_bad_bytes_replaced)
 }
 END_TEST
 
+START_TEST(a_byte_is_written_the_same_wherever_in_a_string_it_stands)
+{
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t at = 0; at < 19; at++) {
+            CLEANUP(buf_release) struct buf out = { 0 }, wanted = { 0 }, one = { 0 };
+            char bytes[19], alone = (char)byte;
+            memset(bytes, 'a', sizeof(bytes));
+            bytes[at] = alone;
+            json_add_string(&out, (struct str){ bytes, sizeof(bytes) });
+            json_add_string(&one, (struct str){ &alone, 1 });
+            buf_addf(&wanted, "\"%.*s", (int)at, "aaaaaaaaaaaaaaaaaaa");
+            buf_add(&wanted, one.ptr + 1, one.len - 2);
+            buf_addf(&wanted, "%.*s\"", (int)(18 - at), "aaaaaaaaaaaaaaaaaaa");
+            ck_assert_msg(str_eq(buf_str(&out), buf_str(&wanted)), "%d at %zu", byte, at);
+        }
+}
+END_TEST
+
 START_TEST(whatever_is_written_can_be_read_back)
 {
     uint32_t seed = 1;
@@ -188,6 +206,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, nesting_beyond_the_parsers_limit_is_an_error);
     tcase_add_loop_test(tc, a_string_is_escaped_and_its_bad_bytes_replaced, 0,
                         ARRAY_LEN(string_rows));
+    tcase_add_test(tc, a_byte_is_written_the_same_wherever_in_a_string_it_stands);
     tcase_add_test(tc, whatever_is_written_can_be_read_back);
     tcase_add_test(tc, members_are_written_with_their_commas);
 }
