@@ -4,6 +4,13 @@
 #include "capture/segment_read.h"
 #include "capture/segment_write.h"
 
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "base/file.h"
 #include "capture/segment.h"
 #include "tests/capture_sample.h"
 #include "tests/check_main.h"
@@ -193,6 +200,51 @@ START_TEST(a_large_body_passes_through_in_pieces)
 }
 END_TEST
 
+/* The header that libarchive would give a member, as of all of them once. */
+static void write_header(const char *name, la_int64_t size, time_t mtime, char ret[static 512])
+{
+    struct archive *tar = archive_write_new();
+    struct archive_entry *entry = archive_entry_new();
+    char bytes[4096];
+    size_t used = 0;
+
+    ck_assert_int_eq(archive_write_set_format_pax_restricted(tar), ARCHIVE_OK);
+    ck_assert_int_eq(archive_write_set_bytes_per_block(tar, 0), ARCHIVE_OK);
+    ck_assert_int_eq(archive_write_open_memory(tar, bytes, sizeof(bytes), &used), ARCHIVE_OK);
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0600);
+    archive_entry_set_size(entry, size);
+    archive_entry_set_mtime(entry, mtime, 0);
+    ck_assert_int_eq(archive_write_header(tar, entry), ARCHIVE_OK);
+    ck_assert_uint_eq(used, 512);
+    memcpy(ret, bytes, 512);
+    archive_entry_free(entry);
+    archive_write_free(tar); /* fails: the data never came */
+}
+
+START_TEST(every_member_has_the_header_that_libarchive_writes)
+{
+    CLEANUP(buf_release) struct buf file = { 0 };
+    static char tar[64 << 10];
+    char wanted[512];
+    int members = 0;
+
+    write_sample();
+    ck_ok(file_read(sample_path(SEGMENT), sizeof(tar), &file, &sample_err));
+    size_t len = ZSTD_decompress(tar, sizeof(tar), file.ptr, file.len);
+    ck_assert(!ZSTD_isError(len));
+    for (size_t at = 0; tar[at]; members++) {
+        ck_assert_uint_lt(at, len);
+        size_t size = strtoul(tar + at + 124, NULL, 8);
+        write_header(tar + at, (la_int64_t)size, (time_t)strtoll(tar + at + 136, NULL, 8), wanted);
+        ck_assert_mem_eq(tar + at, wanted, sizeof(wanted));
+        at += 512 + (size + 511) / 512 * 512;
+    }
+    ck_assert_int_gt(members, 2 + COUNT); /* manifest, lines, and some body of each */
+}
+END_TEST
+
 START_TEST(an_abandoned_segment_is_no_segment)
 {
     struct segment_writer *w = NULL;
@@ -214,6 +266,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_flipped_byte_is_found_in_its_frame);
     tcase_add_test(tc, fewer_exchanges_than_the_manifest_promises_is_an_error);
     tcase_add_test(tc, a_large_body_passes_through_in_pieces);
+    tcase_add_test(tc, every_member_has_the_header_that_libarchive_writes);
     tcase_add_test(tc, an_abandoned_segment_is_no_segment);
 }
 
