@@ -66,7 +66,7 @@
     X(USAGE_NOTE, "usage_note", STRING, true)                                                      \
     X(REPORTED_COST, "reported_cost_usd", DECIMAL_12, true)                                        \
     X(REPORTED_COST_FIELD, "reported_cost_field", STRING, true) /* "usage.cost", ... */            \
-    X(VARIANT, "variant", STRING, true) /* of images, searches, sums: what prices depend on */  \
+    X(VARIANT, "variant", STRING, true) /* of images, searches, sums: what prices depend on */     \
     X(SEGMENT_OFFSET, "segment_offset", INT64, true) /* of the zstd frame with its bodies */
 
 enum ledger_column {
