@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "proxy/listener.h"
+#include "base/listener.h"
 #include "proxy/proxy_conf.h"
 
 #define ANSWER_BYTES_MAX (1u << 20)

@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "base/http1.h"
+#include "base/sock.h"
 #include "llm/call.h"
 #include "proxy/head.h"
 #include "proxy/reply.h"
 #include "proxy/route.h"
-#include "proxy/sock.h"
 #include "proxy/worker.h"
 
 /* X(constant, name) */

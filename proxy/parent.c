@@ -16,9 +16,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/listener.h"
 #include "proxy/admin.h"
 #include "proxy/child.h"
-#include "proxy/listener.h"
 #include "proxy/sealer.h"
 
 #define SEAL_US    UINT64_C(2000000) /* between looks for journals to seal */

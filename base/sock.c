@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "proxy/sock.h"
+#include "base/sock.h"
 
 #include <errno.h>
 #include <sys/socket.h>

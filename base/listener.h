@@ -1,6 +1,6 @@
 /* listener - sockets to listen on, and to talk to a listener with. */
-#ifndef PROXY_LISTENER_H
-#define PROXY_LISTENER_H
+#ifndef BASE_LISTENER_H
+#define BASE_LISTENER_H
 
 #include <stdbool.h>
 #include <stdint.h>

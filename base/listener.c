@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "proxy/listener.h"
+#include "base/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

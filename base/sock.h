@@ -1,6 +1,6 @@
-/* sock - a client's connection: a socket, with or without TLS, that never blocks. */
-#ifndef PROXY_SOCK_H
-#define PROXY_SOCK_H
+/* sock - a connection that came in: a socket, with or without TLS, that never blocks. */
+#ifndef BASE_SOCK_H
+#define BASE_SOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>
