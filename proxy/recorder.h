@@ -7,7 +7,13 @@
  * and is finished, ready for seal, once its last has ended.
  *
  * Waiting for the disk is done by a thread of the recorder's, so the loop never waits: in strict
- * mode all exchanges that end while one sync runs share the next one.
+ * mode all exchanges that end while one sync runs share the next one.  Until a new journal's file
+ * is made, its frames are held in memory.
+ *
+ * Pressure: the journal cannot be written or synced; or a sync takes longer than 2 s; or 64 MiB
+ * wait for one.  A failed write is tried again every 100 ms.  After a failed sync nothing in that
+ * journal can be promised any more: it takes no new exchanges, those that had not been promised are
+ * counted as lost, and in strict mode nobody gets the rest of their answers.
  */
 #ifndef PROXY_RECORDER_H
 #define PROXY_RECORDER_H
@@ -62,7 +68,7 @@ void recorder_configure(struct recorder *r, const struct proxy_conf *c);
 void recorder_close(struct recorder *r);
 DEFINE_CLEANUP(struct recorder, recorder_close)
 
-/* True while the journal cannot be written and on_pressure says block: nobody may be read from. */
+/* True while there is pressure and on_pressure says block: nobody may be read from. */
 bool recorder_is_blocked(const struct recorder *r);
 /* True while new exchanges must be refused. */
 bool recorder_must_refuse(const struct recorder *r);

@@ -20,7 +20,7 @@
     X(exchanges, COUNTER, "Exchanges that were begun in the journal.")                             \
     X(exchanges_open, GAUGE, "Exchanges under way.")                                               \
     X(exchanges_recorded, COUNTER, "Exchanges whose end was appended to the journal.")             \
-    X(exchanges_lost, COUNTER, "Exchanges that could not be recorded.")                            \
+    X(exchanges_lost, COUNTER, "Exchanges that the disk may not have: a write or a sync failed.")  \
     X(bodies_dropped, COUNTER, "Bodies left out of the record because it could not be written.")   \
     X(answers_1xx, COUNTER, "Interim answers of upstreams.")                                       \
     X(answers_2xx, COUNTER, "Answers with status 200 to 299.")                                     \
@@ -35,7 +35,8 @@
     X(journal_bytes, COUNTER, "Bytes appended to journals.")                                       \
     X(journal_syncs, COUNTER, "Times the journal was brought to the disk.")                        \
     X(journal_failures, COUNTER, "Writes and syncs of the journal that failed.")                   \
-    X(journal_failing, GAUGE, "1 while the journal cannot be written.")                            \
+    X(journal_failing, GAUGE, "1 while the journal cannot be written, or takes too long.")         \
+    X(journal_held_bytes, GAUGE, "Bytes of records that wait in memory for the journal.")          \
     X(reloads, COUNTER, "Configurations taken over.")                                              \
     X(reloads_refused, COUNTER, "Configurations refused.")                                         \
     X(up, GAUGE, "Workers that serve.")

@@ -19,17 +19,38 @@ struct syncer {
     bool done, stopping;
 };
 
+static int run_ticket(struct sync_job *job)
+{
+    return journal_sync_run(&job->ticket, &job->err);
+}
+
+static int run_finish(struct sync_job *job)
+{
+    return journal_finish(TAKE(job->writer), &job->err);
+}
+
+static int run_close(struct sync_job *job)
+{
+    return journal_close(TAKE(job->writer), &job->err);
+}
+
+static int run_create(struct sync_job *job)
+{
+    return archive_journal_create(job->archive, job->name, (int64_t)job->wall_us, JOURNAL_STRICT,
+                                  &job->writer, &job->err);
+}
+
 static void run_jobs(struct sync_job *jobs, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct sync_job *job = &jobs[i];
-        if (job->finish) {
-            job->failed = journal_finish(job->finish, &job->err) < 0;
-            job->finish = NULL;
-        } else {
-            job->failed = journal_sync_run(&job->ticket, &job->err) < 0;
-        }
-    }
+    static int (*const kinds[])(struct sync_job * job) = {
+        [SYNC_TICKET] = run_ticket,
+        [SYNC_FINISH] = run_finish,
+        [SYNC_CLOSE] = run_close,
+        [SYNC_CREATE] = run_create,
+    };
+
+    for (size_t i = 0; i < count; i++)
+        jobs[i].failed = kinds[jobs[i].kind](&jobs[i]) < 0;
 }
 
 static void *run(void *ctx)

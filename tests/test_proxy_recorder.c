@@ -40,6 +40,17 @@ static void start(void)
     ck_assert_msg(archive_open(temp_path("archive"), true, &archive, &err) == 0, "%s", err.text);
 }
 
+static void turn_for(uint64_t us)
+{
+    uint64_t until;
+    struct err err;
+
+    loop_read_clocks(loop);
+    until = loop_now_us(loop) + us;
+    while (loop_now_us(loop) < until)
+        ck_assert_int_eq(loop_turn(loop, 5000, &err), 0);
+}
+
 static void open_recorder(void)
 {
     struct recorder_options o = { .loop = loop,
@@ -51,6 +62,7 @@ static void open_recorder(void)
     struct err err;
 
     ck_assert_msg(recorder_open(&o, &conf, &recorder, &err) == 0, "%s", err.text);
+    turn_for(20000); /* the journal is made */
 }
 
 static void end(void)
@@ -60,17 +72,6 @@ static void end(void)
     archive_close(archive);
     loop_close(loop);
     temp_folder_remove();
-}
-
-static void turn_for(uint64_t us)
-{
-    uint64_t until;
-    struct err err;
-
-    loop_read_clocks(loop);
-    until = loop_now_us(loop) + us;
-    while (loop_now_us(loop) < until)
-        ck_assert_int_eq(loop_turn(loop, 5000, &err), 0);
 }
 
 static void begin(struct recording *rec)
