@@ -39,7 +39,7 @@ struct http1 {
     http1_headers headers, trailers;
     uint32_t line_at; /* in raw or tail: where its last line begins */
     uint32_t lines;   /* complete ones */
-    uint32_t empty_lines;
+    uint32_t empty_lines, interims;
     uint64_t left; /* of the body or chunk; unused until the end of the stream */
     unsigned refusal;
     /* What llhttp says about the bytes it was fed last. */
@@ -180,6 +180,7 @@ static void begin_head(struct http1 *h)
 void http1_reset(struct http1 *h, bool without_body)
 {
     h->without_body = without_body;
+    h->interims = 0;
     begin_head(h);
 }
 
@@ -393,6 +394,8 @@ static enum step read_head(struct http1 *h, struct http1_event *ret, struct err 
         return refuse(h, h->role == HTTP1_RESPONSES ? 502 : r.status, r.why, err);
     if (!llhttp_agrees(h))
         return disagree(h, err);
+    if (h->head.is_interim && ++h->interims > HTTP1_INTERIMS)
+        return refuse(h, 502, "there are more interim answers than allowed", err);
     h->head.headers = h->headers.ptr;
     h->head.header_count = h->headers.len;
     h->left = h->head.content_length;

@@ -46,6 +46,8 @@ struct http1_limits {
 #define HTTP1_CHUNK_LINE_BYTES 256u
 /* Empty lines before a request line that are passed over (RFC 9112, 2.2). */
 #define HTTP1_EMPTY_LINES 2u
+/* Interim answers (1xx) before the answer: a server that sends nothing else never ends. */
+#define HTTP1_INTERIMS 64u
 
 struct http1_header {
     struct str name, value; /* as sent, the value without blanks around it */
@@ -60,7 +62,7 @@ enum http1_framing {
 };
 
 struct http1_head {
-    struct str method;    /* requests: a method llhttp knows, never CONNECT */
+    struct str method;    /* requests: a method llhttp knows, never CONNECT or TRACE */
     struct str target;    /* as sent */
     struct str path;      /* target in origin form ("/path?query"), or "*" */
     struct str authority; /* of an absolute target, else Host; empty if neither (HTTP/1.0) */

@@ -204,6 +204,9 @@ static struct http1_refusal read_target(struct http1_head *ret)
             return refuse(400, "the target has a character that no target has");
     if (str_eq(ret->method, STR("CONNECT")))
         return refuse(405, "CONNECT is not for this server");
+    if (str_eq(ret->method,
+               STR("TRACE"))) /* its answer would be the request, credentials and all */
+        return refuse(405, "TRACE is not passed on");
     if (target.ptr[0] == '/' || (str_eq(target, STR("*")) && str_eq(ret->method, STR("OPTIONS")))) {
         ret->path = target;
         return OK;

@@ -19,6 +19,7 @@ enum reply_kind reply_for_refusal(unsigned status)
     } rows[] = {
         {405,  REPLY_BAD_METHOD     },
         { 414, REPLY_TARGET_TOO_LONG},
+        { 417, REPLY_BAD_EXPECTATION},
         { 431, REPLY_HEAD_TOO_LARGE },
         { 501, REPLY_NOT_IMPLEMENTED},
         { 505, REPLY_BAD_VERSION    },

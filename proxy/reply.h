@@ -22,6 +22,7 @@
     X(REQUEST_TIMEOUT, 408, "request_timeout", "the request did not arrive in time")               \
     X(TOO_LARGE, 413, "body_too_large", "the request's body is larger than limits allow")          \
     X(TARGET_TOO_LONG, 414, "target_too_long", "the request's target is too long")                 \
+    X(BAD_EXPECTATION, 417, "bad_expectation", "only 100-continue can be expected")                \
     X(HEAD_TOO_LARGE, 431, "head_too_large", "the request's head is larger than limits allow")     \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "this transfer encoding is not understood")         \
     X(BAD_VERSION, 505, "bad_version", "weir speaks HTTP/1.1")                                     \

@@ -60,12 +60,14 @@ static struct str take_segment(struct str *path)
     return segment;
 }
 
-/* "." or "..", each dot as it is or as %2e; a backslash counts as '/', as some servers read it. */
+/* "." or "..", each dot as it is or as %2e; a backslash counts as '/', as some servers read it, and
+ * what follows a ';' is for others no part of the segment. */
 static bool is_dots(struct str segment)
 {
     size_t dots = 0, at = 0;
 
-    while (at < segment.len) {
+    while (at < segment.len && segment.ptr[at] != ';' &&
+           !str_istarts_with(str_sub(segment, at, 3), STR("%3b"))) {
         if (segment.ptr[at] == '.')
             at++;
         else if (str_istarts_with(str_sub(segment, at, 3), STR("%2e")))

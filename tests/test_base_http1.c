@@ -357,6 +357,7 @@ static const struct {
     ROW("absolute target, user", 0, 400, STR_INIT("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n")),
     ROW("absolute target, other scheme", 0, 400,
         STR_INIT("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n")),
+    ROW("TRACE", 0, 405, STR_INIT("TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n")),
     ROW("authority target", 0, 405, STR_INIT("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
     ROW("asterisk of another method", 0, 400, STR_INIT("GET * HTTP/1.1\r\nHost: a\r\n\r\n")),
     ROW("target without slash", 0, 400, STR_INIT("GET x HTTP/1.1\r\nHost: a\r\n\r\n")),
