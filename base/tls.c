@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -65,13 +66,59 @@ static int no_password(char *ret, int size, int for_writing, void *ctx)
     return -1;
 }
 
+static BIO *bio_of(struct str pem)
+{
+    return mem_check(BIO_new_mem_buf(pem.ptr, pem.len > INT_MAX ? INT_MAX : (int)pem.len));
+}
+
+/* The end of a PEM text is an error in OpenSSL's queue, too. */
+static bool ended_well(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    bool is_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+
+    if (is_end)
+        ERR_clear_error();
+    return is_end;
+}
+
+/* As SSL_CTX_use_certificate_chain_file, from memory. */
+static bool use_chain(struct tls_context *c, struct str pem)
+{
+    BIO *bio = bio_of(pem);
+    X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+    bool ok = cert && SSL_CTX_use_certificate(c->ssl, cert) == 1;
+
+    X509_free(cert);
+    while (ok && (cert = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+        ok = SSL_CTX_add0_chain_cert(c->ssl, cert) == 1;
+        if (!ok)
+            X509_free(cert);
+    }
+    BIO_free(bio);
+    return ok && ended_well();
+}
+
+static bool use_key(struct tls_context *c, struct str pem)
+{
+    BIO *bio = bio_of(pem);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    bool ok = key && SSL_CTX_use_PrivateKey(c->ssl, key) == 1;
+
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    return ok;
+}
+
 static int load_files(struct tls_context *c, const struct tls_options *o, struct err *err)
 {
     SSL_CTX_set_default_passwd_cb(c->ssl, no_password);
-    if (SSL_CTX_use_certificate_chain_file(c->ssl, o->cert_path) != 1)
+    if (o->cert_pem.len ? !use_chain(c, o->cert_pem)
+                        : SSL_CTX_use_certificate_chain_file(c->ssl, o->cert_path) != 1)
         return err_set(err, ERR_USAGE, "cannot load the certificate '%s': %s", o->cert_path,
                        reason());
-    if (SSL_CTX_use_PrivateKey_file(c->ssl, o->key_path, SSL_FILETYPE_PEM) != 1)
+    if (o->key_pem.len ? !use_key(c, o->key_pem)
+                       : SSL_CTX_use_PrivateKey_file(c->ssl, o->key_path, SSL_FILETYPE_PEM) != 1)
         return err_set(err, ERR_USAGE, "cannot load the key '%s': %s", o->key_path, reason());
     if (SSL_CTX_check_private_key(c->ssl) != 1)
         return err_set(err, ERR_USAGE, "the key '%s' is not the certificate's, '%s': %s",
@@ -103,6 +150,16 @@ static void keep_ticket_keys(struct tls_context *c, const struct tls_context *ol
     OPENSSL_cleanse(keys, sizeof(keys));
 }
 
+static void share_ticket_keys(struct tls_context *c, struct str shared)
+{
+    unsigned char keys[TLS_TICKET_KEYS_BYTES];
+
+    assert(shared.len == sizeof(keys));
+    memcpy(keys, shared.ptr, sizeof(keys));
+    SSL_CTX_set_tlsext_ticket_keys(c->ssl, keys, (long)sizeof(keys));
+    OPENSSL_cleanse(keys, sizeof(keys));
+}
+
 int tls_context_load(const struct tls_options *options, struct tls_context **ret, struct err *err)
 {
     static const unsigned char session_context[] = "weir";
@@ -123,6 +180,8 @@ int tls_context_load(const struct tls_options *options, struct tls_context **ret
         return -1;
     if (options->replaces)
         keep_ticket_keys(c, options->replaces);
+    else if (options->ticket_keys.len)
+        share_ticket_keys(c, options->ticket_keys);
     *ret = TAKE(c);
     return 0;
 }

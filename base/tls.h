@@ -27,10 +27,17 @@ enum tls_alpn {
     TLS_ALPN_H2,
 };
 
+#define TLS_TICKET_KEYS_BYTES 80 /* what OpenSSL 3 takes */
+
 struct tls_options {
     const char *cert_path; /* PEM: the certificate, then its chain */
     const char *key_path;  /* PEM, without a password */
-    bool no_h2;            /* offer HTTP/1.1 only */
+    /* What was read from them before: then the paths are for messages only. */
+    struct str cert_pem, key_pem;
+    bool no_h2; /* offer HTTP/1.1 only */
+    /* TLS_TICKET_KEYS_BYTES random ones that several processes share, so that clients resume with
+     * any of them; or empty. */
+    struct str ticket_keys;
     /* The context this one replaces, or NULL: its ticket keys are kept, so clients resume. */
     const struct tls_context *replaces;
 };
@@ -43,7 +50,7 @@ enum tls_status {
     TLS_FAILED,     /* err says why; a cut without close_notify is one, too */
 };
 
-/* Loads both files and checks that they belong together.  The count begins at 1. */
+/* Loads both and checks that they belong together.  The count begins at 1. */
 int tls_context_load(const struct tls_options *options, struct tls_context **ret, struct err *err);
 struct tls_context *tls_context_ref(struct tls_context *c);
 /* Frees it with the last reference; NULL is fine. */

@@ -35,6 +35,38 @@ static const struct conf_key secret_keys[] = {
     { "file", CONF_PATH, "the file that holds it", NULL, NULL },
     { 0                                    },
 };
+static const struct conf_key aws_keys[] = {
+    {"access_key",                          CONF_MAP, "the access key id", secret_keys, NULL },
+    { "secret_key",                  CONF_MAP, "the secret access key", secret_keys, NULL },
+    { "session_token",                                 CONF_MAP, "the token of temporary credentials", secret_keys, NULL },
+    { "file",                         CONF_PATH, "a credentials file to take them from instead", NULL, NULL },
+    { "profile",              CONF_STRING, "which of the credentials file's", NULL, NULL },
+    { "region",                                 CONF_STRING, "the region signed for", NULL, NULL },
+    { "service",                      CONF_STRING, "the service signed for", NULL, NULL },
+    { 0},
+};
+static const struct conf_key upstream_key_keys[] = {
+    {"env",                                     CONF_STRING, "the environment variable that holds it", NULL, NULL },
+    { "file", CONF_PATH, "the file that holds it", NULL, NULL },
+    { "aws",                                     CONF_MAP, "credentials to sign calls with (SigV4)", aws_keys, NULL },
+    { 0                                  },
+};
+static const struct conf_key client_keys[] = {
+    {"hash",                          CONF_STRING, "what weir proxy key printed", NULL, NULL },
+    { "app",  CONF_STRING, "the app whose calls it makes", NULL, NULL },
+    { "expires",                           CONF_STRING, "when it ends: 2027-01-01, or with a time", NULL, NULL },
+    { "revoked",                          CONF_BOOL, "true to refuse it from now on", NULL, NULL },
+    { 0},
+};
+static const struct conf_key clients_keys[] = {
+    {"keys",                                  CONF_NAMED, "keys that applications hold, by name", client_keys, NULL },
+    { "required", CONF_BOOL, "whether a call needs one", NULL, NULL },
+    { 0                                  },
+};
+static const struct conf_key reload_keys[] = {
+    {"watch",                       CONF_BOOL, "reload when a file changes", NULL, NULL },
+    { 0},
+};
 static const struct conf_key timeout_keys[] = {
     {"connect",                         CONF_DURATION, "for a connection, TLS included", NULL, NULL },
     { "head", CONF_DURATION, "from the end of the request to the first byte of the answer", NULL,
@@ -46,15 +78,16 @@ static const struct conf_key upstream_keys[] = {
     {"url",                                      CONF_URL, "where it is", NULL, NULL },
     { "api",                             CONF_STRING, "which provider's interface it speaks", NULL, NULL },
     { "arm",                                      CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
-    { "key",                                     CONF_MAP, "the credential to send it", secret_keys, NULL },
+    { "key",                                     CONF_MAP, "the credential to send it", upstream_key_keys, NULL },
     { "key_header",    CONF_STRING, "the header that carries the credential", NULL, NULL },
-    { "hosts",                                      CONF_PATTERNS, "names that callers may reach it by, in the Host header", NULL,
+    { "requires_key",                                      CONF_BOOL, "whether a call needs a key of clients", NULL, NULL },
+    { "hosts",                                     CONF_PATTERNS, "names that callers may reach it by, in the Host header", NULL,
      NULL },
-    { "ca",                                     CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
-    { "proxy", CONF_STRING, "the corporate proxy on the way to it, or none", NULL, NULL },
-    { "connections",                                      CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
-    { "timeouts",                                     CONF_MAP, "how long to wait for it", timeout_keys, NULL },
-    { 0              },
+    { "ca", CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
+    { "proxy",                                      CONF_STRING, "the corporate proxy on the way to it, or none", NULL, NULL },
+    { "connections",                                     CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
+    { "timeouts",               CONF_MAP, "how long to wait for it", timeout_keys, NULL },
+    { 0                                     },
 };
 static const struct conf_key budget_keys[] = {
     {"day",             CONF_MONEY, "allowed a day", NULL, NULL },
@@ -108,7 +141,9 @@ static const struct conf_key listen_keys[] = {
     { "tls",                                               CONF_MAP, "what to be known by", tls_keys, NULL },
     { "allow_plaintext",                                            CONF_BOOL, "accept clear text from other machines", NULL, NULL },
     { "grace",      CONF_DURATION, "how long calls under way may take once told to stop", NULL, NULL },
-    { 0                                              },
+    { "user",                                               CONF_STRING, "the user to become once the ports are open", NULL, NULL },
+    { "group",                                           CONF_STRING, "the group, if not that user's", NULL, NULL },
+    { 0            },
 };
 static const struct conf_key limit_keys[] = {
     {"head",                    CONF_SIZE, "start line and headers", NULL, NULL },
@@ -129,14 +164,16 @@ static const struct conf_key top_keys[] = {
     { "attribution",                            CONF_LIST, "rules that say who caused a call", attribution_keys, NULL },
     { "prices",      CONF_PATHS, "price files on top of the price book", NULL, NULL },
     { "listen",                                   CONF_MAP, "where the proxy listens", listen_keys, NULL },
-    { "policy",                                 CONF_LATER, "access, limits and routes", NULL, NULL },
-    { "limits",                CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
-    { "redaction",                                   CONF_LATER, "what to take out of bodies", NULL, NULL },
-    { "retention",                          CONF_LATER, "how long to keep what", NULL, NULL },
-    { "alerts",     CONF_LATER, "what to speak up about", NULL, NULL },
-    { "replay",                                   CONF_LATER, "what-if scenarios", NULL, NULL },
-    { "migrate",                               CONF_LATER, "the move behind a gateway", NULL, NULL },
-    { 0},
+    { "clients",                                 CONF_MAP, "who may call", clients_keys, NULL },
+    { "reload",                CONF_MAP, "when to read the configuration again", reload_keys, NULL },
+    { "policy",                                   CONF_LATER, "access, limits and routes", NULL, NULL },
+    { "limits",                          CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
+    { "redaction",     CONF_LATER, "what to take out of bodies", NULL, NULL },
+    { "retention",                                   CONF_LATER, "how long to keep what", NULL, NULL },
+    { "alerts",                               CONF_LATER, "what to speak up about", NULL, NULL },
+    { "replay", CONF_LATER, "what-if scenarios", NULL, NULL },
+    { "migrate",                                   CONF_LATER, "the move behind a gateway", NULL, NULL },
+    { 0                              },
 };
 
 const struct conf_key *conf_keys(void)

@@ -17,6 +17,7 @@ extern const struct command command_capture_show;
 extern const struct command command_capture_verify;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
+extern const struct command command_proxy_key;
 extern const struct command command_proxy_run;
 extern const struct command command_proxy_status;
 
@@ -26,6 +27,7 @@ const struct command *const commands[] = {
     &command_proxy_check,
     &command_proxy_status,
     &command_proxy_drain,
+    &command_proxy_key,
     &command_capture_import,
     &command_capture_ls,
     &command_capture_show,

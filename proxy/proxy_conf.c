@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/le.h"
 #include "base/timestamp.h"
-#include "base/yaml.h"
+#include "base/tls.h"
+#include "proxy/proxy_conf_read.h"
 
-#define SECRET_BYTES_MAX (64u << 10)
-#define SECOND           UINT64_C(1000000)
+#define FILE_BYTES_MAX (1u << 20) /* keys and certificates */
+#define SECOND         UINT64_C(1000000)
 
 static const struct proxy_limits default_limits = {
     .head_bytes = 64u << 10,
@@ -22,22 +24,6 @@ static const struct proxy_limits default_limits = {
     .body_us = 60 * SECOND,
     .idle_us = 120 * SECOND, /* longer than clients keep theirs: they should be the ones to close */
     .send_us = 120 * SECOND,
-};
-
-/* What carries the credential, by the upstream's api; anything else is a bearer token. */
-static const struct {
-    struct str api, header, prefix;
-} key_headers[] = {
-    {STR_INIT("anthropic"),     STR_INIT("x-api-key"),      STR_INIT("")},
-    { STR_INIT("azure_openai"), STR_INIT("api-key"),        STR_INIT("")},
-    { STR_INIT("gemini"),       STR_INIT("x-goog-api-key"), STR_INIT("")},
-};
-
-struct reading {
-    struct proxy_conf *c;
-    const struct yaml *yaml;
-    const char *folder;
-    bool with_secrets;
 };
 
 struct proxy_conf *proxy_conf_ref(struct proxy_conf *c)
@@ -51,6 +37,11 @@ void proxy_conf_unref(struct proxy_conf *c)
     if (!c || --c->references > 0)
         return;
     conf_free(c->conf);
+    client_keys_release(&c->client_keys);
+    for (size_t i = 0; i < c->secrets.len; i++)
+        explicit_bzero(c->secrets.ptr[i].ptr, c->secrets.ptr[i].len);
+    vec_release(&c->secrets);
+    vec_release(&c->files);
     arena_release(&c->arena);
     free(c);
 }
@@ -63,14 +54,16 @@ bool proxy_host_is_loopback(struct str host)
 
 /* --- values: checked by capture/conf_keys already, so reading them cannot fail --- */
 
-static struct str text_of(struct reading *r, const struct yaml_node *map, const char *key)
+struct str proxy_conf_text(struct proxy_conf_reading *r, const struct yaml_node *map,
+                           const char *key)
 {
     const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
 
     return n ? arena_str(&r->c->arena, n->text) : STR("");
 }
 
-static struct str path_of(struct reading *r, const struct yaml_node *map, const char *key)
+struct str proxy_conf_path(struct proxy_conf_reading *r, const struct yaml_node *map,
+                           const char *key)
 {
     const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
     CLEANUP(buf_release) struct buf path = { 0 };
@@ -81,6 +74,47 @@ static struct str path_of(struct reading *r, const struct yaml_node *map, const 
         buf_addf(&path, "%s/", r->folder);
     buf_add_str(&path, n->text);
     return arena_str(&r->c->arena, buf_str(&path));
+}
+
+struct str proxy_conf_secret(struct proxy_conf *c, struct str bytes)
+{
+    char *copy = arena_alloc(&c->arena, bytes.len + 1);
+
+    if (bytes.len)
+        memcpy(copy, bytes.ptr, bytes.len);
+    vec_push(&c->secrets, ((struct proxy_secret){ copy, bytes.len }));
+    return (struct str){ copy, bytes.len };
+}
+
+static const struct proxy_file *file_of(const struct proxy_file *files, size_t count,
+                                        struct str path)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(files[i].path, path))
+            return &files[i];
+    return NULL;
+}
+
+int proxy_conf_file(struct proxy_conf_reading *r, struct str path, const struct yaml_node *at,
+                    struct str *ret, struct err *err)
+{
+    struct proxy_conf *c = r->c;
+    const struct proxy_file *known = file_of(c->files.ptr, c->files.len, path);
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct err why;
+
+    if (known) {
+        *ret = known->bytes;
+        return 0;
+    }
+    known = file_of(r->given, r->given_count, path);
+    if (!known && file_read(path.ptr, FILE_BYTES_MAX, &bytes, &why) < 0)
+        return yaml_err(r->yaml, at, err, "%s", why.text);
+    *ret = proxy_conf_secret(c, known ? known->bytes : buf_str(&bytes));
+    if (bytes.len)
+        explicit_bzero(bytes.ptr, bytes.len);
+    vec_push(&c->files, ((struct proxy_file){ path, *ret }));
+    return 0;
 }
 
 static void set_duration(const struct yaml_node *map, const char *key, uint64_t *ret_us)
@@ -102,7 +136,7 @@ static void set_size(const struct yaml_node *map, const char *key, uint64_t *ret
 }
 
 /* A number of at least min and at most max. */
-static int set_count(struct reading *r, const struct yaml_node *map, const char *key,
+static int set_count(struct proxy_conf_reading *r, const struct yaml_node *map, const char *key,
                      const uint32_t range[2], uint32_t *ret, struct err *err)
 {
     const struct yaml_node *n = map ? yaml_get(map, key) : NULL;
@@ -132,7 +166,7 @@ static int choice_of(const struct yaml_node *map, const char *key, const char *c
 
 /* --- upstreams --- */
 
-static struct str make_authority(struct reading *r, const struct proxy_upstream *u)
+static struct str make_authority(struct proxy_conf_reading *r, const struct proxy_upstream *u)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
     bool is_ipv6 = str_find_char(u->host, ':', 0) >= 0;
@@ -143,8 +177,7 @@ static struct str make_authority(struct reading *r, const struct proxy_upstream 
     return arena_str(&r->c->arena, buf_str(&text));
 }
 
-/* Whether text may stand in a request target or Host as it is. */
-static bool is_plain(struct str text)
+bool proxy_conf_is_plain(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] <= ' ' || (unsigned char)text.ptr[i] >= 0x7f)
@@ -153,8 +186,8 @@ static bool is_plain(struct str text)
 }
 
 /* "https://host:port/base": the scheme is checked already. */
-static int read_url(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u,
-                    struct err *err)
+static int read_url(struct proxy_conf_reading *r, const struct yaml_node *n,
+                    struct proxy_upstream *u, struct err *err)
 {
     u->tls = str_starts_with(n->text, STR("https://"));
     struct str rest = str_sub(n->text, u->tls ? 8 : 7, n->text.len);
@@ -173,7 +206,7 @@ static int read_url(struct reading *r, const struct yaml_node *n, struct proxy_u
             return yaml_err(r->yaml, n, err, "expected a URL (https://host/path), got '%.*s'",
                             STR_ARG(n->text));
     }
-    if (!is_plain(n->text) || u->port == 0)
+    if (!proxy_conf_is_plain(n->text) || u->port == 0)
         return yaml_err(r->yaml, n, err, "this URL has blanks, no ASCII, or port 0");
     while (str_ends_with(path, STR("/")))
         path.len--;
@@ -183,66 +216,8 @@ static int read_url(struct reading *r, const struct yaml_node *n, struct proxy_u
     return 0;
 }
 
-static int read_secret(struct reading *r, const struct yaml_node *key, struct buf *ret,
-                       struct err *err)
-{
-    const struct yaml_node *env = yaml_get(key, "env"), *file = yaml_get(key, "file");
-
-    if (!env == !file)
-        return yaml_err(r->yaml, key, err, "a key is either {env: NAME} or {file: PATH}");
-    if (!r->with_secrets)
-        return 0;
-    if (env) {
-        CLEANUP(buf_release) struct buf name = { 0 };
-        buf_add_str(&name, env->text);
-        buf_add_text(ret, getenv(buf_cstr(&name)) ? getenv(buf_cstr(&name)) : "");
-    } else {
-        struct err why;
-        if (file_read(path_of(r, key, "file").ptr, SECRET_BYTES_MAX, ret, &why) < 0)
-            return yaml_err(r->yaml, file, err, "%s", why.text);
-    }
-    struct str value = str_trim(buf_str(ret));
-    if (!value.len || !is_plain(value))
-        return yaml_err(r->yaml, env ? env : file, err, "'%.*s' %s",
-                        STR_ARG(env ? env->text : file->text),
-                        value.len ? "holds what no header can: blanks or control characters"
-                        : env     ? "is not in the environment, or empty"
-                                  : "is empty");
-    return 0;
-}
-
-static int read_key(struct reading *r, const struct yaml_node *upstream, struct proxy_upstream *u,
-                    struct err *err)
-{
-    const struct yaml_node *key = yaml_get(upstream, "key");
-    CLEANUP(buf_release) struct buf secret = { 0 };
-    struct str prefix = STR("Bearer ");
-
-    if (!key)
-        return 0;
-    u->has_key = true;
-    u->key_header = STR("authorization");
-    for (size_t i = 0; i < ARRAY_LEN(key_headers); i++)
-        if (str_eq(key_headers[i].api, u->api)) {
-            u->key_header = key_headers[i].header;
-            prefix = key_headers[i].prefix;
-        }
-    if (yaml_get(upstream, "key_header")) {
-        u->key_header = text_of(r, upstream, "key_header");
-        prefix = str_ieq(u->key_header, STR("authorization")) ? STR("Bearer ") : STR("");
-    }
-    if (read_secret(r, key, &secret, err) < 0)
-        return -1;
-    CLEANUP(buf_release) struct buf value = { 0 };
-    buf_add_str(&value, prefix);
-    buf_add_str(&value, str_trim(buf_str(&secret)));
-    u->key_value = arena_str(&r->c->arena, buf_str(&value));
-    explicit_bzero(secret.ptr, secret.len);
-    explicit_bzero(value.ptr, value.len);
-    return 0;
-}
-
-static void read_hosts(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u)
+static void read_hosts(struct proxy_conf_reading *r, const struct yaml_node *n,
+                       struct proxy_upstream *u)
 {
     if (!n)
         return;
@@ -254,18 +229,18 @@ static void read_hosts(struct reading *r, const struct yaml_node *n, struct prox
         to[u->host_count++] = arena_str(&r->c->arena, i->text);
 }
 
-static int read_upstream(struct reading *r, const struct yaml_node *n, struct proxy_upstream *u,
-                         struct err *err)
+static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n,
+                         struct proxy_upstream *u, struct err *err)
 {
     static const uint32_t connection_range[2] = { 1, 1000000 };
     const struct yaml_node *timeouts = yaml_get(n, "timeouts"), *url = yaml_get(n, "url");
 
     *u = (struct proxy_upstream){
         .name = arena_str(&r->c->arena, n->key->text),
-        .api = text_of(r, n, "api"),
-        .arm = text_of(r, n, "arm"),
-        .ca_path = path_of(r, n, "ca"),
-        .proxy = text_of(r, n, "proxy"),
+        .api = proxy_conf_text(r, n, "api"),
+        .arm = proxy_conf_text(r, n, "arm"),
+        .ca_path = proxy_conf_path(r, n, "ca"),
+        .proxy = proxy_conf_text(r, n, "proxy"),
         .connect_us = 10 * SECOND,
         .head_us = 600 * SECOND, /* as long as the providers' own clients wait */
         .idle_us = 300 * SECOND,
@@ -276,7 +251,7 @@ static int read_upstream(struct reading *r, const struct yaml_node *n, struct pr
     }
     if (!url)
         return yaml_err(r->yaml, n, err, "upstream '%.*s' has no url", STR_ARG(u->name));
-    if (str_find_char(u->name, '/', 0) >= 0 || !is_plain(u->name))
+    if (str_find_char(u->name, '/', 0) >= 0 || !proxy_conf_is_plain(u->name))
         return yaml_err(r->yaml, n->key, err, "the name of an upstream is a part of paths: no '/'");
     set_duration(timeouts, "connect", &u->connect_us);
     set_duration(timeouts, "head", &u->head_us);
@@ -285,11 +260,12 @@ static int read_upstream(struct reading *r, const struct yaml_node *n, struct pr
     if (set_count(r, n, "connections", connection_range, &u->connections, err) < 0 ||
         read_url(r, url, u, err) < 0)
         return -1;
-    return read_key(r, n, u, err);
+    return proxy_conf_read_key(r, n, u, err);
 }
 
 /* A path "/NAME/..." must have one meaning. */
-static int check_names(struct reading *r, const struct yaml_node *upstreams, struct err *err)
+static int check_names(struct proxy_conf_reading *r, const struct yaml_node *upstreams,
+                       struct err *err)
 {
     const struct conf *conf = r->c->conf;
 
@@ -303,7 +279,8 @@ static int check_names(struct reading *r, const struct yaml_node *upstreams, str
     return 0;
 }
 
-static int read_upstreams(struct reading *r, const struct yaml_node *map, struct err *err)
+static int read_upstreams(struct proxy_conf_reading *r, const struct yaml_node *map,
+                          struct err *err)
 {
     struct proxy_conf *c = r->c;
 
@@ -320,7 +297,34 @@ static int read_upstreams(struct reading *r, const struct yaml_node *map, struct
 
 /* --- the rest --- */
 
-static int read_listen(struct reading *r, const struct yaml_node *map, struct err *err)
+/* Read here, so that what is served later is what was found good. */
+static int read_tls(struct proxy_conf_reading *r, const struct yaml_node *tls, struct err *err)
+{
+    CLEANUP(tls_context_unref) struct tls_context *context = NULL;
+    struct proxy_listen *l = &r->c->listen;
+    struct err why;
+
+    l->tls_cert = proxy_conf_path(r, tls, "cert");
+    l->tls_key = proxy_conf_path(r, tls, "key");
+    if (!tls)
+        return 0;
+    if (!l->tls_cert.len || !l->tls_key.len)
+        return yaml_err(r->yaml, tls, err, "tls needs both: cert and key");
+    if (!r->with_secrets)
+        return 0;
+    if (proxy_conf_file(r, l->tls_cert, yaml_get(tls, "cert"), &l->cert_pem, err) < 0 ||
+        proxy_conf_file(r, l->tls_key, yaml_get(tls, "key"), &l->key_pem, err) < 0)
+        return -1;
+    struct tls_options o = { .cert_path = l->tls_cert.ptr,
+                             .key_path = l->tls_key.ptr,
+                             .cert_pem = l->cert_pem,
+                             .key_pem = l->key_pem };
+    if (tls_context_load(&o, &context, &why) < 0)
+        return yaml_err(r->yaml, tls, err, "%s", why.text);
+    return 0;
+}
+
+static int read_listen(struct proxy_conf_reading *r, const struct yaml_node *map, struct err *err)
 {
     static const uint32_t worker_range[2] = { 1, PROXY_WORKERS_MAX };
     struct proxy_listen *l = &r->c->listen;
@@ -334,25 +338,27 @@ static int read_listen(struct reading *r, const struct yaml_node *map, struct er
         return yaml_err(r->yaml, map, err,
                         "nowhere to listen: add listen: {address: \"127.0.0.1:8700\"}");
     if (address)
-        conf_address_parse(text_of(r, map, "address"), &l->host, &l->port);
+        conf_address_parse(proxy_conf_text(r, map, "address"), &l->host, &l->port);
     if (map && yaml_get(map, "admin"))
-        conf_address_parse(text_of(r, map, "admin"), &l->admin_host, &l->admin_port);
-    l->unix_path = path_of(r, map, "unix");
-    l->status_path = path_of(r, map, "status");
-    l->tls_cert = path_of(r, tls, "cert");
-    l->tls_key = path_of(r, tls, "key");
+        conf_address_parse(proxy_conf_text(r, map, "admin"), &l->admin_host, &l->admin_port);
+    l->unix_path = proxy_conf_path(r, map, "unix");
+    l->status_path = proxy_conf_path(r, map, "status");
+    l->user = proxy_conf_text(r, map, "user");
+    l->group = proxy_conf_text(r, map, "group");
     set_duration(map, "grace", &l->grace_us);
-    if (tls && (!l->tls_cert.len || !l->tls_key.len))
-        return yaml_err(r->yaml, tls, err, "tls needs both: cert and key");
     if (address && !tls && !allow_plaintext && !proxy_host_is_loopback(l->host))
         return yaml_err(r->yaml, address, err,
                         "'%.*s' can be reached from other machines, so it needs tls (or "
                         "allow_plaintext: true)",
                         STR_ARG(address->text));
+    if (l->group.len && !l->user.len)
+        return yaml_err(r->yaml, yaml_get(map, "group"), err, "a group needs a user: add user");
+    if (read_tls(r, tls, err) < 0)
+        return -1;
     return set_count(r, map, "workers", worker_range, &l->workers, err);
 }
 
-static int read_limits(struct reading *r, const struct yaml_node *map, struct err *err)
+static int read_limits(struct proxy_conf_reading *r, const struct yaml_node *map, struct err *err)
 {
     static const uint32_t header_range[2] = { 1, 512 }, connection_range[2] = { 1, 1000000 };
     struct proxy_limits *l = &r->c->limits;
@@ -373,7 +379,7 @@ static int read_limits(struct reading *r, const struct yaml_node *map, struct er
     return set_count(r, map, "connections", connection_range, &l->connections, err);
 }
 
-static int read_archive(struct reading *r, const struct yaml_node *map, struct err *err)
+static int read_archive(struct proxy_conf_reading *r, const struct yaml_node *map, struct err *err)
 {
     static const char *const durabilities[] = { "batch", "strict", "relaxed", NULL };
     static const enum journal_durability durability[] = { JOURNAL_BATCH, JOURNAL_STRICT,
@@ -395,7 +401,7 @@ static int read_archive(struct reading *r, const struct yaml_node *map, struct e
     return 0;
 }
 
-static int read_all(struct reading *r, struct err *err)
+static int read_all(struct proxy_conf_reading *r, struct err *err)
 {
     const struct yaml_node *root = yaml_root(r->yaml);
 
@@ -409,34 +415,118 @@ static int read_all(struct reading *r, struct err *err)
         read_archive(r, yaml_get(root, "archive"), err) < 0 ||
         read_limits(r, yaml_get(root, "limits"), err) < 0)
         return -1;
-    return read_upstreams(r, yaml_get(root, "upstreams"), err);
+    if (read_upstreams(r, yaml_get(root, "upstreams"), err) < 0)
+        return -1;
+    return proxy_conf_read_clients(r, root, err);
+}
+
+static void read_reload(struct proxy_conf *c, const struct yaml_node *map)
+{
+    const struct yaml_node *watch = map ? yaml_get(map, "watch") : NULL;
+
+    c->watch = !watch || str_eq(watch->text, STR("true"));
+}
+
+/* All but c of r is set but for yaml. */
+static int parse(struct proxy_conf_reading *r, struct str text, const char *name,
+                 struct proxy_conf **ret, struct err *err)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = mem_calloc(1, sizeof(*c));
+
+    c->references = 1;
+    if (conf_parse(text, name, r->folder, &c->conf, err) < 0)
+        return -1;
+    c->text = arena_str(&c->arena, text);
+    r->c = c;
+    r->yaml = c->conf->yaml;
+    if (read_all(r, err) < 0)
+        return -1;
+    read_reload(c, yaml_get(yaml_root(r->yaml), "reload"));
+    *ret = TAKE(c);
+    return 0;
 }
 
 int proxy_conf_parse(struct str text, const char *name, const char *folder, bool with_secrets,
                      struct proxy_conf **ret, struct err *err)
 {
-    CLEANUP(proxy_conf_unref) struct proxy_conf *c = mem_calloc(1, sizeof(*c));
-    struct reading r = { .c = c, .folder = folder, .with_secrets = with_secrets };
+    struct proxy_conf_reading r = { .folder = folder, .with_secrets = with_secrets };
 
-    c->references = 1;
-    if (conf_parse(text, name, folder, &c->conf, err) < 0)
-        return -1;
-    r.yaml = c->conf->yaml;
-    if (read_all(&r, err) < 0)
-        return -1;
-    *ret = TAKE(c);
-    return 0;
+    return parse(&r, text, name, ret, err);
+}
+
+static void add_folder(const char *path, struct buf *out)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash)
+        buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
     CLEANUP(buf_release) struct buf folder = { 0 };
-    const char *slash = strrchr(path, '/');
 
     if (file_read(path, CONF_BYTES_MAX, &text, err) < 0)
         return err_wrap(err, "configuration '%s'", path);
-    if (slash)
-        buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
+    add_folder(path, &folder);
     return proxy_conf_parse(buf_str(&text), path, buf_cstr(&folder), with_secrets, ret, err);
+}
+
+/* --- from one process to another: the text, then path and bytes of each file, lengths first --- */
+
+static void pack_part(struct str part, struct buf *out)
+{
+    uint8_t head[4];
+
+    le32_put(head, (uint32_t)part.len); /* 16 MiB at most */
+    buf_add(out, head, sizeof(head));
+    buf_add_str(out, part);
+}
+
+static bool unpack_part(struct str *rest, struct str *ret)
+{
+    if (rest->len < 4)
+        return false;
+    uint32_t len = le32_get((const uint8_t *)rest->ptr);
+    if (rest->len - 4 < len)
+        return false;
+    *ret = str_sub(*rest, 4, len);
+    *rest = str_sub(*rest, 4 + (size_t)len, rest->len);
+    return true;
+}
+
+void proxy_conf_pack(const struct proxy_conf *c, struct buf *out)
+{
+    size_t size = 4 + c->text.len;
+
+    for (size_t i = 0; i < c->files.len; i++)
+        size += 8 + c->files.ptr[i].path.len + c->files.ptr[i].bytes.len;
+    buf_reserve(out, size); /* growing would leave copies of secrets behind */
+    pack_part(c->text, out);
+    for (size_t i = 0; i < c->files.len; i++) {
+        pack_part(c->files.ptr[i].path, out);
+        pack_part(c->files.ptr[i].bytes, out);
+    }
+}
+
+int proxy_conf_unpack(struct str packed, const char *path, struct proxy_conf **ret, struct err *err)
+{
+    VEC(struct proxy_file) files = { 0 };
+    CLEANUP(buf_release) struct buf folder = { 0 };
+    struct proxy_conf_reading r = { .with_secrets = true };
+    struct proxy_file file;
+    struct str text;
+
+    if (!unpack_part(&packed, &text))
+        return err_set(err, ERR_CORRUPT, "a packed configuration is cut short");
+    while (unpack_part(&packed, &file.path) && unpack_part(&packed, &file.bytes))
+        vec_push(&files, file);
+    add_folder(path, &folder);
+    r.folder = buf_cstr(&folder);
+    r.given = files.ptr;
+    r.given_count = files.len;
+    int result = parse(&r, text, path, ret, err);
+    vec_release(&files);
+    return result;
 }

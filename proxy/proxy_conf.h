@@ -10,13 +10,22 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "capture/conf.h"
 #include "capture/journal.h"
+#include "proxy/client_key.h"
 
 #define PROXY_WORKERS_MAX 64
+
+/* What calls to AWS are signed with. */
+struct proxy_aws {
+    struct str access_key, secret_key, session_token; /* the token may be empty */
+    struct str region, service;
+};
 
 struct proxy_upstream {
     struct str name, api, arm;
@@ -31,6 +40,8 @@ struct proxy_upstream {
     size_t host_count;
     bool has_key;                     /* the caller's credential is replaced by this header: */
     struct str key_header, key_value; /* the value holds the secret: into no log, no record */
+    const struct proxy_aws *aws;      /* signed instead, as authorization; NULL = not */
+    bool requires_key;                /* of clients */
     uint32_t connections;             /* 0 = the default */
     uint64_t connect_us, head_us, idle_us;
 };
@@ -47,16 +58,29 @@ struct proxy_limits {
     uint64_t head_us, body_us, idle_us, send_us;
 };
 
+struct proxy_secret {
+    char *ptr;
+    size_t len;
+};
+
 struct proxy_listen {
     struct str host, admin_host; /* "" = none */
     uint16_t port, admin_port;
     struct str unix_path, status_path; /* "" = none */
     struct str tls_cert, tls_key;      /* "" = plain */
+    struct str cert_pem, key_pem;      /* what is in them */
+    struct str user, group;            /* to become; "" = to stay */
     uint32_t workers;                  /* 0 = one for each processor */
     uint64_t grace_us;
 };
 
+/* A file that the configuration points to, as it was when read. */
+struct proxy_file {
+    struct str path, bytes;
+};
+
 struct proxy_conf {
+    struct str text;   /* the configuration itself */
     struct conf *conf; /* owned: apps, attribution, archive path */
     struct proxy_listen listen;
     struct proxy_limits limits;
@@ -65,16 +89,27 @@ struct proxy_conf {
     enum journal_durability durability;
     enum proxy_pressure pressure;
     uint64_t segment_bytes, segment_age_us;
+    struct client_keys client_keys;
+    bool watch; /* reload when a file changes */
+    VEC(struct proxy_file) files;
+    VEC(struct proxy_secret) secrets; /* to be overwritten in the end */
     struct arena arena;
     unsigned references;
 };
 
-/* with_secrets: reads the upstreams' keys from the environment and from files, which must be there.
- * Errors are ERR_USAGE with file:line:column.  The count begins at 1. */
+/* with_secrets: reads the upstreams' keys from the environment and from files, which must be there,
+ * and the certificate with its key, which must fit.  Errors are ERR_USAGE with file:line:column.
+ * The count begins at 1. */
 int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err);
 /* name and folder as conf_parse's. */
 int proxy_conf_parse(struct str text, const char *name, const char *folder, bool with_secrets,
                      struct proxy_conf **ret, struct err *err);
+/* The text and the files, so that another process makes the same of them: from a process that read
+ * them to those that serve.  Holds secrets. */
+void proxy_conf_pack(const struct proxy_conf *c, struct buf *out);
+/* path is what messages call the text; its folder is what the paths in it are relative to. */
+int proxy_conf_unpack(struct str packed, const char *path, struct proxy_conf **ret,
+                      struct err *err);
 struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
 /* Frees it with the last reference; NULL is fine. */
 void proxy_conf_unref(struct proxy_conf *c);
