@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proxy/client.h"
+#include "proxy/reply.h"
 
 #define ACCEPTS_MAX     64 /* in a turn */
 #define ACCEPT_PAUSE_US UINT64_C(100000)

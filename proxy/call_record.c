@@ -1,4 +1,4 @@
-/* The record of a client's call: what goes to the recorder, after credentials are out of it. */
+/* The record of a call: what goes to the recorder, after credentials are out of it. */
 #include "config.h"
 
 #include <assert.h>
@@ -7,7 +7,7 @@
 #include "capture/attribution.h"
 #include "capture/exchange.h"
 #include "capture/redact.h"
-#include "proxy/client.h"
+#include "proxy/call.h"
 
 /* Copies of a message's headers, without credentials, in the worker's arena. */
 static struct call_header *take_headers(struct worker *w, const struct http1_head *head,
@@ -23,9 +23,9 @@ static struct call_header *take_headers(struct worker *w, const struct http1_hea
 }
 
 /* The headers that attribution may ask for later: {"x-weir-app":"a","header.x-team":"b"}. */
-static struct str make_labels(struct client *c, const struct exchange *x)
+static struct str make_labels(struct proxy_call *call, const struct exchange *x)
 {
-    const struct attribution *a = c->call.conf->conf->attribution;
+    const struct attribution *a = call->conf->conf->attribution;
     struct str app = call_header_find(x->request_headers, x->request_header_count, "x-weir-app");
     CLEANUP(buf_release) struct buf json = { 0 };
 
@@ -40,10 +40,10 @@ static struct str make_labels(struct client *c, const struct exchange *x)
             call_header_find(x->request_headers, x->request_header_count, buf_cstr(&name) + 7));
     }
     buf_add_byte(&json, '}');
-    return json.len > 2 ? arena_str(&c->worker->arena, buf_str(&json)) : STR("");
+    return json.len > 2 ? arena_str(&call->worker->arena, buf_str(&json)) : STR("");
 }
 
-static void attribute(struct client *c, const struct route *route, struct exchange *x)
+static void attribute(struct proxy_call *call, const struct route *route, struct exchange *x)
 {
     struct attribution_input in = {
         .host = x->host,
@@ -56,20 +56,19 @@ static void attribute(struct client *c, const struct route *route, struct exchan
         .given = { .app = route->app },
     };
 
-    attribution_apply(c->call.conf->conf->attribution, &in, &x->who);
+    attribution_apply(call->conf->conf->attribution, &in, &x->who);
 }
 
-int client_record_begin(struct client *c, const struct route *route, struct err *err)
+int call_record_begin(struct proxy_call *call, const struct route *route, struct err *err)
 {
-    struct worker *w = c->worker;
-    struct client_call *call = &c->call;
-    const struct http1_head *head = http1_head(c->request);
+    struct worker *w = call->worker;
+    const struct http1_head *head = call->request;
     struct redact_caller caller = { 0 };
     ptrdiff_t query = str_find_char(head->path, '?', 0);
     struct exchange x = {
         .started_us = (int64_t)loop_wall_us(w->loop),
         .trace_id = head_trace_id(str_from(call->trace.traceparent)),
-        .client_address = str_from(c->address),
+        .client_address = str_from(call->address),
         .upstream = route->upstream->name,
         .arm = route->upstream->arm,
         .origin = STR("proxy"),
@@ -87,9 +86,9 @@ int client_record_begin(struct client *c, const struct route *route, struct err 
                                str_sub(head->path, (size_t)query + 1, head->path.len), &caller);
     x.key_id = str_from(caller.key_id);
     x.user_agent = call_header_find(x.request_headers, x.request_header_count, "user-agent");
-    x.labels = make_labels(c, &x);
+    x.labels = make_labels(call, &x);
     uuid_parse(str_from(call->trace.exchange_id), &x.id);
-    attribute(c, route, &x);
+    attribute(call, route, &x);
     call->hides_bodies = redact_is_credential_path(x.path);
     call->recording = (struct recording){ .began_us = loop_now_us(w->loop) };
     if (recorder_begin(w->recorder, &call->recording, &x, err) < 0)
@@ -98,18 +97,18 @@ int client_record_begin(struct client *c, const struct route *route, struct err 
     return 0;
 }
 
-void client_record_answer(struct client *c, const struct http1_head *head)
+void call_record_answer(struct proxy_call *call, const struct http1_head *head)
 {
-    struct worker *w = c->worker;
+    struct worker *w = call->worker;
     struct exchange x = { .status = (int)head->status,
                           .response_header_count = head->header_count };
 
     arena_reset(&w->arena);
     x.response_headers = take_headers(w, head, NULL);
-    recorder_response_head(w->recorder, &c->call.recording, &x);
+    recorder_response_head(w->recorder, &call->recording, &x);
 }
 
-void client_record_reply(struct client *c, const struct reply *reply, struct str body)
+void call_record_reply(struct proxy_call *call, const struct reply *reply, struct str body)
 {
     struct call_header headers[] = {
         {STR("content-type"),  STR("application/json")},
@@ -119,28 +118,30 @@ void client_record_reply(struct client *c, const struct reply *reply, struct str
                           .response_headers = headers,
                           .response_header_count = ARRAY_LEN(headers) };
 
-    recorder_response_head(c->worker->recorder, &c->call.recording, &x);
-    recorder_chunk(c->worker->recorder, &c->call.recording, body);
-    c->call.response_bytes += body.len;
+    recorder_response_head(call->worker->recorder, &call->recording, &x);
+    recorder_chunk(call->worker->recorder, &call->recording, body); /* of ours: never hidden */
+    call->response_bytes += body.len;
 }
 
-/* What is not durable is not delivered. */
+void call_record_request_body(struct proxy_call *call, struct str bytes)
+{
+    if (!call->hides_bodies)
+        recorder_request_body(call->worker->recorder, &call->recording, bytes);
+}
+
+void call_record_chunk(struct proxy_call *call, struct str bytes)
+{
+    if (!call->hides_bodies)
+        recorder_chunk(call->worker->recorder, &call->recording, bytes);
+}
+
 static void on_durable(void *ctx, bool durable)
 {
-    struct client *c = ctx;
-
-    if (durable) {
-        client_complete(c);
-    } else {
-        c->ends_by_reset = true;
-        client_close(c);
-    }
-    client_settle(c);
+    call_durable(ctx, durable);
 }
 
-bool client_record_end(struct client *c, bool truncated, enum error_class error)
+bool call_record_end(struct proxy_call *call, bool truncated, enum error_class error)
 {
-    struct client_call *call = &c->call;
     struct recording *rec = &call->recording;
     struct exchange x = {
         .truncated = truncated,
@@ -160,6 +161,11 @@ bool client_record_end(struct client *c, bool truncated, enum error_class error)
         x.body_note = "the disk did not take it in time";
     call->is_begun = false;
     rec->on_durable = on_durable;
-    rec->ctx = c;
-    return recorder_end(c->worker->recorder, rec, &x);
+    rec->ctx = call;
+    return recorder_end(call->worker->recorder, rec, &x);
+}
+
+void call_record_forget(struct proxy_call *call)
+{
+    recorder_forget(call->worker->recorder, &call->recording);
 }
