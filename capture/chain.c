@@ -52,9 +52,10 @@ static void add_line(struct buf *out, const struct chain_line *line,
 
     buf_addf(out, "%" PRIu64 " %s %.*s ", line->number, kind_names[line->kind], STR_ARG(line->id));
     if (line->kind == CHAIN_SEGMENT) {
-        buf_addf(out, "%.*s %.*s %" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ",
+        buf_addf(out, "%.*s %.*s %" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "%s ",
                  STR_ARG(line->date), STR_ARG(line->writer), line->first_sequence,
-                 line->last_sequence, line->exchanges, line->rows, line->writer_exchanges);
+                 line->last_sequence, line->exchanges, line->rows, line->writer_exchanges,
+                 line->writer_died ? "+" : "");
         add_hex(out, line->segment_sha);
         buf_add_byte(out, ' ');
         add_hex(out, line->ledger_sha);
@@ -92,6 +93,21 @@ static bool take_count(struct str *rest, uint64_t *ret)
     int64_t n;
 
     if (!take(rest, &word) || !str_to_i64(word, &n) || n < 0)
+        return false;
+    *ret = (uint64_t)n;
+    return true;
+}
+
+/* "12", or "12+" of a writer that died. */
+static bool take_total(struct str *rest, uint64_t *ret, bool *ret_died)
+{
+    struct str word;
+    int64_t n;
+
+    if (!take(rest, &word))
+        return false;
+    *ret_died = word.ptr[word.len - 1] == '+';
+    if (!str_to_i64(str_sub(word, 0, word.len - *ret_died), &n) || n < 0)
         return false;
     *ret = (uint64_t)n;
     return true;
@@ -135,8 +151,8 @@ static bool take_segment(struct str *rest, struct chain_line *line)
     return take(rest, &line->date) && is_date(line->date) && take(rest, &line->writer) &&
            take_range(rest, &line->first_sequence, &line->last_sequence) &&
            take_count(rest, &line->exchanges) && take_count(rest, &line->rows) &&
-           take_count(rest, &line->writer_exchanges) && take_sha(rest, line->segment_sha) &&
-           take_sha(rest, line->ledger_sha);
+           take_total(rest, &line->writer_exchanges, &line->writer_died) &&
+           take_sha(rest, line->segment_sha) && take_sha(rest, line->ledger_sha);
 }
 
 static bool take_kind(struct str *rest, enum chain_kind *ret)

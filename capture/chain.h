@@ -6,9 +6,10 @@
  *     N prune-ledger ID TIME PREVIOUS CRC
  *
  * N counts from 1.  FIRST-LAST are sequences in WRITER's journal, TOTAL the exchanges of that
- * journal over all its segments; the two SHA-256 are of segment and ledger.  PREVIOUS is the
- * SHA-256 of the previous line without its newline, 64 zeros on line 1; CRC is the CRC-32C of what
- * stands before it, so that a damaged line can be named even where no later line vouches for it.
+ * journal over all its segments, with a '+' if its writer did not end in order; the two SHA-256 are
+ * of segment and ledger.  PREVIOUS is the SHA-256 of the previous line without its newline, 64
+ * zeros on line 1; CRC is the CRC-32C of what stands before it, so that a damaged line can be named
+ * even where no later line vouches for it.
  */
 #ifndef CAPTURE_CHAIN_H
 #define CAPTURE_CHAIN_H
@@ -35,6 +36,7 @@ struct chain_line {
     struct str writer; /* journal */
     uint64_t first_sequence, last_sequence;
     uint64_t exchanges, rows, writer_exchanges;
+    bool writer_died; /* what it had not brought to disk came after these exchanges, or in them */
     uint8_t segment_sha[SHA256_BYTES], ledger_sha[SHA256_BYTES];
     /* CHAIN_PRUNE_* */
     struct str time; /* RFC 3339 */

@@ -301,6 +301,7 @@ static int seal_day(struct run *run, const struct day *day, struct chain_line *r
         .last_sequence = day_entry(day, day->len - 1)->sequence,
         .exchanges = day->len,
         .writer_exchanges = day->writer_exchanges,
+        .writer_died = !day->index->closed,
     };
     uint64_t bytes = 0, rows_before = run->stats->rows;
 
@@ -449,7 +450,7 @@ static int open_job(struct run *run, struct job *job, struct err *err)
         note(run, "journal %s: the last %" PRIu64 " bytes are a frame that was never finished",
              writer, job->index.torn_bytes);
     stats->torn_bytes += job->index.torn_bytes;
-    if (!job->index.closed) {
+    if (!job->index.closed && job->index.len) {
         stats->unclosed_journals++;
         note(run, "journal %s: its writer did not end in order", writer);
     }

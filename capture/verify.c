@@ -276,6 +276,11 @@ static void check_writer(struct check *c, struct segment *const *segments, size_
             finding(c, "journal %.*s: the chain's lines disagree about its number of exchanges",
                     STR_ARG(line->writer));
     }
+    if (first->writer_died)
+        note(c,
+             "journal %.*s: its writer died: what it had not brought to disk is not here, all of "
+             "it behind exchange %" PRIu64 " or the rest of one that has no end",
+             STR_ARG(first->writer), first->writer_exchanges);
     if (exchanges != first->writer_exchanges)
         finding(c, "journal %.*s: %" PRIu64 " of its %" PRIu64 " exchanges are in the chain",
                 STR_ARG(first->writer), exchanges, first->writer_exchanges);
@@ -418,7 +423,9 @@ static void check_journal(struct check *c, const struct archive_journal *j)
     }
     bool live = !j->ready && archive_journal_is_live(j);
     note(c, "%s: %zu exchanges wait to be sealed%s", inside(c, j->path), index.len,
-         live ? " (its writer lives)" : "");
+         live           ? " (its writer lives)"
+         : index.closed ? ""
+                        : " (its writer died: what it had not brought to disk is not here)");
     if (index.torn_bytes && !live)
         note(c, "%s: the last %" PRIu64 " bytes are a frame that was never finished",
              inside(c, j->path), index.torn_bytes);

@@ -45,6 +45,7 @@ struct recorder {
     enum proxy_pressure pressure;
     uint64_t segment_bytes, segment_age_us;
     struct recorder_journal *journals; /* the current one first, if it takes exchanges */
+    struct recorder_journal *spare;    /* the last of them, made ahead of its time; or NULL */
     struct syncer *syncer;
     struct sync_job jobs[JOURNALS_MAX];
     size_t job_count;
@@ -154,7 +155,9 @@ static void request_sync(struct recorder *r)
     loop_defer(r->o.loop, &r->sync_task);
 }
 
-static void schedule(struct recorder *r)
+static void make_spare(struct recorder *r, const struct recorder_journal *j);
+
+static void schedule(struct recorder *r, const struct recorder_journal *j)
 {
     if (r->unsynced_bytes >= RECORDER_SYNC_BYTES && r->durability != JOURNAL_RELAXED)
         request_sync(r);
@@ -162,6 +165,8 @@ static void schedule(struct recorder *r)
         loop_timer_set(r->o.loop, &r->sync_timer, loop_now_us(r->o.loop) + RECORDER_SYNC_US);
     if (r->unsynced_bytes + r->syncing_bytes > SLOW_BYTES && syncer_is_busy(r->syncer))
         note_slow(r);
+    if (journal_bytes(j->writer) >= r->segment_bytes / 4 * 3)
+        make_spare(r, j);
 }
 
 /* What room there is, is for heads and ends. */
@@ -181,7 +186,7 @@ static bool append(struct recorder *r, struct recorder_journal *j, const struct 
         return false;
     if (j->writer && !j->held.len) {
         if (try_append(r, j, f, &err) == 0) {
-            schedule(r);
+            schedule(r, j);
             return true;
         }
         note_failure(r, &err);
@@ -240,20 +245,58 @@ static int write_all(struct recorder *r, struct err *err)
 
 static struct recorder_journal *current(const struct recorder *r)
 {
-    return r->journals && !r->journals->is_retiring ? r->journals : NULL;
+    struct recorder_journal *j = r->journals;
+
+    return j && !j->is_retiring && j != r->spare ? j : NULL;
+}
+
+static void set_age_timer(struct recorder *r, const struct recorder_journal *j)
+{
+    uint64_t ahead_us = j->created_us + r->segment_age_us / 4 * 3;
+
+    loop_timer_set(r->o.loop, &r->age_timer,
+                   loop_now_us(r->o.loop) < ahead_us ? ahead_us
+                                                     : j->created_us + r->segment_age_us);
+}
+
+/* So that no frames must be held when j is full or old; j matters only if it takes exchanges. */
+static void make_spare(struct recorder *r, const struct recorder_journal *j)
+{
+    struct recorder_journal **link = &r->journals;
+
+    if (r->spare || j != current(r))
+        return;
+    r->spare = mem_calloc(1, sizeof(*r->spare));
+    r->spare->next_sequence = 1;
+    while (*link)
+        link = &(*link)->next;
+    *link = r->spare;
+    request_sync(r);
+}
+
+static struct recorder_journal *take_spare(struct recorder *r)
+{
+    struct recorder_journal *j = TAKE(r->spare), **link = &r->journals;
+
+    while (*link != j)
+        link = &(*link)->next;
+    *link = NULL;
+    return j;
 }
 
 /* Frames are held until the syncer has made its file. */
-static void new_journal(struct recorder *r)
+static struct recorder_journal *new_journal(struct recorder *r)
 {
-    struct recorder_journal *j = mem_calloc(1, sizeof(*j));
+    struct recorder_journal *j = r->spare ? take_spare(r) : mem_calloc(1, sizeof(*j));
 
     j->next_sequence = 1;
     j->created_us = loop_now_us(r->o.loop);
     j->next = r->journals;
     r->journals = j;
-    loop_timer_set(r->o.loop, &r->age_timer, j->created_us + r->segment_age_us);
-    request_sync(r);
+    set_age_timer(r, j);
+    if (!j->writer)
+        request_sync(r);
+    return j;
 }
 
 static void unlink_journal(struct recorder *r, struct recorder_journal *j)
@@ -324,16 +367,21 @@ static void on_age(void *ctx)
 {
     struct recorder *r = ctx;
     struct recorder_journal *j = current(r);
+    uint64_t now_us = loop_now_us(r->o.loop);
 
     if (!j)
         return; /* the next exchange makes a new one */
-    if (j->next_sequence > 1 && count_journals(r) < JOURNALS_MAX) {
+    if (j->next_sequence == 1)
+        j->created_us = now_us;
+    else if (now_us - j->created_us < r->segment_age_us)
+        make_spare(r, j);
+    else if (count_journals(r) < JOURNALS_MAX) {
         retire(r, j);
         return;
+    } else {
+        j->created_us = now_us;
     }
-    if (j->next_sequence == 1)
-        j->created_us = loop_now_us(r->o.loop);
-    loop_timer_set(r->o.loop, &r->age_timer, loop_now_us(r->o.loop) + r->segment_age_us);
+    set_age_timer(r, j);
 }
 
 /* --- syncing --- */
@@ -677,7 +725,7 @@ void recorder_configure(struct recorder *r, const struct proxy_conf *c)
     r->segment_bytes = c->segment_bytes;
     r->segment_age_us = c->segment_age_us;
     if (j)
-        loop_timer_set(r->o.loop, &r->age_timer, j->created_us + r->segment_age_us);
+        set_age_timer(r, j);
     note_pressure(r);
     request_sync(r); /* those that wait may do so no longer */
 }
@@ -697,7 +745,10 @@ int recorder_open(const struct recorder_options *options, const struct proxy_con
     if (syncer_start(options->loop, &r->syncer, err) < 0)
         return -1;
     recorder_configure(r, c);
-    new_journal(r);
+    struct recorder_journal *first = new_journal(r);
+    if (archive_journal_create(r->o.archive, r->o.name, (int64_t)loop_wall_us(r->o.loop),
+                               JOURNAL_STRICT, &first->writer, err) < 0)
+        note_failure(r, err);
     loop_on_wake(options->loop, on_wake, r);
     *ret = TAKE(r);
     return 0;

@@ -85,7 +85,9 @@ static inline void proxy_launch(struct proxy_run *p)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (!freopen(p->log_path, "w", stderr))
             abort();
-        execl(proxy_weir(), "weir", "proxy", "run", p->conf_path, (char *)NULL);
+        const char *level = getenv("WEIR_TEST_LOG");
+        execl(proxy_weir(), "weir", "proxy", "run", "--log", level ? level : "info", p->conf_path,
+              (char *)NULL);
         abort();
     }
     for (int i = 0; i < 500 && !proxy_logged_port(p, "listening"); i++)
@@ -95,7 +97,8 @@ static inline void proxy_launch(struct proxy_run *p)
     ck_assert_msg(p->port > 0, "weir does not listen: see %s", p->log_path);
 }
 
-static inline void proxy_start(struct proxy_run *p, const char *settings)
+/* All that proxy_start does, but for weir itself. */
+static inline void proxy_prepare(struct proxy_run *p, const char *settings)
 {
     *p = (struct proxy_run){ 0 };
     temp_folder_make();
@@ -104,6 +107,11 @@ static inline void proxy_start(struct proxy_run *p, const char *settings)
     snprintf(p->archive_path, sizeof(p->archive_path), "%s/archive", temp_folder);
     p->upstream = upstream_start(&p->upstream_port);
     proxy_configure(p, settings);
+}
+
+static inline void proxy_start(struct proxy_run *p, const char *settings)
+{
+    proxy_prepare(p, settings);
     proxy_launch(p);
 }
 

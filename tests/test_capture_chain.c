@@ -50,6 +50,7 @@ static void write_three(void)
                                 .id = STR(ID_1),
                                 .time = STR("2026-11-22T00:00:00Z") };
 
+    two.writer_died = true;
     append(&one);
     append(&two);
     append(&three);
@@ -80,7 +81,9 @@ START_TEST(lines_come_back_as_they_were_written)
     write_three();
     ck_ok(chain_open(sample_path("chain"), &c, &sample_err));
     ck_assert_int_eq(chain_next(&c, &line, &sample_err), 1);
+    ck_assert(!line.writer_died);
     ck_assert_int_eq(chain_next(&c, &line, &sample_err), 1);
+    ck_assert(line.writer_died);
     ck_assert_uint_eq(line.number, 2);
     ck_assert(str_eq(line.id, STR(ID_2)) && str_eq(line.date, STR("2026-10-01")));
     ck_assert(str_eq(line.writer, STR("w0-test")));

@@ -237,6 +237,24 @@ START_TEST(leftovers_and_unsealed_journals_are_notes_not_findings)
 }
 END_TEST
 
+START_TEST(where_a_writer_died_is_noted_before_and_after_sealing)
+{
+    struct journal_writer *j;
+
+    ck_ok(archive_journal_create(archive, "w0", 1790812800000000, JOURNAL_BATCH, &j, &sample_err));
+    sample_append(j, 7, 9);
+    ck_ok(journal_close(j, &sample_err));
+    check_clean();
+    ck_assert_ptr_nonnull(
+        strstr(buf_cstr(&noted), "3 exchanges wait to be sealed (its writer died"));
+    seal();
+    check_clean();
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&noted),
+                                 "its writer died: what it had not brought to "
+                                 "disk is not here, all of it behind exchange 3 "));
+}
+END_TEST
+
 START_TEST(a_damaged_journal_that_waits_is_a_finding_with_its_byte)
 {
     struct buf file = { 0 };
@@ -412,6 +430,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_missing_file_is_named);
     tcase_add_test(tc, a_file_the_chain_does_not_know_is_named);
     tcase_add_test(tc, leftovers_and_unsealed_journals_are_notes_not_findings);
+    tcase_add_test(tc, where_a_writer_died_is_noted_before_and_after_sealing);
     tcase_add_test(tc, a_damaged_journal_that_waits_is_a_finding_with_its_byte);
     tcase_add_test(tc, a_whole_segment_taken_out_with_its_line_leaves_a_gap_in_the_journal);
     tcase_add_test(tc, a_gap_shows_even_when_the_chain_was_made_to_agree);

@@ -3,6 +3,8 @@
  *
  *     /echo            the request as received (head and body), as the answer's body
  *     /body/N          N bytes
+ *     /made/ID/N/C/MS  N bytes that nobody but ID has (upstream_made), in C chunks MS milliseconds
+ *                      apart; C = 0 for a Content-Length
  *     /sse/N/MS        N server-sent events, MS milliseconds apart, chunked
  *     /chunked         "one", "two", a trailer
  *     /close           reads the request and closes
@@ -88,6 +90,42 @@ static inline void upstream_sse(int fd, int count, int wait_ms)
     upstream_text(fd, "0\r\n\r\n");
 }
 
+/* Bytes from at on of what belongs to id. */
+static inline void upstream_made(unsigned long id, size_t at, char *ret, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned long word = ((at + i) / 8 + id * 1000003) * 0x9e3779b97f4a7c15;
+        ret[i] = "abcdefghijklmnop"[word >> (at + i) % 8 * 8 & 15];
+    }
+}
+
+static inline void upstream_make(int fd, const unsigned long made[static 4])
+{
+    unsigned long id = made[0], len = made[1], chunks = made[2];
+    char *bytes = malloc(len + 1), head[64];
+
+    upstream_made(id, 0, bytes, len);
+    if (!chunks) {
+        upstream_body(fd, bytes, len);
+        free(bytes);
+        return;
+    }
+    upstream_text(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                      "Transfer-Encoding: chunked\r\n\r\n");
+    for (unsigned long i = 0; i < chunks; i++) {
+        size_t from = len * i / chunks, to = len * (i + 1) / chunks;
+        if (from == to)
+            continue;
+        snprintf(head, sizeof(head), "%zx\r\n", to - from);
+        upstream_text(fd, head);
+        upstream_send(fd, bytes + from, to - from);
+        upstream_text(fd, "\r\n");
+        usleep((useconds_t)made[3] * 1000);
+    }
+    upstream_text(fd, "0\r\n\r\n");
+    free(bytes);
+}
+
 /* false: the connection ends. */
 static inline bool upstream_answer(int fd, const char *request, size_t len)
 {
@@ -105,6 +143,7 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         { "/garbage ",     "this is not HTTP\r\n\r\n",                                            true },
     };
     const char *path = strchr(request, ' ') + 1;
+    unsigned long made[4];
     int a = 0, b = 0;
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -120,6 +159,8 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         char answer[100];
         snprintf(answer, sizeof(answer), "HTTP/1.1 %d Whatever\r\nContent-Length: 2\r\n\r\nno", a);
         upstream_text(fd, answer);
+    } else if (sscanf(path, "/made/%lu/%lu/%lu/%lu", &made[0], &made[1], &made[2], &made[3]) == 4) {
+        upstream_make(fd, made);
     } else if (strncmp(path, "/never", 6) == 0) {
         sleep(60);
     } else {

@@ -1,0 +1,431 @@
+/* The proxy is killed under load, and the machine under it, again and again on the same archive:
+ * what a client received in full must be there.  WEIR_KILLS and WEIR_SEED change how often and
+ * how. */
+#include "config.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#include "capture/seal.h"
+#include "capture/verify.h"
+#include "tests/check_main.h"
+#include "tests/proxy_load.h"
+
+#define SETTINGS                                                                                   \
+    "listen: {address: \"127.0.0.1:0\", workers: 2, grace: 1s}\n"                                  \
+    "archive: {path: ./archive, durability: %s, segment: {bytes: 1MiB, age: 1s}}\n"
+
+#define KILLS_MAX 1000
+
+static struct proxy_run run;
+static struct load load;
+static unsigned seed;
+static int kills;
+static uint64_t killed_us[KILLS_MAX];
+
+/* A path for LD_PRELOAD, or NULL. */
+static const char *preload;
+
+static void start_again(void)
+{
+    if (preload)
+        setenv("LD_PRELOAD", preload, 1);
+    proxy_launch(&run);
+    unsetenv("LD_PRELOAD");
+    atomic_store(&load.port, run.port);
+}
+
+static int number_from(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+
+    return text && *text ? atoi(text) : otherwise;
+}
+
+/* With what faultfs.so needs, but for LD_PRELOAD, if it is to be there. */
+static void begin(const char *durability)
+{
+    char settings[300], log[300];
+
+    kills = number_from("WEIR_KILLS", 20);
+    ck_assert_int_le(kills, KILLS_MAX);
+    seed = (unsigned)number_from("WEIR_SEED", (int)(load_now_us() % 1000000));
+    printf("%d kills, durability %s, WEIR_SEED=%u\n", kills, durability, seed);
+    fflush(stdout);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    snprintf(settings, sizeof(settings), SETTINGS, durability);
+    proxy_prepare(&run, settings);
+    /* Its log lies where the sealer, too, may write. */
+    ck_assert_int_eq(mkdir(run.archive_path, 0700), 0);
+    snprintf(log, sizeof(log), "%s/faultfs.log", run.archive_path);
+    setenv("FAULTFS_SYNCED", log, 1);
+    start_again();
+    load_start(&load, run.port, seed);
+    srand(seed);
+}
+
+static void reap(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+/* Ends every process of the proxy at once, as a machine does. */
+static void kill_group(pid_t group)
+{
+    kill(-group, SIGKILL);
+    while (waitpid(-group, NULL, 0) > 0 || errno == EINTR)
+        ;
+}
+
+/* A child of the parent: the sealer, which is the nice one, or a worker.  0: there is none. */
+static pid_t child_of(pid_t parent, bool sealer)
+{
+    char path[64];
+    pid_t pid, found = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+    FILE *f = fopen(path, "r");
+    while (f && fscanf(f, "%d", &pid) == 1)
+        if ((getpriority(PRIO_PROCESS, (id_t)pid) == 19) == sealer && (!found || rand() % 2))
+            found = pid;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static void kill_group_and_start(void)
+{
+    kill_group(run.pid);
+    start_again();
+}
+
+/* Its workers drain, and another weir starts meanwhile. */
+static void kill_parent(void)
+{
+    kill(run.pid, SIGKILL);
+    waitpid(run.pid, NULL, 0);
+    start_again();
+}
+
+static void kill_worker(void)
+{
+    pid_t pid = child_of(run.pid, false);
+
+    if (pid)
+        kill(pid, SIGKILL);
+}
+
+/* It works for a short time every two seconds only. */
+static void kill_sealer(void)
+{
+    pid_t pid = 0;
+
+    for (int i = 0; i < 1200 && !(pid = child_of(run.pid, true)); i++)
+        usleep(2000);
+    proxy_sleep_ms(rand() % 8);
+    if (pid)
+        kill(pid, SIGKILL);
+}
+
+static int count_notes(const char *want, uint64_t *ret_findings);
+
+static struct load_found end(void)
+{
+    struct archive *a = NULL;
+    struct seal_stats sealed;
+    uint64_t findings;
+    struct err err;
+
+    load_stop(&load);
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    while (kill(-run.pid, 0) == 0)
+        reap();
+    proxy_sleep_ms(1500); /* workers of dead parents are within their grace */
+    reap();
+    ck_assert_int_eq(archive_open(run.archive_path, false, &a, &err), 0);
+    ck_assert_msg(seal_run(a, NULL, &sealed, &err) == 0, "%s", err.text);
+    archive_close(a);
+    count_notes("", &findings);
+    ck_assert_uint_eq(findings, 0);
+    struct load_found f = load_check(&load, run.archive_path);
+    printf("%zu answers received in full: %zu in the archive byte for byte, %zu lost\n", load.count,
+           f.exact, f.lost_us.len);
+    ck_assert_uint_eq(f.twice, 0);
+    ck_assert_uint_eq(f.marked, 0);
+    ck_assert_uint_gt(load.count, 5 * (size_t)kills);
+    return f;
+}
+
+static void clean_up(struct load_found *f)
+{
+    vec_release(&f->lost_us);
+    kill(run.upstream, SIGKILL);
+    waitpid(run.upstream, NULL, 0);
+    temp_folder_remove();
+}
+
+struct noting {
+    const char *want;
+    int count;
+};
+
+static void on_note(void *ctx, const char *text)
+{
+    struct noting *n = ctx;
+
+    n->count += strstr(text, n->want) != NULL;
+}
+
+static void on_finding(void *ctx, const char *text)
+{
+    (void)ctx;
+    printf("verify: %s\n", text);
+}
+
+static int count_notes(const char *want, uint64_t *ret_findings)
+{
+    struct noting n = { .want = want };
+    struct verify_options options = { .finding = on_finding, .note = on_note, .ctx = &n };
+    struct verify_stats stats;
+    struct archive *a = NULL;
+    struct err err;
+
+    ck_assert_int_eq(archive_open(run.archive_path, false, &a, &err), 0);
+    ck_assert_msg(verify_run(a, &options, &stats, &err) == 0, "%s", err.text);
+    archive_close(a);
+    *ret_findings = stats.findings;
+    return n.count;
+}
+
+START_TEST(whichever_process_is_killed_strict_has_all_that_was_received)
+{
+    static void (*const victims[])(void) = { kill_group_and_start, kill_group_and_start,
+                                             kill_worker,          kill_worker,
+                                             kill_parent,          kill_sealer };
+
+    begin("strict");
+    for (int i = 0; i < kills; i++) {
+        proxy_sleep_ms(30 + rand() % 300);
+        victims[(size_t)rand() % ARRAY_LEN(victims)]();
+    }
+    struct load_found f = end();
+    ck_assert_uint_eq(f.lost_us.len, 0);
+    clean_up(&f);
+}
+END_TEST
+
+#define STALL_US 1000000 /* what a busy machine may stall, beyond the documented 50 ms */
+
+static void check_window(const struct load_found *f, uint64_t more_us)
+{
+    uint64_t findings, oldest_us = 0;
+
+    for (size_t n = 0; n < f->lost_us.len; n++)
+        for (int i = 0; i < kills; i++)
+            if (killed_us[i] >= f->lost_us.ptr[n]) {
+                uint64_t age = killed_us[i] - f->lost_us.ptr[n];
+                oldest_us = age > oldest_us ? age : oldest_us;
+                break;
+            }
+    int named = count_notes("its writer died", &findings);
+    printf("what was lost had been received at most %.1f ms before; verify names %d journals\n",
+           (double)oldest_us / 1000, named);
+    ck_assert_uint_le(oldest_us, 50000 + STALL_US + more_us);
+    if (f->lost_us.len)
+        ck_assert_int_gt(named, 0);
+}
+
+START_TEST(killed_in_batch_mode_only_the_last_moments_are_lost)
+{
+    begin("batch");
+    for (int i = 0; i < kills; i++) {
+        proxy_sleep_ms(100 + rand() % 300);
+        killed_us[i] = load_now_us();
+        kill_group_and_start();
+    }
+    struct load_found f = end();
+    check_window(&f, 0);
+    clean_up(&f);
+}
+END_TEST
+
+/* --- the machine's end --- */
+
+/* What faultfs.so noted of one inode. */
+struct survivor {
+    uint64_t size;
+    char name[200]; /* "" if its folder was not synced since it got one */
+};
+
+struct disk {
+    struct map by_inode; /* index + 1 into files */
+    VEC(struct survivor) files;
+    uint64_t longest_sync_us;
+    size_t cut, bytes, renamed, gone; /* what the cuts of a test did */
+};
+static struct disk disk;
+
+static struct survivor *survivor(unsigned long long inode)
+{
+    char key[24];
+    bool is_new;
+
+    snprintf(key, sizeof(key), "%llu", inode);
+    struct map_entry *entry = map_put(&disk.by_inode, str_from(key), &is_new);
+    if (is_new) {
+        entry->value = disk.files.len;
+        vec_push(&disk.files, ((struct survivor){ 0 }));
+    }
+    return &disk.files.ptr[entry->value];
+}
+
+static void read_synced(const char *path)
+{
+    char line[600], name[300];
+    unsigned long long inode, size, from, to;
+    FILE *f = fopen(path, "r");
+
+    map_release(&disk.by_inode);
+    disk.by_inode = (struct map){ 0 };
+    disk.files.len = 0;
+    while (f && fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "C %llu", &inode) == 1) {
+            *survivor(inode) = (struct survivor){ 0 };
+        } else if (sscanf(line, "S %llu %llu %llu %llu", &inode, &size, &from, &to) == 4) {
+            struct survivor *s = survivor(inode);
+            s->size = size > s->size ? size : s->size;
+            disk.longest_sync_us =
+                to - from > disk.longest_sync_us ? to - from : disk.longest_sync_us;
+        } else if (sscanf(line, "N %llu %299s", &inode, name) == 2) {
+            snprintf(survivor(inode)->name, sizeof(disk.files.ptr->name), "%.199s", name);
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+/* Of what was written since the last sync, the disk has some, and in place of the rest maybe
+ * zeros. */
+static void tear(const char *path, uint64_t synced, uint64_t size)
+{
+    uint64_t kept = synced;
+
+    if (size <= synced)
+        return;
+    disk.cut++;
+    disk.bytes += size - synced;
+    if (rand() % 3)
+        kept += (uint64_t)rand() % (size - synced);
+    ck_assert_int_eq(truncate(path, (off_t)kept), 0);
+    if (rand() % 3 == 0)
+        ck_assert_int_eq(truncate(path, (off_t)((kept + 1023) / 512 * 512)), 0);
+}
+
+static void cut_folder(const char *folder)
+{
+    char path[800], old[800];
+    struct dirent *entry;
+    struct stat st;
+    DIR *dir = opendir(folder);
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.' && !strchr(entry->d_name, '-'))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        if (lstat(path, &st) < 0 || strcmp(entry->d_name, "faultfs.log") == 0)
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            cut_folder(path);
+            continue;
+        }
+        struct survivor *s = survivor(st.st_ino);
+        if (!s->name[0]) {
+            unlink(path);
+            disk.gone++;
+            continue;
+        }
+        tear(path, s->size, (uint64_t)st.st_size);
+        if (strcmp(s->name, entry->d_name) != 0 && rand() % 2) {
+            snprintf(old, sizeof(old), "%s/%s", folder, s->name);
+            rename(path, old);
+            disk.renamed++;
+        }
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* false: cannot be done in this build. */
+static bool find_preload(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    printf("SKIP power cuts: a sanitizer must be loaded before faultfs\n");
+    return false;
+#else
+    static char path[1200];
+    const char *build = getenv("abs_top_builddir");
+
+    snprintf(path, sizeof(path), "%s/tests/preload/faultfs.so", build ? build : ".");
+    ck_assert_msg(access(path, R_OK) == 0, "'%s' is not built", path);
+    preload = path;
+    return true;
+#endif
+}
+
+static struct load_found cut_power_often(const char *durability)
+{
+    char log[300];
+
+    disk = (struct disk){ 0 };
+    begin(durability);
+    snprintf(log, sizeof(log), "%s/faultfs.log", run.archive_path);
+    for (int i = 0; i < kills; i++) {
+        proxy_sleep_ms(100 + rand() % 300);
+        killed_us[i] = load_now_us();
+        kill_group(run.pid);
+        read_synced(log);
+        cut_folder(run.archive_path);
+        start_again();
+    }
+    struct load_found f = end();
+    printf("cuts: %zu files lost %zu bytes that were not synced, %zu their last name, %zu were "
+           "gone; the longest sync took %.1f ms\n",
+           disk.cut, disk.bytes, disk.renamed, disk.gone, (double)disk.longest_sync_us / 1000);
+    map_release(&disk.by_inode);
+    vec_release(&disk.files);
+    preload = NULL;
+    return f;
+}
+
+START_TEST(when_the_power_fails_strict_has_all_that_was_received)
+{
+    if (!find_preload())
+        return;
+    struct load_found f = cut_power_often("strict");
+    ck_assert_uint_eq(f.lost_us.len, 0);
+    clean_up(&f);
+}
+END_TEST
+
+START_TEST(when_the_power_fails_batch_loses_its_window_and_verify_says_where)
+{
+    if (!find_preload())
+        return;
+    struct load_found f = cut_power_often("batch");
+    check_window(&f, 2 * disk.longest_sync_us);
+    clean_up(&f);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    /* Under `make soak`, ten times as many. */
+    tcase_set_timeout(tc, 3600);
+    tcase_add_test(tc, whichever_process_is_killed_strict_has_all_that_was_received);
+    tcase_add_test(tc, killed_in_batch_mode_only_the_last_moments_are_lost);
+    tcase_add_test(tc, when_the_power_fails_strict_has_all_that_was_received);
+    tcase_add_test(tc, when_the_power_fails_batch_loses_its_window_and_verify_says_where);
+}
+
+CHECK_MAIN("proxy/kill", add_tests)
