@@ -74,3 +74,26 @@ bool pattern_matches(struct pattern *p, struct str s, bool *ret_limited)
         *ret_limited = r < 0 && r != PCRE2_ERROR_NOMATCH;
     return r >= 0;
 }
+
+bool pattern_find(struct pattern *p, struct str s, size_t from, struct pattern_place *ret)
+{
+    PCRE2_SPTR subject = (PCRE2_SPTR)(s.len ? s.ptr : "");
+    int r = pcre2_match(p->code, subject, s.len, from, PCRE2_NOTEMPTY, p->match, p->context);
+    const PCRE2_SIZE *place = pcre2_get_ovector_pointer(p->match);
+
+    ret->limited = r < 0 && r != PCRE2_ERROR_NOMATCH;
+    if (r < 0)
+        return false;
+    if (place[0] >= place[1]) { /* \K can put a match's start behind its end */
+        ret->limited = true;
+        return false;
+    }
+    ret->start = place[0];
+    ret->end = place[1];
+    return true;
+}
+
+void pattern_set_limit(struct pattern *p, uint32_t steps)
+{
+    pcre2_set_match_limit(p->context, steps);
+}

@@ -116,6 +116,35 @@ START_TEST(a_match_that_recurses_too_deep_is_stopped)
 }
 END_TEST
 
+START_TEST(matches_are_found_one_after_another_with_what_stands_before_them_in_view)
+{
+    CLEANUP(pattern_free) struct pattern *p = NULL;
+    struct str text = STR("ab xab ab");
+    struct pattern_place place = { 0 };
+
+    ck_assert_int_eq(pattern_compile(STR("(?<!x)ab|z*"), &p, &err), 0);
+    ck_assert(pattern_find(p, text, 0, &place));
+    ck_assert(place.start == 0 && place.end == 2);
+    ck_assert(pattern_find(p, text, 2, &place));
+    ck_assert(place.start == 7 && place.end == 9);
+    ck_assert(!pattern_find(p, text, 9, &place)); /* an empty match is none */
+    ck_assert(!place.limited);
+}
+END_TEST
+
+START_TEST(a_lower_limit_stops_a_match_earlier)
+{
+    CLEANUP(pattern_free) struct pattern *p = NULL;
+    struct pattern_place place;
+    struct str text = STR("aaaaaaaaaaaaaaaaaa");
+
+    ck_assert_int_eq(pattern_compile(STR("(?:a+)+[bc]"), &p, &err), 0);
+    pattern_set_limit(p, 1000);
+    ck_assert(!pattern_find(p, text, 0, &place));
+    ck_assert(place.limited);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_pattern_matches_bytes_anywhere, 0, ARRAY_LEN(rows));
@@ -124,5 +153,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_pattern_longer_than_its_limit_is_refused);
     tcase_add_test(tc, a_match_that_runs_away_is_stopped_and_counts_as_none);
     tcase_add_test(tc, a_match_that_recurses_too_deep_is_stopped);
+    tcase_add_test(tc, matches_are_found_one_after_another_with_what_stands_before_them_in_view);
+    tcase_add_test(tc, a_lower_limit_stops_a_match_earlier);
 }
 CHECK_MAIN("base/pattern", add_tests)
