@@ -7,14 +7,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+#include <threads.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES (64u << 10)
+#define HMAC_BLOCK  64u /* of SHA-256 */
 
 struct sha256 {
     EVP_MD_CTX *ctx;
@@ -33,12 +34,30 @@ static void must(bool ok)
         give_up("the OpenSSL library cannot compute SHA-256");
 }
 
+static EVP_MD *algorithm;
+
+static void fetch(void)
+{
+    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    must(algorithm != NULL);
+}
+
+/* Looked up by name once: doing so each time, as HMAC() and SHA256() of OpenSSL 3 do, takes longer
+ * than the hash of a short text. */
+static const EVP_MD *sha256_algorithm(void)
+{
+    static once_flag once = ONCE_FLAG_INIT;
+
+    call_once(&once, fetch);
+    return algorithm;
+}
+
 struct sha256 *sha256_new(void)
 {
     struct sha256 *h = mem_calloc(1, sizeof(*h));
 
     h->ctx = EVP_MD_CTX_new();
-    must(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1);
+    must(h->ctx && EVP_DigestInit_ex(h->ctx, sha256_algorithm(), NULL) == 1);
     return h;
 }
 
@@ -70,7 +89,7 @@ static const unsigned char *bytes_of(struct str s)
 
 void sha256_of(struct str bytes, uint8_t ret[static SHA256_BYTES])
 {
-    must(SHA256(bytes_of(bytes), bytes.len, ret) != NULL);
+    must(EVP_Digest(bytes_of(bytes), bytes.len, ret, NULL, sha256_algorithm(), NULL) == 1);
 }
 
 /* Hashes what fd gives until its end; the error names no path. */
@@ -104,14 +123,33 @@ int sha256_of_file(const char *path, uint8_t ret[static SHA256_BYTES], struct er
     return 0;
 }
 
+/* ret = SHA-256 of the key, each byte changed by pad, and of message. */
+static void keyed_sha256(EVP_MD_CTX *ctx, uint8_t key[static HMAC_BLOCK], uint8_t pad,
+                         struct str message, uint8_t ret[static SHA256_BYTES])
+{
+    for (size_t i = 0; i < HMAC_BLOCK; i++)
+        key[i] ^= pad;
+    must(EVP_DigestInit_ex(ctx, sha256_algorithm(), NULL) == 1 &&
+         EVP_DigestUpdate(ctx, key, HMAC_BLOCK) == 1 &&
+         EVP_DigestUpdate(ctx, bytes_of(message), message.len) == 1 &&
+         EVP_DigestFinal_ex(ctx, ret, NULL) == 1);
+}
+
+/* RFC 2104. */
 void hmac_sha256(struct str key, struct str message, uint8_t ret[static SHA256_BYTES])
 {
-    unsigned len = 0;
+    uint8_t block[HMAC_BLOCK] = { 0 }, inner[SHA256_BYTES];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-    assert(key.len <= INT_MAX);
-    must(HMAC(EVP_sha256(), bytes_of(key), (int)key.len, bytes_of(message), message.len, ret,
-              &len) != NULL &&
-         len == SHA256_BYTES);
+    must(ctx != NULL);
+    if (key.len > sizeof(block))
+        sha256_of(key, block);
+    else if (key.len)
+        memcpy(block, key.ptr, key.len);
+    keyed_sha256(ctx, block, 0x36, message, inner);
+    keyed_sha256(ctx, block, 0x36 ^ 0x5c, (struct str){ (const char *)inner, sizeof(inner) }, ret);
+    explicit_bzero(block, sizeof(block));
+    EVP_MD_CTX_free(ctx); /* clears what it held */
 }
 
 void random_bytes(void *ret, size_t len)

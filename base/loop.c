@@ -130,14 +130,33 @@ int loop_io_add(struct loop *l, struct loop_io *io, unsigned events, struct err 
     return 0;
 }
 
-void loop_io_want(struct loop *l, struct loop_io *io, unsigned events)
+static void mark_dirty(struct loop *l, struct loop_io *io)
 {
-    assert(io->is_added);
-    io->wanted = events;
     if (io->wanted == io->told || io->dirty_place)
         return;
     vec_push(&l->dirty, io);
     io->dirty_place = (uint32_t)l->dirty.len;
+}
+
+/* Who waits for an answer soon wants to read again, so that the kernel is left to think it still
+ * does: only if something comes is it told (dispatch).  What can be written to, however, is ready
+ * at once.  The end of the peer's half shows as something to read. */
+static bool is_covered(const struct loop_io *io)
+{
+    unsigned needed = io->wanted, spare;
+
+    if (io->told & LOOP_READ)
+        needed &= ~(unsigned)LOOP_PEER_CLOSED;
+    spare = io->told & ~io->wanted;
+    return !(needed & ~io->told) && !(spare & LOOP_WRITE);
+}
+
+void loop_io_want(struct loop *l, struct loop_io *io, unsigned events)
+{
+    assert(io->is_added);
+    io->wanted = events;
+    if (!is_covered(io))
+        mark_dirty(l, io);
 }
 
 void loop_io_remove(struct loop *l, struct loop_io *io)
@@ -162,7 +181,9 @@ static int tell_kernel(struct loop *l, struct err *err)
         if (!io)
             continue;
         io->dirty_place = 0;
-        if (io->wanted != io->told && control(l, EPOLL_CTL_MOD, io) < 0)
+        bool must_tell = io->wanted != io->told && (io->is_told_too_much || !is_covered(io));
+        io->is_told_too_much = false;
+        if (must_tell && control(l, EPOLL_CTL_MOD, io) < 0)
             return err_sys(err, "cannot wait for descriptor %d", io->fd);
     }
     vec_clear(&l->dirty);
@@ -176,8 +197,13 @@ static void dispatch(struct loop *l)
         struct loop_io *io = event->data.ptr;
         if (!io)
             continue;
+        unsigned ready = from_epoll(event->events);
+        if (ready & ~(io->wanted | LOOP_HANGUP)) {
+            io->is_told_too_much = true;
+            mark_dirty(l, io);
+        }
         /* Interest dropped earlier in this turn counts; bad news always does. */
-        unsigned events = from_epoll(event->events) & (io->wanted | LOOP_HANGUP);
+        unsigned events = ready & (io->wanted | LOOP_HANGUP);
         if (events)
             io->fn(io->ctx, events);
     }

@@ -5,9 +5,9 @@
  *
  * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
  * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;
- * loop_io_want is free until the end of the turn, and only a difference costs a system call.  To
- * have bytes leave in the turn they came in, write at once and want LOOP_WRITE only after a short
- * write.
+ * loop_io_want is free until the end of the turn, and costs a system call only if more is wanted
+ * than the kernel knows of, or if something came that is not wanted any more.  To have bytes leave
+ * in the turn they came in, write at once and want LOOP_WRITE only after a short write.
  *
  * Structs are embedded by their owner and must stay in place while added.  Any handler may add,
  * change and remove anything, itself included, and free it afterwards: what was removed is not
@@ -42,9 +42,10 @@ struct loop_io {
     void (*fn)(void *ctx, unsigned events);
     void *ctx;
     unsigned wanted;      /* by the owner */
-    unsigned told;        /* to the kernel */
+    unsigned told;        /* to the kernel, which may be more */
     uint32_t dirty_place; /* index + 1 among those to be told */
     bool is_added;
+    bool is_told_too_much; /* something unwanted came */
 };
 
 /* A timer.  Set fn, ctx; zero-initialise.  Moving it later, as idle timeouts do with every byte,

@@ -476,22 +476,23 @@ int journal_open(const char *path, struct journal_reader **ret, struct err *err)
 void journal_add_field(struct buf *out, const char *key, struct str value)
 {
     size_t key_len = strlen(key);
-    uint8_t len[4];
 
     assert(key_len <= UINT8_MAX && value.len <= JOURNAL_BODY_BYTES_MAX);
-    buf_add_byte(out, (char)key_len);
-    buf_add(out, key, key_len);
-    le32_put(len, (uint32_t)value.len);
-    buf_add(out, len, sizeof(len));
-    buf_add_str(out, value);
+    char *to = buf_reserve(out, 1 + key_len + 4 + value.len);
+    *to = (char)key_len;
+    memcpy(to + 1, key, key_len);
+    le32_put((uint8_t *)to + 1 + key_len, (uint32_t)value.len);
+    if (value.len)
+        memcpy(to + 1 + key_len + 4, value.ptr, value.len);
+    out->len += 1 + key_len + 4 + value.len;
 }
 
 void journal_add_field_int(struct buf *out, const char *key, int64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%" PRId64, value);
-
-    journal_add_field(out, key, (struct str){ text, (size_t)len });
+    journal_add_field(out, key, STR(""));
+    size_t from = out->len;
+    buf_add_int(out, value);
+    le32_put((uint8_t *)out->ptr + from - 4, (uint32_t)(out->len - from));
 }
 
 int journal_next_field(struct str payload, size_t *at, struct str *key, struct str *value)

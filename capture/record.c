@@ -45,22 +45,32 @@ static void add_members(struct buf *out, const struct exchange *x, enum field_fr
 /* A request target as it may stand in a request line: blanks and control characters escaped. */
 static void add_target(struct buf *out, struct str s)
 {
+    size_t from = 0;
+
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        if (c <= 0x20 || c == 0x7f)
-            buf_addf(out, "%%%02X", c);
-        else
-            buf_add_byte(out, (char)c);
+        if (c > 0x20 && c != 0x7f)
+            continue;
+        buf_add(out, s.ptr + from, i - from);
+        buf_addf(out, "%%%02X", c);
+        from = i + 1;
     }
+    buf_add_str(out, str_sub(s, from, s.len));
 }
 
-/* Copies s with the bytes that would break the line apart replaced. */
+/* Copies s with the bytes that would break the line apart, and NUL, replaced.  bad: below '@'. */
 static void add_line_text(struct buf *out, struct str s, const char *bad, char instead)
 {
+    char *to = buf_reserve(out, s.len);
+    uint64_t is_bad = 1;
+
+    for (; *bad; bad++)
+        is_bad |= UINT64_C(1) << *bad;
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        buf_add_byte(out, c == '\0' || strchr(bad, c) ? instead : c);
+        unsigned char c = (unsigned char)s.ptr[i];
+        to[i] = c < 64 && is_bad >> c & 1 ? instead : (char)c;
     }
+    out->len += s.len;
 }
 
 static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <threads.h>
 
 #include "base/digest.h"
 #include "base/jscan.h"
@@ -221,6 +222,56 @@ static struct str fingerprint(const struct key *k, struct arena *arena, struct s
                   2);
 }
 
+/* Which rows of a table a name can be in: those that begin like it, or end like it.  Every header
+ * of every call is looked up, so comparing with each row would be most of what a call costs. */
+#define INDEX_ROWS_MAX 127
+struct name_index {
+    uint8_t first[64];                /* row + 1, by the letter; 0 = none */
+    uint8_t next[INDEX_ROWS_MAX + 1]; /* row + 1, in the order of the table; by row */
+};
+
+static struct name_index header_index, query_index, ending_index;
+static_assert(ARRAY_LEN(header_rows) <= INDEX_ROWS_MAX, "rows fit the index");
+
+/* By the first letter; of "x-..." by the one behind it. */
+static unsigned letter_of_start(struct str name)
+{
+    bool is_x = name.len > 2 && (name.ptr[0] | 0x20) == 'x' && name.ptr[1] == '-';
+
+    return is_x ? 32u | ((unsigned)name.ptr[2] & 31) : name.len ? (unsigned)name.ptr[0] & 31 : 0;
+}
+
+static unsigned letter_of_end(struct str name)
+{
+    return name.len ? (unsigned)name.ptr[name.len - 1] & 31 : 0;
+}
+
+static void index_add(struct name_index *x, unsigned letter, size_t row)
+{
+    uint8_t *at = &x->first[letter];
+
+    while (*at)
+        at = &x->next[*at - 1];
+    *at = (uint8_t)(row + 1);
+}
+
+static void make_indexes(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(header_rows); i++)
+        index_add(&header_index, letter_of_start(str_from(header_rows[i].name)), i);
+    for (size_t i = 0; i < ARRAY_LEN(query_rows); i++)
+        index_add(&query_index, letter_of_start(str_from(query_rows[i].name)), i);
+    for (size_t i = 0; i < ARRAY_LEN(credential_endings); i++)
+        index_add(&ending_index, letter_of_end(str_from(credential_endings[i])), i);
+}
+
+static void need_indexes(void)
+{
+    static once_flag once = ONCE_FLAG_INIT;
+
+    call_once(&once, make_indexes);
+}
+
 static bool name_matches(const char *pattern, struct str name)
 {
     struct str p = str_from(pattern);
@@ -246,18 +297,20 @@ static bool ends_like(struct str name, const char *ending)
 
 static bool looks_like_credential(struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(credential_endings); i++)
-        if (ends_like(name, credential_endings[i]))
+    need_indexes();
+    for (unsigned i = ending_index.first[letter_of_end(name)]; i; i = ending_index.next[i - 1])
+        if (ends_like(name, credential_endings[i - 1]))
             return true;
     return false;
 }
 
-static const struct header_row *row_find(const struct header_row *rows, size_t count,
-                                         struct str name)
+static const struct header_row *row_find(const struct header_row *rows,
+                                         const struct name_index *index, struct str name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (name_matches(rows[i].name, name))
-            return &rows[i];
+    need_indexes();
+    for (unsigned i = index->first[letter_of_start(name)]; i; i = index->next[i - 1])
+        if (name_matches(rows[i - 1].name, name))
+            return &rows[i - 1];
     return NULL;
 }
 
@@ -368,7 +421,7 @@ static struct str redact_subprotocols(const struct key *k, struct arena *arena, 
 struct str redact_header(const struct key *k, struct arena *arena, struct call_header header,
                          struct redact_caller *caller)
 {
-    const struct header_row *row = row_find(header_rows, ARRAY_LEN(header_rows), header.name);
+    const struct header_row *row = row_find(header_rows, &header_index, header.name);
     if (!row)
         return looks_like_credential(header.name) ? fingerprint(k, arena, header.value, 0, NULL)
                                                   : header.value;
@@ -427,7 +480,7 @@ static struct str redact_parameter(const struct key *k, struct arena *arena, str
                                    struct str value, struct redact_caller *caller)
 {
     struct str plain = percent_decode(arena, name);
-    const struct header_row *row = row_find(query_rows, ARRAY_LEN(query_rows), plain);
+    const struct header_row *row = row_find(query_rows, &query_index, plain);
 
     if (row ? row->how == KEEP : !looks_like_credential(plain))
         return value;
