@@ -3,7 +3,9 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proxy/parent.h"
@@ -41,6 +43,24 @@ static void write_line(void *ctx, struct str line)
     }
 }
 
+/* The memory of this process and its children holds callers' credentials: a core, where somebody
+ * wants one all the same, is without it.  prctl's PR_SET_DUMPABLE would do it too, and keep
+ * debuggers and leak checkers out. */
+static void keep_memory_out_of_cores(void)
+{
+    struct rlimit none = { 0 };
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+    if (getrlimit(RLIMIT_CORE, &none) == 0) {
+        none.rlim_cur = 0;
+        (void)setrlimit(RLIMIT_CORE, &none);
+    }
+    if (fd >= 0) {
+        (void)!write(fd, "0", 1);
+        close(fd);
+    }
+}
+
 static void leave(int code)
 {
     _exit(code);
@@ -61,6 +81,7 @@ static int run(const struct invocation *inv)
     if (workers && (!str_to_i64(str_from(workers), &count) || count < 1 || count > 64))
         return cli_usage(inv, "--workers '%s' is not a number from 1 to 64", workers);
     o.workers = (unsigned)count;
+    keep_memory_out_of_cores();
     for (unsigned i = 0; level && levels[i]; i++)
         if (str_eq(str_from(level), str_from(levels[i])))
             o.log.least = (enum log_level)i;
@@ -108,9 +129,15 @@ const struct command command_proxy_run = {
         "written. Journals that are full or old are sealed by a process of their own.\n"
         "\n"
         "SIGTERM and SIGINT take no more connections and end when all calls have ended, or after "
-        "listen.grace; a second one ends at once. SIGHUP reads FILE again; if something is wrong "
-        "with it, the configuration stays as it was. The log goes to stderr, one line an event; "
+        "listen.grace; a second one ends at once. SIGHUP reads FILE again, and so does a change of "
+        "it, or of a key or certificate it points to (reload.watch); if something is wrong with "
+        "it, the log says where, and all stays as it was. Connections keep the certificate they "
+        "began with; new ones get the new one. The log goes to stderr, one line an event; "
         "it never has a body, a header's value or a query.\n"
+        "\n"
+        "Started as root, weir becomes listen.user once the ports are open. It leaves no core "
+        "file, "
+        "which would hold keys.\n"
         "\n"
         "A client that ends its half of a connection in the middle of a call has given up, and "
         "the upstream is stopped, unless its request said \"Connection: close\".",

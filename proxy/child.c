@@ -27,17 +27,13 @@ void child_write_message(struct buf *out, enum child_message kind, struct str by
     buf_add_str(out, bytes);
 }
 
-static void on_reload(struct child *c, struct str text)
+static void on_reload(struct child *c, struct str packed)
 {
     CLEANUP(proxy_conf_unref) struct proxy_conf *conf = NULL;
-    CLEANUP(buf_release) struct buf folder = { 0 };
     struct worker *w = c->worker;
-    const char *path = c->options->conf_path, *slash = strrchr(path, '/');
     struct err err;
 
-    if (slash)
-        buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
-    if (proxy_conf_parse(text, path, buf_cstr(&folder), true, &conf, &err) < 0 ||
+    if (proxy_conf_unpack(packed, c->options->conf_path, &conf, &err) < 0 ||
         worker_reload(w, conf, &err) < 0) {
         w->stats->reloads_refused++;
         log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "reload_refused",
@@ -97,6 +93,10 @@ static void on_pipe(void *ctx, unsigned events)
             break;
         take_message(c, kind, (struct str){ c->in.ptr + HEAD_BYTES, len });
         buf_consume(&c->in, HEAD_BYTES + len);
+    }
+    if (!c->in.len) { /* it may have held secrets */
+        explicit_bzero(c->in.ptr, c->in.cap);
+        buf_release(&c->in);
     }
 }
 

@@ -13,7 +13,7 @@
 #include "proxy/worker.h"
 
 enum child_message {
-    CHILD_RELOAD = 1, /* bytes: the configuration's text */
+    CHILD_RELOAD = 1, /* bytes: of proxy_conf_pack */
     CHILD_DRAIN,
     CHILD_STOP,
 };

@@ -19,7 +19,9 @@
 #include "base/listener.h"
 #include "proxy/admin.h"
 #include "proxy/child.h"
+#include "proxy/privileges.h"
 #include "proxy/sealer.h"
+#include "proxy/watch.h"
 
 #define SEAL_US    UINT64_C(2000000) /* between looks for journals to seal */
 #define RESPAWN_US UINT64_C(500000)  /* so that a worker that cannot start does not spin */
@@ -42,13 +44,15 @@ struct parent {
     struct proxy_conf *conf;
     struct archive *archive;
     struct key key;
-    struct proxy_stats *stats; /* shared with the workers, one each */
+    struct proxy_stats *stats; /* shared with the workers, one each; the last one is its own */
     struct child_slot children[PROXY_WORKERS_MAX];
     unsigned child_count;
     int unix_fd, admin_fd, status_fd;
     struct loop_io signals;
     sigset_t old_mask;
     struct admin *admin;
+    struct watch *watch; /* NULL = only signals reload */
+    uint8_t ticket_keys[TLS_TICKET_KEYS_BYTES];
     struct loop_timer seal_timer;
     pid_t sealer;
     bool is_draining;
@@ -68,6 +72,7 @@ static void close_inherited(struct parent *p)
         if (p->children[i].pid > 0)
             close(p->children[i].pipe.fd);
     close(p->signals.fd);
+    watch_close_inherited(p->watch);
 }
 
 /* In the new process.  The parent's loop must not be touched: its epoll is shared. */
@@ -79,7 +84,8 @@ static int run_child(struct parent *p, const struct child_slot *slot, int pipe_f
                    .listeners = listeners,
                    .has_unix = p->unix_fd >= 0,
                    .log = p->o.log,
-                   .stats = &p->stats[slot->number]},
+                   .stats = &p->stats[slot->number],
+                   .ticket_keys = { (const char *)p->ticket_keys, sizeof(p->ticket_keys) }},
         .pipe_fd = pipe_fd,
         .conf_path = p->o.conf_path,
     };
@@ -144,6 +150,10 @@ static void push_messages(struct child_slot *slot)
         if (n <= 0)
             break;
         buf_consume(&slot->out, (size_t)n);
+    }
+    if (!slot->out.len && slot->out.ptr) { /* it may have held secrets */
+        explicit_bzero(slot->out.ptr, slot->out.cap);
+        buf_release(&slot->out);
     }
     loop_io_want(slot->parent->loop, &slot->pipe, slot->out.len ? LOOP_WRITE : 0);
 }
@@ -221,41 +231,68 @@ static bool needs_restart(const struct proxy_conf *a, const struct proxy_conf *b
            a->listen.admin_port != b->listen.admin_port ||
            !str_eq(a->listen.unix_path, b->listen.unix_path) ||
            !str_eq(a->listen.status_path, b->listen.status_path) ||
-           a->listen.workers != b->listen.workers ||
+           a->listen.workers != b->listen.workers || !str_eq(a->listen.user, b->listen.user) ||
+           !str_eq(a->listen.group, b->listen.group) ||
            !str_eq(a->conf->archive_path, b->conf->archive_path) ||
            !str_eq(a->conf->key_file, b->conf->key_file);
 }
 
-static int parse_text(const struct parent *p, struct str text, struct proxy_conf **ret,
-                      struct err *err)
+/* The parent's own counters. */
+static struct proxy_stats *own_stats(const struct parent *p)
 {
-    CLEANUP(buf_release) struct buf folder = { 0 };
-    const char *slash = strrchr(p->o.conf_path, '/');
+    return &p->stats[p->child_count];
+}
 
-    if (slash)
-        buf_add(&folder, p->o.conf_path,
-                slash == p->o.conf_path ? 1 : (size_t)(slash - p->o.conf_path));
-    return proxy_conf_parse(text, p->o.conf_path, buf_cstr(&folder), true, ret, err);
+static void use_conf(struct parent *p, struct proxy_conf *c)
+{
+    proxy_conf_unref(p->conf);
+    p->conf = c;
+    own_stats(p)->certificate_expires_timestamp_seconds = (uint64_t)c->listen.cert_not_after;
+}
+
+static void watch_files(struct parent *p)
+{
+    VEC(struct str) paths = { 0 };
+
+    if (!p->watch)
+        return;
+    if (p->conf->watch)
+        vec_push(&paths, str_from(p->o.conf_path));
+    for (size_t i = 0; p->conf->watch && i < p->conf->files.len; i++)
+        vec_push(&paths, p->conf->files.ptr[i].path);
+    watch_set(p->watch, paths.ptr, paths.len);
+    vec_release(&paths);
 }
 
 static void reload(struct parent *p)
 {
-    CLEANUP(buf_release) struct buf text = { 0 };
+    CLEANUP(buf_release) struct buf packed = { 0 };
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
     struct err err;
 
-    if (file_read(p->o.conf_path, CONF_BYTES_MAX, &text, &err) < 0 ||
-        parse_text(p, buf_str(&text), &c, &err) < 0) {
+    if (proxy_conf_load(p->o.conf_path, true, &c, &err) < 0) {
+        own_stats(p)->reloads_refused++;
         say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
         return;
     }
     if (needs_restart(p->conf, c))
         say(p, LOG_LEVEL_WARN, "reload_in_part",
-            "listen addresses, workers and the archive's place change with the next start");
+            "listen addresses, workers, the user and the archive's place change with the next "
+            "start");
     say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
-    proxy_conf_unref(p->conf);
-    p->conf = TAKE(c);
-    tell(p, CHILD_RELOAD, buf_str(&text));
+    proxy_conf_pack(c, &packed);
+    use_conf(p, TAKE(c));
+    watch_files(p);
+    tell(p, CHILD_RELOAD, buf_str(&packed));
+    explicit_bzero(packed.ptr, packed.len);
+}
+
+static void on_change(void *ctx)
+{
+    struct parent *p = ctx;
+
+    if (!p->is_draining)
+        reload(p);
 }
 
 static void reap(struct parent *p)
@@ -350,7 +387,7 @@ static void add_metrics(void *ctx, struct buf *out)
 {
     const struct parent *p = ctx;
 
-    stats_write_metrics(p->stats, p->child_count, out);
+    stats_write_metrics(p->stats, p->child_count + 1, out);
 }
 
 static bool answer_command(void *ctx, struct str word, struct buf *out)
@@ -368,7 +405,7 @@ static bool answer_command(void *ctx, struct str word, struct buf *out)
     json_add_int(out, "uptime_s",
                  (int64_t)((loop_wall_us(p->loop) - p->started_us) / UINT64_C(1000000)));
     json_add_int(out, "workers", p->child_count);
-    stats_write_json(p->stats, p->child_count, out);
+    stats_write_json(p->stats, p->child_count + 1, out);
     buf_add_text(out, "}\n");
     return true;
 }
@@ -408,31 +445,52 @@ static int open_workers_listeners(struct parent *p, struct err *err)
     return 0;
 }
 
-static int open_listeners(struct parent *p, struct err *err)
+static int open_ports(struct parent *p, struct err *err)
 {
     const struct proxy_listen *l = &p->conf->listen;
-    const struct admin_answers answers = {
-        .is_ready = is_ready, .metrics = add_metrics, .command = answer_command, .ctx = p
-    };
 
     if (open_workers_listeners(p, err) < 0)
-        return -1;
-    if (l->unix_path.len && listener_open_unix(l->unix_path.ptr, &p->unix_fd, err) < 0)
-        return -1;
-    if (l->status_path.len && listener_open_unix(l->status_path.ptr, &p->status_fd, err) < 0)
         return -1;
     if (l->admin_host.len &&
         listener_open(l->admin_host, l->admin_port, false, &p->admin_fd, err) < 0)
         return err_wrap(err, "admin");
     if (l->admin_host.len)
         log_listening(p, "admin_listening", p->admin_fd);
+    return 0;
+}
+
+static int open_sockets(struct parent *p, struct err *err)
+{
+    const struct proxy_listen *l = &p->conf->listen;
+    const struct admin_answers answers = {
+        .is_ready = is_ready, .metrics = add_metrics, .command = answer_command, .ctx = p
+    };
+
+    if (l->unix_path.len && listener_open_unix(l->unix_path.ptr, &p->unix_fd, err) < 0)
+        return -1;
+    if (l->status_path.len && listener_open_unix(l->status_path.ptr, &p->status_fd, err) < 0)
+        return -1;
     return admin_open(p->loop, p->admin_fd, p->status_fd, &answers, &p->admin, err);
 }
 
-static unsigned worker_count(const struct parent *p)
+/* Whom the configuration says, and without a core that would hold keys. */
+static int become(struct parent *p, struct err *err)
+{
+    const struct proxy_listen *l = &p->conf->listen;
+
+    if (l->user.len && privileges_drop(l->user.ptr, l->group.len ? l->group.ptr : NULL, err) < 0)
+        return err_wrap(err, "configuration '%s': listen.user", p->o.conf_path);
+    if (l->user.len)
+        log_event(&p->o.log, LOG_LEVEL_INFO, loop_wall_us(p->loop), "user_is",
+                  LOG_STR("user", l->user));
+    privileges_forbid_cores();
+    return 0;
+}
+
+static unsigned worker_count(const struct parent *p, const struct proxy_conf *c)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned count = p->o.workers ? p->o.workers : p->conf->listen.workers;
+    unsigned count = p->o.workers ? p->o.workers : c->listen.workers;
 
     if (!count)
         count = processors > 0 ? (unsigned)processors : 1;
@@ -458,26 +516,42 @@ static int open_archive(struct parent *p, struct err *err)
     return key_file.len ? key_load(key_file.ptr, false, &p->key, err) : 0;
 }
 
-static int start(struct parent *p, struct err *err)
+static int share_stats(struct parent *p, struct err *err)
 {
-    CLEANUP(buf_release) struct buf text = { 0 };
-
-    if (file_read(p->o.conf_path, CONF_BYTES_MAX, &text, err) < 0)
-        return err_wrap(err, "configuration '%s'", p->o.conf_path);
-    if (parse_text(p, buf_str(&text), &p->conf, err) < 0 || open_archive(p, err) < 0)
-        return -1;
-    p->child_count = worker_count(p);
-    p->stats = mmap(NULL, sizeof(*p->stats) * PROXY_WORKERS_MAX, PROT_READ | PROT_WRITE,
+    p->stats = mmap(NULL, sizeof(*p->stats) * (PROXY_WORKERS_MAX + 1), PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p->stats == MAP_FAILED) {
-        p->stats = NULL;
-        return err_sys(err, "cannot share memory with the workers");
-    }
+    if (p->stats != MAP_FAILED)
+        return 0;
+    p->stats = NULL;
+    return err_sys(err, "cannot share memory with the workers");
+}
+
+/* Ports first, which may need root; all else is made by, and within reach of, whom we become. */
+static int prepare(struct parent *p, struct err *err)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+
+    if (proxy_conf_load(p->o.conf_path, true, &c, err) < 0)
+        return -1;
+    p->child_count = worker_count(p, c);
+    if (share_stats(p, err) < 0)
+        return -1;
+    use_conf(p, TAKE(c));
+    random_bytes(p->ticket_keys, sizeof(p->ticket_keys));
     warn_of_unread(p);
     raise_descriptor_limit();
     p->started_us = loop_wall_us(p->loop);
-    if (take_signals(p, err) < 0 || open_listeners(p, err) < 0)
+    if (open_ports(p, err) < 0 || become(p, err) < 0 || open_archive(p, err) < 0)
         return -1;
+    return 0;
+}
+
+static int start(struct parent *p, struct err *err)
+{
+    if (prepare(p, err) < 0 || take_signals(p, err) < 0 || open_sockets(p, err) < 0 ||
+        watch_open(p->loop, on_change, p, &p->watch, err) < 0)
+        return -1;
+    watch_files(p);
     for (unsigned i = 0; i < p->child_count; i++)
         if (start_child(&p->children[i], err) < 0)
             return -1;
@@ -523,13 +597,15 @@ static void release(struct parent *p)
 {
     loop_io_remove(p->loop, &p->signals);
     loop_timer_cancel(p->loop, &p->seal_timer);
+    watch_close(p->watch);
     close_fd(p->signals.fd);
     sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
     if (p->stats)
-        munmap(p->stats, sizeof(*p->stats) * PROXY_WORKERS_MAX);
+        munmap(p->stats, sizeof(*p->stats) * (PROXY_WORKERS_MAX + 1));
     archive_close(p->archive);
     proxy_conf_unref(p->conf);
     loop_close(p->loop);
+    explicit_bzero(p, sizeof(*p));
     free(p);
 }
 

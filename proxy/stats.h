@@ -16,6 +16,7 @@
     X(connections_refused, COUNTER, "Connections closed at once: the limit was reached.")          \
     X(connections_open, GAUGE, "Connections of applications that are open.")                       \
     X(requests, COUNTER, "Requests whose head was read.")                                          \
+    X(keys_refused, COUNTER, "Requests refused for the key they had, or had not.")                 \
     X(requests_refused, COUNTER, "Requests answered by weir itself without an upstream.")          \
     X(exchanges, COUNTER, "Exchanges that were begun in the journal.")                             \
     X(exchanges_open, GAUGE, "Exchanges under way.")                                               \
@@ -39,6 +40,8 @@
     X(journal_held_bytes, GAUGE, "Bytes of records that wait in memory for the journal.")          \
     X(reloads, COUNTER, "Configurations taken over.")                                              \
     X(reloads_refused, COUNTER, "Configurations refused.")                                         \
+    X(certificate_expires_timestamp_seconds, GAUGE,                                                \
+      "When the certificate ends; 0 = there is none.")                                             \
     X(up, GAUGE, "Workers that serve.")
 
 struct proxy_stats {

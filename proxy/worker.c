@@ -33,10 +33,23 @@ const uint8_t *worker_random(struct worker *w, size_t len)
 
 /* --- upstreams --- */
 
+static bool is_same_place(const struct proxy_upstream *a, const struct proxy_upstream *b)
+{
+    return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
+           str_eq(a->ca_path, b->ca_path) && str_eq(a->proxy, b->proxy) &&
+           a->no_proxy == b->no_proxy && a->connect_us == b->connect_us &&
+           a->connections == b->connections;
+}
+
 struct http_origin *worker_origin(const struct worker *w, const struct proxy_conf *c,
                                   const struct proxy_upstream *u)
 {
-    return c == w->conf ? w->origins[u - c->upstreams] : NULL;
+    if (c == w->conf)
+        return w->origins[u - c->upstreams];
+    for (size_t i = 0; i < w->conf->upstream_count; i++)
+        if (is_same_place(&w->conf->upstreams[i], u))
+            return w->origins[i];
+    return NULL;
 }
 
 static int new_origin(struct worker *w, const struct proxy_upstream *u, struct http_origin **ret,
@@ -57,14 +70,6 @@ static int new_origin(struct worker *w, const struct proxy_upstream *u, struct h
     if (http_origin_new(w->pool, &o, ret, err) < 0)
         return err_wrap(err, "upstream '%.*s'", STR_ARG(u->name));
     return 0;
-}
-
-static bool is_same_place(const struct proxy_upstream *a, const struct proxy_upstream *b)
-{
-    return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
-           str_eq(a->ca_path, b->ca_path) && str_eq(a->proxy, b->proxy) &&
-           a->no_proxy == b->no_proxy && a->connect_us == b->connect_us &&
-           a->connections == b->connections;
 }
 
 /* The present origin of what u is, so that its connections stay. */
@@ -113,6 +118,9 @@ int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err)
     struct http_origin **origins;
     struct tls_options options = { .cert_path = c->listen.tls_cert.ptr,
                                    .key_path = c->listen.tls_key.ptr,
+                                   .cert_pem = c->listen.cert_pem,
+                                   .key_pem = c->listen.key_pem,
+                                   .ticket_keys = w->ticket_keys,
                                    .no_h2 = true,
                                    .replaces = w->tls };
     int r = 0;
@@ -307,6 +315,7 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
 
     w->log = options->log;
     w->stats = options->stats;
+    w->ticket_keys = options->ticket_keys;
     w->accept_timer = (struct loop_timer){ .fn = listen_again, .ctx = w };
     w->grace_timer = (struct loop_timer){ .fn = on_grace_over, .ctx = w };
     if (loop_open(&w->loop, err) < 0 || http_pool_new(w->loop, &w->pool, err) < 0)

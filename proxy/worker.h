@@ -43,6 +43,7 @@ struct worker {
     struct http_pool *pool;
     struct http_origin **origins; /* of conf->upstreams, by index */
     struct tls_context *tls;      /* NULL = plain */
+    struct str ticket_keys;
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
     struct loop_timer accept_timer, grace_timer;
@@ -64,6 +65,7 @@ struct worker_options {
     bool has_unix;
     struct log_sink log;
     struct proxy_stats *stats;
+    struct str ticket_keys; /* for TLS, of all workers; or empty */
 };
 
 int worker_open(const struct worker_options *options, struct worker **ret, struct err *err);
@@ -76,7 +78,8 @@ int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err);
  * time. */
 void worker_drain(struct worker *w);
 
-/* For clients. */
+/* For calls.  The origin of an upstream, which may be of an older configuration; NULL = the present
+ * one has no upstream in that place. */
 struct http_origin *worker_origin(const struct worker *w, const struct proxy_conf *c,
                                   const struct proxy_upstream *u);
 void worker_client_gone(struct worker *w);

@@ -1,0 +1,53 @@
+#include "config.h"
+
+#include "proxy/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int find_ids(const char *user, const char *group, struct passwd *ret, struct err *err)
+{
+    errno = 0;
+    const struct passwd *pw = getpwnam(user);
+    if (!pw)
+        return err_set(err, ERR_USAGE, "there is no user '%s' here", user);
+    *ret = *pw;
+    if (!group)
+        return 0;
+    const struct group *gr = getgrnam(group);
+    if (!gr)
+        return err_set(err, ERR_USAGE, "there is no group '%s' here", group);
+    ret->pw_gid = gr->gr_gid;
+    return 0;
+}
+
+int privileges_drop(const char *user, const char *group, struct err *err)
+{
+    struct passwd to = { 0 };
+
+    if (find_ids(user, group, &to, err) < 0)
+        return -1;
+    if (geteuid() == to.pw_uid && getuid() == to.pw_uid && getegid() == to.pw_gid)
+        return 0;
+    if (geteuid() != 0)
+        return err_set(err, ERR_USAGE, "to become '%s', start as root or as that user", user);
+    if (initgroups(user, to.pw_gid) < 0 || setresgid(to.pw_gid, to.pw_gid, to.pw_gid) < 0 ||
+        setresuid(to.pw_uid, to.pw_uid, to.pw_uid) < 0)
+        return err_sys(err, "cannot become user '%s'", user);
+    if (to.pw_uid != 0 && setuid(0) == 0) /* must not be possible any more */
+        return err_set(err, ERR_SYS, "still root after becoming user '%s'", user);
+    return 0;
+}
+
+void privileges_forbid_cores(void)
+{
+    struct rlimit none = { 0, 0 };
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
