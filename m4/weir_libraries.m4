@@ -17,6 +17,13 @@ AC_DEFUN([WEIR_LIBRARIES], [
   WEIR_LIBRARY([ZSTD], [libzstd], [1.4.8], [libzstd-dev], [libzstd-devel], [zstd-dev])
   WEIR_LIBRARY([ZLIB], [zlib], [1.2.11], [zlib1g-dev], [zlib-devel], [zlib-dev])
   WEIR_LIBRARY([BROTLI], [libbrotlidec], [1.0], [libbrotli-dev], [brotli-devel], [brotli-dev])
+  dnl Optional: without it the sandbox of sealing has no filter of system calls, and says so.
+  PKG_CHECK_MODULES([SECCOMP], [libseccomp >= 2.5],
+    [AC_DEFINE([HAVE_SECCOMP], [1], [Define to 1 for the filter of system calls in base/sandbox.])
+    weir_built_with="$weir_built_with libseccomp `$PKG_CONFIG --modversion libseccomp`"],
+    [AC_MSG_WARN([libseccomp is missing, so sealing cannot be kept from system calls it does not need
+      (Debian: libseccomp-dev, Fedora: libseccomp-devel, Alpine: libseccomp-dev)])])
+  AC_CHECK_HEADERS([linux/landlock.h])
   AS_IF([test -n "$weir_missing"], [AC_MSG_ERROR([missing libraries:
 $weir_missing
 Install the packages named and run configure again.])])
