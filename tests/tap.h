@@ -1,7 +1,7 @@
 /* tap - a stand-in provider that keeps every byte it gets, in threads of the test.
  *
- * It answers each request that a careful reader sees (tests/http_readings.h): with its target as
- * the body, or to a target that begins with /evil with what tap.evil says.
+ * It answers each request that a careful reader sees (tests/http_readings.h): with its path as
+ * the body, or to a path that begins with /evil with what tap.evil says.
  */
 #ifndef TESTS_TAP_H
 #define TESTS_TAP_H
@@ -36,8 +36,10 @@ static struct tap {
 static bool tap_answer(int fd, const struct read_message *m)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
+    struct str rest = m->words[1], path = rest;
 
-    if (str_starts_with(m->words[1], STR("/evil"))) {
+    str_split(&rest, '?', &path);
+    if (str_starts_with(path, STR("/evil"))) {
         for (size_t i = 0; i <= tap.evil_count; i++)
             upstream_send(fd, tap.evil->bytes.ptr, tap.evil->bytes.len);
         if (tap.evil->later.len) {
@@ -46,9 +48,9 @@ static bool tap_answer(int fd, const struct read_message *m)
         }
         return !tap.evil->closes;
     }
-    buf_addf(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", m->words[1].len);
+    buf_addf(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", path.len);
     if (!str_eq(m->words[0], STR("HEAD")))
-        buf_add_str(&out, m->words[1]);
+        buf_add_str(&out, path);
     upstream_send(fd, out.ptr, out.len);
     return true;
 }
@@ -148,7 +150,7 @@ static void tap_stop(struct proxy_run *run)
     pthread_mutex_unlock(&tap.lock);
 }
 
-static void tap_mark(void)
+static inline void tap_mark(void)
 {
     pthread_mutex_lock(&tap.lock);
     for (size_t i = 0; i < TAP_CONNECTIONS; i++)
@@ -157,7 +159,7 @@ static void tap_mark(void)
 }
 
 /* A copy of what connection i has got since then. */
-static void tap_copy(size_t i, struct buf *ret)
+static inline void tap_copy(size_t i, struct buf *ret)
 {
     buf_clear(ret);
     pthread_mutex_lock(&tap.lock);

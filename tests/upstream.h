@@ -147,7 +147,8 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
     int a = 0, b = 0;
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        if (strncmp(path, fixed[i].path, strlen(fixed[i].path)) == 0) {
+        if (strncmp(path, fixed[i].path, strlen(fixed[i].path) - 1) == 0 &&
+            strchr(" ?", path[strlen(fixed[i].path) - 1])) {
             upstream_text(fd, fixed[i].answer);
             return !fixed[i].ends;
         }
