@@ -318,10 +318,40 @@ static void rewind_lines(struct segment_reader *r)
     r->count = 0;
 }
 
+/* The bodies and chunks of x, whose line has been read. */
+static int read_bodies(struct segment_reader *r, int64_t offset, struct exchange *x,
+                       struct err *err)
+{
+    const char *member = NULL;
+    int n;
+
+    if (offset < 0 || (uint64_t)offset >= r->map.bytes.len) {
+        if (x->request_stored_bytes || x->response_stored_bytes)
+            return err_set(err, ERR_CORRUPT,
+                           "its bodies' offset is missing or behind the file's end");
+        return 0;
+    }
+    CLEANUP(segment_tar_close)
+    struct segment_tar *tar = segment_tar_open(r->map.bytes, (size_t)offset, true);
+    do /* others may share the frame */
+        n = segment_tar_next(tar, &member, err);
+    while (n > 0 && !suffix_of(member, x->id));
+    if (n < 0)
+        return -1;
+    if (n == 0)
+        member = "";
+    return read_members(r, tar, &member, x, err);
+}
+
+int segment_bodies(struct segment_reader *r, int64_t offset, struct exchange *x, struct err *err)
+{
+    arena_reset(&r->arena);
+    return read_bodies(r, offset, x, err);
+}
+
 int segment_find(struct segment_reader *r, struct uuid id, int64_t offset, struct exchange *ret,
                  struct err *err)
 {
-    const char *member = NULL;
     struct exchange x;
     int n;
 
@@ -331,21 +361,8 @@ int segment_find(struct segment_reader *r, struct uuid id, int64_t offset, struc
     while (n > 0 && memcmp(&x.id, &id, sizeof(id)) != 0);
     if (n <= 0)
         return n;
-    if (offset >= 0 && (uint64_t)offset < r->map.bytes.len) {
-        CLEANUP(segment_tar_close)
-        struct segment_tar *tar = segment_tar_open(r->map.bytes, (size_t)offset, true);
-        do /* others may share the frame */
-            n = segment_tar_next(tar, &member, err);
-        while (n > 0 && !suffix_of(member, id));
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            member = "";
-        if (read_members(r, tar, &member, &x, err) < 0)
-            return -1;
-    } else if (x.request_stored_bytes || x.response_stored_bytes) {
-        return err_set(err, ERR_CORRUPT, "its bodies' offset is missing or behind the file's end");
-    }
+    if (read_bodies(r, offset, &x, err) < 0)
+        return -1;
     *ret = x;
     return 1;
 }

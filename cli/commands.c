@@ -20,6 +20,7 @@ extern const struct command command_proxy_drain;
 extern const struct command command_proxy_key;
 extern const struct command command_proxy_run;
 extern const struct command command_proxy_status;
+extern const struct command command_replay_serve;
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
@@ -35,6 +36,7 @@ const struct command *const commands[] = {
     &command_capture_seal,
     &command_capture_export,
     &command_capture_prune,
+    &command_replay_serve,
     &command_analyze_spend,
     &command_analyze_prices_show,
     &command_analyze_prices_check,
@@ -46,6 +48,7 @@ const struct command *const commands[] = {
 const struct command_group command_groups[] = {
     {"proxy",           "carry traffic and record it"                                         },
     { "capture",        "recorded traffic into an archive, out of it, and whether it is whole"},
+    { "replay",         "recorded traffic once more"                                          },
     { "analyze",        "what the traffic cost, and who caused it"                            },
     { "analyze prices", "the price book"                                                      },
     { NULL,             NULL                                                                  },

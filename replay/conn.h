@@ -1,0 +1,21 @@
+/* conn - a client's connection to the stand-in provider.
+ *
+ *     READING ── PLAYING ── READING ...
+ *        └──────────┴────── LINGER ── GONE
+ *
+ * One request at a time; what a client sends ahead waits.
+ */
+#ifndef REPLAY_CONN_H
+#define REPLAY_CONN_H
+
+#include "replay/server.h"
+
+/* A connection on fd, which is the server's now. */
+void conn_open(struct server *s, int fd);
+/* At once. */
+void conn_close(struct conn *c);
+/* Ends it now if nothing is under way, else after this answer. */
+void conn_drain(struct conn *c);
+struct conn *conn_next(const struct conn *c);
+
+#endif

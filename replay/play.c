@@ -1,0 +1,91 @@
+#include "config.h"
+
+#include "replay/play.h"
+
+uint64_t play_due_us(uint64_t at_us, unsigned speed)
+{
+    if (speed == PLAY_SPEED_MAX)
+        return 0;
+    return at_us > UINT64_MAX / PLAY_SPEED_RECORDED ? at_us / speed * PLAY_SPEED_RECORDED
+                                                    : at_us * PLAY_SPEED_RECORDED / speed;
+}
+
+/* When what comes next is due. */
+static uint64_t next_us(const struct play *p)
+{
+    const struct answer *a = p->answer;
+    uint64_t at_us = a->end_us;
+
+    if (!p->head_sent)
+        at_us = a->head_us;
+    else if (p->chunk < a->chunk_count)
+        at_us = a->chunks[p->chunk].at_us;
+    return p->begun_us + play_due_us(at_us, p->speed);
+}
+
+/* false: that was the end. */
+static bool play_next(struct play *p)
+{
+    struct answer *a = p->answer;
+
+    if (!p->head_sent) {
+        p->head_sent = true;
+        p->sink->head(p->ctx, a);
+        return true;
+    }
+    if (p->chunk < a->chunk_count) {
+        size_t left = a->chunks[p->chunk].bytes - p->sent;
+        size_t bytes = left < PLAY_PIECE_BYTES ? left : PLAY_PIECE_BYTES;
+        p->sink->body(p->ctx, str_sub(buf_str(&a->body), p->place, bytes));
+        p->place += bytes;
+        p->sent = bytes == left ? 0 : p->sent + bytes;
+        p->chunk += bytes == left;
+        return true;
+    }
+    bool is_cut = a->is_cut;
+    play_stop(p);
+    p->sink->end(p->ctx, is_cut);
+    return false;
+}
+
+static void step(void *ctx)
+{
+    struct play *p = ctx;
+    uint64_t now_us = loop_now_us(p->loop);
+
+    while (!p->sink->is_full(p->ctx)) {
+        uint64_t due_us = next_us(p);
+        if (due_us > now_us) {
+            loop_timer_set(p->loop, &p->timer, due_us);
+            break;
+        }
+        if (!play_next(p))
+            break;
+    }
+    p->sink->flush(p->ctx);
+}
+
+void play_start(struct play *p, struct answer *a)
+{
+    p->answer = a;
+    p->timer = (struct loop_timer){ .fn = step, .ctx = p };
+    p->begun_us = loop_now_us(p->loop);
+    p->head_sent = false;
+    p->chunk = p->sent = p->place = 0;
+    step(p);
+}
+
+void play_resume(struct play *p)
+{
+    if (p->answer && !loop_timer_is_set(&p->timer))
+        step(p);
+}
+
+void play_stop(struct play *p)
+{
+    if (!p->answer)
+        return;
+    loop_timer_cancel(p->loop, &p->timer);
+    answer_unref(p->answer);
+    p->answer = NULL;
+}
