@@ -408,6 +408,22 @@ static void count_answer(struct worker *w, unsigned status)
         (*counters[status / 100 - 1])++;
 }
 
+/* A body where few servers look for one: who does not would take it for the next request, so there
+ * must be none on this connection (Kettle 2022, "CL.0"). */
+static bool has_odd_body(const struct http1_head *head)
+{
+    static const struct str methods[] = { STR_INIT("GET"), STR_INIT("HEAD"), STR_INIT("DELETE"),
+                                          STR_INIT("OPTIONS") };
+
+    if (head->framing == HTTP1_NO_BODY ||
+        (head->framing == HTTP1_LENGTH && head->content_length == 0))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (str_eq(head->method, methods[i]))
+            return true;
+    return false;
+}
+
 static void take_answer_head(struct proxy_call *call)
 {
     const struct http1_head *head = http1_head(call->answer);
@@ -418,7 +434,7 @@ static void take_answer_head(struct proxy_call *call)
             call->down->interim(call->ctx, head);
         return;
     }
-    call->may_keep_conn = head->keep_alive;
+    call->may_keep_conn = head->keep_alive && !has_odd_body(call->request);
     call_record_answer(call, head);
     call->down->head(call->ctx, head);
     step(call, CALL_ON_ANSWERED);

@@ -496,6 +496,30 @@ START_TEST(an_upstream_cannot_answer_without_end)
 }
 END_TEST
 
+/* A server that does not look for a body behind a GET takes it for the next request: nobody else
+ * may be on that connection then. */
+START_TEST(a_connection_is_not_used_again_after_a_get_with_a_body)
+{
+    static const char *const methods[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
+    CLEANUP(buf_release) struct buf request = { 0 }, answer = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        check_canary(methods[i], i);
+        size_t before = tap.connections;
+        buf_clear(&request);
+        buf_addf(&request,
+                 "%s /tap/x HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
+                 "Content-Length: 39\r\n\r\n" HIDDEN,
+                 methods[i]);
+        talk(buf_str(&request), &answer);
+        ck_assert_ptr_nonnull(strstr(answer.ptr, "HTTP/1.1 200 OK"));
+        check_canary(methods[i], i);
+        expect(tap.connections == before + 1, "%s: the connection was used again", methods[i]);
+    }
+    ck_assert_int_eq(failures, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proxy smuggle");
@@ -506,6 +530,7 @@ int main(void)
     tcase_add_loop_test(tc, a_request_has_one_reading_or_is_refused, 0, ARRAY_LEN(families));
     tcase_add_test(tc, an_answer_has_one_reading_or_is_refused);
     tcase_add_test(tc, an_upstream_cannot_answer_without_end);
+    tcase_add_test(tc, a_connection_is_not_used_again_after_a_get_with_a_body);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
