@@ -10,11 +10,23 @@
 
 #define BUCKET_TEXT_BYTES 48
 
+/* A slot of time lies in one bucket, but for zones of the 19th century: what does not is looked at
+ * row by row. */
+#define SLOT_US     (900 * US_PER_SECOND)
+#define SLOTS       256u
+#define SLOT_MIXED  UINT32_MAX
+#define CODE_UNSEEN UINT32_MAX
+
 /* Local time, counted since the epoch in units of the bucket, and its name. */
 struct bucket_def {
     const char *name;
     int64_t (*number)(int64_t local_us);
     void (*format)(int64_t number, int32_t offset_s, char ret[static BUCKET_TEXT_BYTES]);
+};
+
+struct slot {
+    int64_t number;
+    uint32_t code; /* 0 = free */
 };
 
 struct dimension {
@@ -24,7 +36,9 @@ struct dimension {
     const struct tz *tz;
     struct map values;     /* text to code */
     VEC(struct str) texts; /* by code */
-    VEC(uint32_t) codes;   /* text columns: of the block's dictionary */
+    VEC(uint32_t) codes;   /* text columns: of the block's dictionary, made when asked for */
+    VEC(uint32_t) rows;    /* other columns: of the block's rows */
+    struct slot slots[SLOTS];
     /* The bucket or number last seen: neighbours are mostly the same. */
     bool cached;
     int64_t cached_number;
@@ -159,7 +173,19 @@ void dimension_free(struct dimension *d)
     map_release(&d->values);
     vec_release(&d->texts);
     vec_release(&d->codes);
+    vec_release(&d->rows);
     free(d);
+}
+
+struct dimension *dimension_clone(const struct dimension *d)
+{
+    struct dimension *clone = mem_calloc(1, sizeof(*clone));
+
+    *clone = (struct dimension){
+        .name = d->name, .bucket = d->bucket, .column = d->column, .tz = d->tz
+    };
+    vec_push(&clone->texts, (struct str){ 0 });
+    return clone;
 }
 
 const char *dimension_name(const struct dimension *d)
@@ -177,7 +203,7 @@ void dimension_columns(const struct dimension *d, struct scan_columns *ret)
     ret->want[d->column] = true;
 }
 
-static uint32_t intern(struct dimension *d, struct str text)
+uint32_t dimension_intern(struct dimension *d, struct str text)
 {
     bool is_new;
 
@@ -191,6 +217,14 @@ static uint32_t intern(struct dimension *d, struct str text)
     return (uint32_t)e->value;
 }
 
+bool dimension_find(const struct dimension *d, struct str value, uint32_t *ret)
+{
+    const struct map_entry *e = value.len ? map_find(&d->values, value) : NULL;
+
+    *ret = e ? (uint32_t)e->value : 0;
+    return e || value.len == 0;
+}
+
 void dimension_prepare(struct dimension *d, const struct block *b)
 {
     const struct block_column *col = &b->columns[d->column];
@@ -199,7 +233,7 @@ void dimension_prepare(struct dimension *d, const struct block *b)
         return;
     vec_clear(&d->codes);
     for (size_t code = 0; code < col->dict_len; code++)
-        vec_push(&d->codes, intern(d, col->dict[code]));
+        vec_push(&d->codes, CODE_UNSEEN);
 }
 
 static uint32_t cache(struct dimension *d, int64_t number, int32_t offset_s, const char *text)
@@ -207,7 +241,7 @@ static uint32_t cache(struct dimension *d, int64_t number, int32_t offset_s, con
     d->cached = true;
     d->cached_number = number;
     d->cached_offset_s = offset_s;
-    d->cached_code = intern(d, str_from(text));
+    d->cached_code = dimension_intern(d, str_from(text));
     return d->cached_code;
 }
 
@@ -233,8 +267,12 @@ uint32_t dimension_code(struct dimension *d, const struct block *b, size_t row)
     if (d->bucket)
         return bucket_code(d, col->ints[row]);
     enum parquet_type type = ledger_columns()[d->column].type;
-    if (type == PARQUET_STRING)
-        return d->codes.ptr[col->codes[row]];
+    if (type == PARQUET_STRING) {
+        uint32_t *code = &d->codes.ptr[col->codes[row]];
+        if (*code == CODE_UNSEEN)
+            *code = dimension_intern(d, col->dict[col->codes[row]]);
+        return *code;
+    }
     int64_t number = col->ints[row];
     if (d->cached && d->cached_number == number)
         return d->cached_code;
@@ -243,6 +281,53 @@ uint32_t dimension_code(struct dimension *d, const struct block *b, size_t row)
     else
         snprintf(text, sizeof(text), "%" PRId64, number);
     return cache(d, number, 0, text);
+}
+
+static bool is_one_bucket(const struct dimension *d, int64_t from_us)
+{
+    int64_t last_us = from_us + SLOT_US - 1;
+    int32_t before_s = d->tz ? tz_offset_at(d->tz, from_us) : 0;
+    int32_t after_s = d->tz ? tz_offset_at(d->tz, last_us) : 0;
+
+    return before_s == after_s && d->bucket->number(from_us + before_s * US_PER_SECOND) ==
+                                      d->bucket->number(last_us + after_s * US_PER_SECOND);
+}
+
+static void split_times(struct dimension *d, const int64_t *us, size_t rows)
+{
+    for (size_t row = 0; row < rows; row++) {
+        int64_t number = floor_div(us[row], SLOT_US);
+        struct slot *slot = &d->slots[(uint64_t)number % SLOTS];
+        if (slot->number != number || slot->code == 0) {
+            slot->number = number;
+            slot->code = is_one_bucket(d, number * SLOT_US) ? bucket_code(d, us[row]) : SLOT_MIXED;
+        }
+        d->rows.ptr[row] = slot->code != SLOT_MIXED ? slot->code : bucket_code(d, us[row]);
+    }
+}
+
+void dimension_split(struct dimension *d, const struct block *b, struct dimension_rows *ret)
+{
+    const struct block_column *col = &b->columns[d->column];
+
+    *ret = (struct dimension_rows){ 0 };
+    if (col->absent)
+        return;
+    if (ledger_columns()[d->column].type == PARQUET_STRING) {
+        *ret = (struct dimension_rows){ col->codes, col->is_null, col->dict_len };
+        return;
+    }
+    if (d->rows.cap < b->rows) {
+        vec_release(&d->rows);
+        d->rows.ptr = mem_calloc(b->rows, sizeof(*d->rows.ptr));
+        d->rows.cap = b->rows;
+    }
+    if (d->bucket && !col->is_null)
+        split_times(d, col->ints, b->rows);
+    else
+        for (size_t row = 0; row < b->rows; row++)
+            d->rows.ptr[row] = dimension_code(d, b, row);
+    *ret = (struct dimension_rows){ d->rows.ptr, NULL, d->texts.len };
 }
 
 struct str dimension_value(const struct dimension *d, uint32_t code)

@@ -13,9 +13,9 @@ enum {
 static const enum ledger_column columns[] = { LEDGER_PROVIDER,     LEDGER_PATH,
                                               LEDGER_RESPONSE_ID,  LEDGER_BILLABLE,
                                               LEDGER_USAGE_SOURCE, LEDGER_PART,
-                                              LEDGER_API };
+                                              LEDGER_API,          LEDGER_STARTED_AT };
 
-void repeats_columns(struct scan_columns *ret)
+static void all_columns(struct scan_columns *ret)
 {
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
         ret->want[columns[i]] = true;
@@ -24,6 +24,7 @@ void repeats_columns(struct scan_columns *ret)
 void repeats_release(struct repeats *r)
 {
     map_release(&r->answers);
+    vec_release(&r->rows);
 }
 
 static bool is_batch(const struct block *b, size_t row)
@@ -37,11 +38,47 @@ static struct str answer_name(const struct block *b, size_t row)
     return block_str(b, is_batch(b, row) ? LEDGER_PATH : LEDGER_RESPONSE_ID, row);
 }
 
+/* The last segment of a path, if it may be an id; else empty. */
+static struct str id_segment(struct str path)
+{
+    struct str last = path;
+
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/') {
+            last = str_sub(path, i, path.len);
+            break;
+        }
+    for (size_t i = 0; i < last.len; i++)
+        if (last.ptr[i] >= '0' && last.ptr[i] <= '9')
+            return str_find_char(last, ':', 0) < 0 ? last : (struct str){ 0 };
+    return (struct str){ 0 };
+}
+
 static bool is_fetch(const struct block *b, size_t row)
 {
-    struct str name = answer_name(b, row);
+    struct str id = block_str(b, LEDGER_RESPONSE_ID, row);
 
-    return name.len > 0 && str_ends_with(block_str(b, LEDGER_PATH, row), name);
+    if (is_batch(b, row))
+        return block_str(b, LEDGER_PATH, row).len > 0;
+    return id.len > 0 && str_eq(id_segment(block_str(b, LEDGER_PATH, row)), id);
+}
+
+void repeats_hint_columns(struct scan_columns *ret)
+{
+    ret->want[LEDGER_PATH] = ret->want[LEDGER_API] = true;
+}
+
+bool repeats_may_be_in(const struct block *b)
+{
+    const struct block_column *path = &b->columns[LEDGER_PATH], *api = &b->columns[LEDGER_API];
+
+    for (size_t i = 0; !api->absent && i < api->dict_len; i++)
+        if (str_eq(api->dict[i], str_from(api_name(API_BATCH))))
+            return true;
+    for (size_t i = 0; !path->absent && i < path->dict_len; i++)
+        if (id_segment(path->dict[i]).len > 0)
+            return true;
+    return false;
 }
 
 /* A row whose usage would be counted. */
@@ -81,39 +118,6 @@ static void note_makers(struct repeats *r, const struct block *b, struct buf *ke
     }
 }
 
-static int each_block(const struct archive *a, const struct scan_options *options,
-                      struct repeats *r,
-                      void (*note)(struct repeats *, const struct block *, struct buf *),
-                      struct err *err)
-{
-    CLEANUP(scan_close) struct scan *scan = NULL;
-    CLEANUP(buf_release) struct buf key = { 0 };
-    const struct block *b;
-    int more;
-
-    if (scan_open(a, options, &scan, err) < 0)
-        return -1;
-    while ((more = scan_next(scan, &b, err)) > 0)
-        note(r, b, &key);
-    return more;
-}
-
-int repeats_find(const struct archive *a, int64_t from_us, int64_t to_us, struct repeats *ret,
-                 struct err *err)
-{
-    struct scan_options options = { .from_us = from_us, .to_us = to_us };
-
-    *ret = (struct repeats){ 0 };
-    repeats_columns(&options.columns);
-    if (each_block(a, &options, ret, note_fetches, err) < 0)
-        return -1;
-    if (ret->answers.len == 0)
-        return 0;
-    if (from_us > INT64_MIN + REPEATS_LOOK_BACK_US)
-        options.from_us -= REPEATS_LOOK_BACK_US;
-    return each_block(a, &options, ret, note_makers, err);
-}
-
 /* The request that made a fetched answer, but did not report its usage itself: a queued background
  * request, or a stream that was cut.  The fetch knows better. */
 static bool is_superseded(const struct block *b, size_t row)
@@ -137,9 +141,78 @@ static bool is_counted(struct repeats *r, const struct block *b, size_t row)
     return counted;
 }
 
-bool repeats_is_one(struct repeats *r, const struct block *b, size_t row)
+/* Lists the rows to leave out; the further parts of an exchange follow its first. */
+static void note_rows(struct repeats *r, const struct block *b, int64_t from_us, int64_t to_us)
 {
-    if (block_int(b, LEDGER_PART, row) == 0)
-        r->last = is_counted(r, b, row);
-    return r->last;
+    bool left_out = false;
+
+    for (size_t row = 0; row < b->rows; row++) {
+        int64_t us = block_int(b, LEDGER_STARTED_AT, row);
+        if (us < from_us || us >= to_us || !block_int(b, LEDGER_BILLABLE, row))
+            continue;
+        if (block_int(b, LEDGER_PART, row) == 0)
+            left_out = is_counted(r, b, row);
+        if (left_out)
+            vec_push(&r->rows, ((struct repeats_row){ .place = (uint64_t)b->ledger << 32 | b->group,
+                                                      .row = (uint32_t)row }));
+    }
+}
+
+enum pass { FETCHES, MAKERS, ROWS };
+
+static int each_block(const struct ledgers *ledgers, enum pass pass, const int64_t span[2],
+                      struct repeats *r, struct err *err)
+{
+    struct scan_options options = { .from_us = INT64_MIN, .to_us = INT64_MAX };
+    CLEANUP(buf_release) struct buf key = { 0 };
+    const struct block *b;
+    int more;
+
+    all_columns(&options.columns);
+    CLEANUP(scan_feed_free) struct scan_feed *feed = scan_feed_new(ledgers, &options);
+    CLEANUP(scan_close) struct scan *scan = NULL; /* goes before its feed */
+    if (scan_new(feed, &scan, err) < 0)
+        return -1;
+    while ((more = scan_next(scan, &b, err)) > 0) {
+        if (pass == FETCHES)
+            note_fetches(r, b, &key);
+        else if (pass == MAKERS)
+            note_makers(r, b, &key);
+        else
+            note_rows(r, b, span[0], span[1]);
+    }
+    return more;
+}
+
+int repeats_find(const struct ledgers *ledgers, const struct ledgers *earlier, int64_t from_us,
+                 int64_t to_us, struct repeats *ret, struct err *err)
+{
+    const int64_t span[2] = { from_us, to_us };
+
+    *ret = (struct repeats){ 0 };
+    if (each_block(ledgers, FETCHES, span, ret, err) < 0)
+        return -1;
+    if (ret->answers.len == 0)
+        return 0;
+    if ((earlier && each_block(earlier, MAKERS, span, ret, err) < 0) ||
+        each_block(ledgers, MAKERS, span, ret, err) < 0)
+        return -1;
+    return each_block(ledgers, ROWS, span, ret, err);
+}
+
+const struct repeats_row *repeats_of(const struct repeats *r, uint64_t place, size_t *ret_count)
+{
+    size_t low = 0, high = r->rows.len;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->rows.ptr[middle].place < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (*ret_count = 0; low + *ret_count < r->rows.len; ++*ret_count)
+        if (r->rows.ptr[low + *ret_count].place != place)
+            break;
+    return *ret_count > 0 ? &r->rows.ptr[low] : NULL;
 }

@@ -3,9 +3,9 @@
  * OpenAI answers a background request with a ticket; whoever asks for it by its id gets the answer,
  * with its usage, as often as he asks (GET /v1/responses/ID; runs of assistants likewise), and a
  * stream that was cut can be taken up again that way.  Results of a batch are a file that can be
- * read twice.  A fetch is known by its path, which ends in the answer's id; a batch by its path
- * alone.  Of all rows that carry the usage of one answer, the request that made it counts if it
- * reported the usage, else the first fetch.
+ * read twice.  A fetch is known by its path, whose last segment is the answer's id (ids hold a
+ * digit, names of calls do not); a batch by its path alone.  Of all rows that carry the usage of
+ * one answer, the request that made it counts if it reported the usage, else the first fetch.
  *
  * Memory grows with the number of answers fetched, not with rows.
  */
@@ -15,26 +15,36 @@
 #include "analyze/scan.h"
 #include "base/map.h"
 #include "base/timestamp.h"
+#include "base/vec.h"
 
 /* How long before the period the request that made an answer is looked for: OpenAI keeps responses
  * for 30 days ("Data controls", 2026-08). */
 #define REPEATS_LOOK_BACK_US (31 * US_PER_DAY)
 
-struct repeats {
-    struct map answers; /* provider and id of fetched answers; value: enum in repeats.c */
-    bool last;          /* what was said of the last row with part 0: its other parts follow it */
+/* A row whose usage has been counted with another one. */
+struct repeats_row {
+    uint64_t place; /* ledger * 2^32 + row group, as scan_place */
+    uint32_t row;
 };
 
-/* Looks through the ledgers of [from_us - REPEATS_LOOK_BACK_US, to_us) for fetches and what made
- * them. */
-int repeats_find(const struct archive *a, int64_t from_us, int64_t to_us, struct repeats *ret,
-                 struct err *err);
+struct repeats {
+    struct map answers;           /* provider and id of fetched answers; value: enum in repeats.c */
+    VEC(struct repeats_row) rows; /* ascending */
+};
+
+/* The rows of [from_us, to_us) to leave out, of billable ones; which of several fetches counts is
+ * the first in the order of ledgers, whatever filter a report has.  earlier are the ledgers of
+ * REPEATS_LOOK_BACK_US before, or NULL. */
+int repeats_find(const struct ledgers *ledgers, const struct ledgers *earlier, int64_t from_us,
+                 int64_t to_us, struct repeats *ret, struct err *err);
 void repeats_release(struct repeats *r);
 DEFINE_CLEANUP_VALUE(struct repeats, repeats_release)
-/* The columns repeats_is_one reads. */
-void repeats_columns(struct scan_columns *ret);
-/* Whether the row's usage has been counted with another row.  Call once per billable row, in scan
- * order; a first fetch that counts is remembered. */
-bool repeats_is_one(struct repeats *r, const struct block *b, size_t row);
+/* Those of one row group, NULL if there are none. */
+const struct repeats_row *repeats_of(const struct repeats *r, uint64_t place, size_t *ret_count);
+
+/* Whether a block may hold a fetch at all, by the distinct values of path and api: mostly not, and
+ * then nothing else of this file is needed. */
+void repeats_hint_columns(struct scan_columns *ret);
+bool repeats_may_be_in(const struct block *b);
 
 #endif

@@ -3,8 +3,12 @@
 #include "analyze/scan.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "analyze/composite.h"
+#include "analyze/scan_feed.h"
+#include "analyze/where.h"
 #include "base/map.h"
 #include "base/vec.h"
 
@@ -51,15 +55,18 @@ struct derived {
 };
 
 struct scan {
-    struct scan_options options;
-    struct archive_ledgers ledgers;
-    size_t next_ledger;
-    struct parquet_file *file; /* open, or NULL */
-    int file_columns[LEDGER_COLUMN_COUNT];
-    size_t next_group;
+    struct scan_feed *feed;
+    struct scan_feed *own_feed; /* of scan_open */
+    struct ledgers *own_ledgers;
+    struct where *where;        /* a filter of its own: it remembers things of the block */
+    struct feed_ledger *ledger; /* whose group is shown, or NULL */
+    size_t group;
+    uint64_t place;
     struct parquet_values values[LEDGER_COLUMN_COUNT];
-    struct scan_columns decode; /* wanted, and what the rules need */
+    struct scan_columns first, rest; /* decoded before and after rows are chosen */
     struct derived derived[WHO_COLUMNS];
+    struct composite seen; /* combinations of what the rules read */
+    VEC(uint8_t) keep;
     struct block block;
 };
 
@@ -68,31 +75,79 @@ static struct str *str_at(void *object, size_t offset)
     return (struct str *)(void *)((char *)object + offset);
 }
 
-int scan_open(const struct archive *a, const struct scan_options *options, struct scan **ret,
-              struct err *err)
+/* What must be decoded to choose rows, and what may wait until some are chosen. */
+static void divide_columns(const struct scan_options *o, struct scan *s)
+{
+    s->rest = o->columns;
+    if (o->select) {
+        s->first.want[LEDGER_STARTED_AT] = true;
+        if (o->where)
+            where_columns(o->where, &s->first);
+    } else {
+        s->first = o->columns;
+    }
+    if (o->attribution) {
+        for (size_t i = 0; i < RULE_INPUTS; i++)
+            s->first.want[input_columns[i].column] = true;
+        for (size_t i = 0; i < WHO_COLUMNS; i++)
+            s->first.want[who_columns[i].column] = true;
+    }
+    for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
+        s->rest.want[c] &= !s->first.want[c];
+}
+
+int scan_new(struct scan_feed *f, struct scan **ret, struct err *err)
 {
     CLEANUP(scan_close) struct scan *s = mem_calloc(1, sizeof(*s));
+    const struct scan_options *o = scan_feed_options(f);
 
-    s->options = *options;
-    s->decode = options->columns;
-    if (options->attribution) {
-        for (size_t i = 0; i < RULE_INPUTS; i++)
-            s->decode.want[input_columns[i].column] = true;
-        for (size_t i = 0; i < WHO_COLUMNS; i++)
-            s->decode.want[who_columns[i].column] = true;
-    }
-    if (archive_ledgers_list(a, options->from_us, options->to_us, &s->ledgers, err) < 0)
+    s->feed = f;
+    divide_columns(o, s);
+    if (o->select && o->where && where_clone(o->where, &s->where, err) < 0)
         return -1;
     *ret = TAKE(s);
     return 0;
+}
+
+int scan_open(const struct archive *a, const struct scan_options *options, struct scan **ret,
+              struct err *err)
+{
+    CLEANUP(ledgers_release) struct ledgers ledgers = { 0 };
+    CLEANUP(scan_feed_free) struct scan_feed *feed = NULL;
+
+    if (ledgers_add_archive(&ledgers, a, options->from_us, options->to_us, err) < 0)
+        return -1;
+    struct ledgers *kept = mem_calloc(1, sizeof(*kept));
+    *kept = ledgers;
+    ledgers = (struct ledgers){ 0 };
+    feed = scan_feed_new(kept, options);
+    if (scan_new(feed, ret, err) < 0) {
+        ledgers_release(kept);
+        free(kept);
+        return -1;
+    }
+    (*ret)->own_feed = TAKE(feed);
+    (*ret)->own_ledgers = kept;
+    return 0;
+}
+
+static void let_ledger_go(struct scan *s)
+{
+    if (s->ledger)
+        scan_feed_done(s->feed, s->ledger);
+    s->ledger = NULL;
 }
 
 void scan_close(struct scan *s)
 {
     if (!s)
         return;
-    parquet_close(s->file);
-    archive_ledgers_release(&s->ledgers);
+    let_ledger_go(s);
+    scan_feed_free(s->own_feed);
+    if (s->own_ledgers)
+        ledgers_release(s->own_ledgers);
+    free(s->own_ledgers);
+    where_free(s->where);
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         parquet_values_release(&s->values[c]);
     for (size_t i = 0; i < WHO_COLUMNS; i++) {
@@ -100,19 +155,28 @@ void scan_close(struct scan *s)
         vec_release(&s->derived[i].dict);
         vec_release(&s->derived[i].codes);
     }
+    composite_release(&s->seen);
+    vec_release(&s->keep);
     free(s);
 }
 
-static int decode_column(struct scan *s, size_t group, enum ledger_column c, struct err *err)
+uint64_t scan_place(const struct scan *s)
+{
+    return s->place;
+}
+
+static int decode_column(struct scan *s, enum ledger_column c, struct err *err)
 {
     struct block_column *col = &s->block.columns[c];
     struct parquet_values *v = &s->values[c];
+    struct parquet_file *file = s->ledger->file;
+    int column = s->ledger->columns[c];
 
-    if (s->file_columns[c] < 0) {
+    if (column < 0 || parquet_is_all_null(file, s->group, (size_t)column)) {
         *col = (struct block_column){ .absent = true };
         return 0;
     }
-    if (parquet_read(s->file, group, (size_t)s->file_columns[c], v, err) < 0)
+    if (parquet_read(file, s->group, (size_t)column, v, err) < 0)
         return err_wrap(err, "ledger '%s'", s->block.path);
     if (v->count != s->block.rows)
         return err_set(err, ERR_CORRUPT, "ledger '%s': column '%s' has %zu rows, its group %zu",
@@ -124,6 +188,16 @@ static int decode_column(struct scan *s, size_t group, enum ledger_column c, str
                                   .is_null = v->is_null };
     return 0;
 }
+
+static int decode_columns(struct scan *s, const struct scan_columns *which, struct err *err)
+{
+    for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
+        if (which->want[c] && decode_column(s, (enum ledger_column)c, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* --- attribution --- */
 
 static uint32_t intern(struct derived *d, struct str value)
 {
@@ -141,27 +215,6 @@ static uint32_t intern(struct derived *d, struct str value)
     return (uint32_t)e->value;
 }
 
-/* The codes of everything the rules read in one row: rows that agree in all get the same answer. */
-struct rule_key {
-    uint32_t code[RULE_INPUTS + WHO_COLUMNS];
-};
-
-static uint32_t code_at(const struct block *b, enum ledger_column c, size_t row)
-{
-    return block_is_null(b, c, row) ? UINT32_MAX : b->columns[c].codes[row];
-}
-
-static struct rule_key rule_key_of(const struct block *b, size_t row)
-{
-    struct rule_key key;
-
-    for (size_t i = 0; i < RULE_INPUTS; i++)
-        key.code[i] = code_at(b, input_columns[i].column, row);
-    for (size_t i = 0; i < WHO_COLUMNS; i++)
-        key.code[RULE_INPUTS + i] = code_at(b, who_columns[i].column, row);
-    return key;
-}
-
 static struct exchange_who who_of(const struct scan *s, size_t row)
 {
     const struct block *b = &s->block;
@@ -172,71 +225,128 @@ static struct exchange_who who_of(const struct scan *s, size_t row)
         *str_at(&in, input_columns[i].offset) = block_str(b, input_columns[i].column, row);
     for (size_t i = 0; i < WHO_COLUMNS; i++)
         *str_at(&in.given, who_columns[i].offset) = block_str(b, who_columns[i].column, row);
-    attribution_apply(s->options.attribution, &in, &who);
+    scan_feed_attribute(s->feed, &in, &who);
     return who;
 }
 
-/* Replaces the who columns by what the rules say of each row. */
-static void apply_rules(struct scan *s)
+static void split(struct scan *s, enum ledger_column c)
 {
-    CLEANUP(map_release) struct map first_rows = { 0 };
-    struct block *b = &s->block;
+    const struct block_column *col = &s->block.columns[c];
 
-    for (size_t i = 0; i < WHO_COLUMNS; i++)
-        vec_clear(&s->derived[i].codes);
-    for (size_t row = 0; row < b->rows; row++) {
-        struct rule_key key = rule_key_of(b, row);
-        bool is_new;
-        struct map_entry *seen =
-            map_put(&first_rows, (struct str){ (const char *)&key, sizeof(key) }, &is_new);
-        struct exchange_who who = { 0 };
-        if (is_new) {
-            seen->value = row;
-            who = who_of(s, row);
-        }
-        for (size_t i = 0; i < WHO_COLUMNS; i++) {
-            struct derived *d = &s->derived[i];
-            uint32_t code = is_new ? intern(d, *str_at(&who, who_columns[i].offset))
-                                   : d->codes.ptr[seen->value];
-            vec_push(&d->codes, code);
-        }
-    }
-    for (size_t i = 0; i < WHO_COLUMNS; i++)
-        b->columns[who_columns[i].column] =
-            (struct block_column){ .codes = s->derived[i].codes.ptr,
-                                   .dict = s->derived[i].dict.ptr,
-                                   .dict_len = s->derived[i].dict.len };
+    if (!col->absent)
+        composite_split(&s->seen, col->codes, col->is_null, col->dict_len);
 }
 
-/* 1 = a ledger is open with a group to read, 0 = none left. */
-static int advance(struct scan *s, struct err *err)
+/* Replaces the who columns by what the rules say: rows that agree in all that rules read get the
+ * same answer. */
+static void apply_rules(struct scan *s)
 {
-    while (!s->file || s->next_group >= parquet_group_count(s->file)) {
-        parquet_close(TAKE(s->file));
-        if (s->next_ledger >= s->ledgers.len)
-            return 0;
-        const struct archive_ledger *l = &s->ledgers.ptr[s->next_ledger++];
-        s->block.path = l->path;
-        s->next_group = 0;
-        if (ledger_open(l->path, &s->file, s->file_columns, err) < 0)
-            return err_wrap(err, "ledger '%s'", l->path);
+    struct block *b = &s->block;
+    VEC(uint32_t) answers[WHO_COLUMNS] = { 0 }; /* by combination */
+
+    composite_start(&s->seen, b->rows);
+    for (size_t i = 0; i < RULE_INPUTS; i++)
+        split(s, input_columns[i].column);
+    for (size_t i = 0; i < WHO_COLUMNS; i++)
+        split(s, who_columns[i].column);
+    for (size_t id = 0; id < s->seen.count; id++) {
+        struct exchange_who who = who_of(s, s->seen.first_row[id]);
+        for (size_t i = 0; i < WHO_COLUMNS; i++)
+            vec_push(&answers[i], intern(&s->derived[i], *str_at(&who, who_columns[i].offset)));
     }
-    return 1;
+    for (size_t i = 0; i < WHO_COLUMNS; i++) {
+        struct derived *d = &s->derived[i];
+        vec_clear(&d->codes);
+        for (size_t row = 0; row < b->rows; row++)
+            vec_push(&d->codes, answers[i].ptr[s->seen.ids[row]]);
+        vec_release(&answers[i]);
+        b->columns[who_columns[i].column] = (struct block_column){ .codes = d->codes.ptr,
+                                                                   .dict = d->dict.ptr,
+                                                                   .dict_len = d->dict.len };
+    }
+}
+
+/* --- which rows --- */
+
+static void find_times(struct block *b)
+{
+    const struct block_column *at = &b->columns[LEDGER_STARTED_AT];
+    int64_t first = INT64_MAX, last = INT64_MIN;
+
+    for (size_t row = 0; row < b->rows; row++) {
+        int64_t us = at->absent ? 0 : at->ints[row];
+        first = us < first ? us : first;
+        last = us > last ? us : last;
+    }
+    b->first_us = first;
+    b->last_us = last;
+}
+
+/* Sets block.keep; returns whether any row passes. */
+static bool choose_rows(struct scan *s)
+{
+    const struct scan_options *o = scan_feed_options(s->feed);
+    struct block *b = &s->block;
+    size_t kept = 0;
+
+    find_times(b);
+    bool inside = b->first_us >= o->from_us && b->last_us < o->to_us;
+    if (inside && !s->where)
+        return b->rows > 0;
+    if (s->keep.cap < b->rows) {
+        vec_release(&s->keep);
+        s->keep.ptr = mem_calloc(b->rows, 1);
+        s->keep.cap = b->rows;
+    }
+    uint8_t *keep = s->keep.ptr;
+    if (s->where)
+        where_rows(s->where, b, keep);
+    else
+        memset(keep, 1, b->rows);
+    for (size_t row = 0; row < b->rows; row++) {
+        int64_t us = block_int(b, LEDGER_STARTED_AT, row);
+        keep[row] &= us >= o->from_us && us < o->to_us;
+        kept += keep[row];
+    }
+    b->first_us = b->first_us > o->from_us ? b->first_us : o->from_us;
+    b->last_us = b->last_us < o->to_us ? b->last_us : o->to_us - 1;
+    b->keep = kept < b->rows ? keep : NULL;
+    return kept > 0;
+}
+
+/* 1 = the block is ready, 0 = none of its rows passes. */
+static int read_group(struct scan *s, struct err *err)
+{
+    const struct scan_options *o = scan_feed_options(s->feed);
+    struct block *b = &s->block;
+
+    b->rows = (size_t)parquet_group_rows(s->ledger->file, s->group);
+    b->path = s->ledger->path;
+    b->ledger = s->ledger->index;
+    b->group = s->group;
+    b->keep = NULL;
+    if (decode_columns(s, &s->first, err) < 0)
+        return -1;
+    if (o->attribution)
+        apply_rules(s);
+    if (o->select && !choose_rows(s))
+        return 0;
+    return decode_columns(s, &s->rest, err) < 0 ? -1 : 1;
 }
 
 int scan_next(struct scan *s, const struct block **ret, struct err *err)
 {
-    int r = advance(s, err);
+    int r;
 
-    if (r <= 0)
-        return r;
-    size_t group = s->next_group++;
-    s->block.rows = (size_t)parquet_group_rows(s->file, group);
-    for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
-        if (s->decode.want[c] && decode_column(s, group, (enum ledger_column)c, err) < 0)
-            return -1;
-    if (s->options.attribution)
-        apply_rules(s);
+    do {
+        let_ledger_go(s);
+        r = scan_feed_next(s->feed, &s->ledger, &s->group, &s->place, err);
+        if (r <= 0)
+            return r;
+        r = read_group(s, err);
+    } while (r == 0);
+    if (r < 0)
+        scan_feed_stop(s->feed);
     *ret = &s->block;
-    return 1;
+    return r;
 }

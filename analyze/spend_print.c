@@ -19,18 +19,18 @@ static const struct count_column {
     const char *title; /* in text */
     size_t offset;
 } counts[] = {
-    {"requests",             "requests",    offsetof(struct spend_sums, requests)           },
-    { "input_tokens",        "input",       offsetof(struct spend_sums, input_tokens)       },
-    { "cached_input_tokens", "cached",      offsetof(struct spend_sums, cached_input_tokens)},
-    { "cache_write_tokens",  "cache write", offsetof(struct spend_sums, cache_write_tokens) },
-    { "output_tokens",       "output",      offsetof(struct spend_sums, output_tokens)      },
-    { "reasoning_tokens",    "reasoning",   offsetof(struct spend_sums, reasoning_tokens)   },
+    {"requests",             "requests",    offsetof(struct engine_sums, requests)           },
+    { "input_tokens",        "input",       offsetof(struct engine_sums, input_tokens)       },
+    { "cached_input_tokens", "cached",      offsetof(struct engine_sums, cached_input_tokens)},
+    { "cache_write_tokens",  "cache write", offsetof(struct engine_sums, cache_write_tokens) },
+    { "output_tokens",       "output",      offsetof(struct engine_sums, output_tokens)      },
+    { "reasoning_tokens",    "reasoning",   offsetof(struct engine_sums, reasoning_tokens)   },
 };
 
-static const char *const cost_names[SPEND_COST_COUNT] = { "reported", "table", "gateway",
-                                                          "estimated" };
+static const char *const cost_names[COST_SOURCE_COUNT] = { "reported", "table", "gateway",
+                                                           "estimated" };
 
-static int64_t count_of(const struct spend_sums *s, const struct count_column *c)
+static int64_t count_of(const struct engine_sums *s, const struct count_column *c)
 {
     return *(const int64_t *)(const void *)((const char *)s + c->offset);
 }
@@ -55,18 +55,18 @@ static void add_count(struct table *t, int64_t n)
 }
 
 /* A cost that nobody could know is not zero. */
-static bool is_cost_unknown(const struct spend_sums *s)
+static bool is_cost_unknown(const struct engine_sums *s)
 {
-    return spend_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
+    return engine_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
 }
 
-static void add_sums(struct table *t, const struct spend_sums *s)
+static void add_sums(struct table *t, const struct engine_sums *s)
 {
     char text[DECIMAL_TEXT_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         add_count(t, count_of(s, &counts[i]));
-    table_add_cell(t, is_cost_unknown(s) ? STR("-") : usd(spend_cost(s), SHOWN_USD_DIGITS, text));
+    table_add_cell(t, is_cost_unknown(s) ? STR("-") : usd(engine_cost(s), SHOWN_USD_DIGITS, text));
 }
 
 /* What a group without a value is called: silence would hide it. */
@@ -77,7 +77,7 @@ static struct str shown_value(const struct dimension *d, uint32_t code)
     return value.len ? value : STR("(none)");
 }
 
-static void print_table(const struct spend *s, struct buf *out)
+static void print_table(const struct engine_result *s, struct buf *out)
 {
     CLEANUP(table_free) struct table *t = table_new();
 
@@ -102,17 +102,17 @@ static void print_table(const struct spend *s, struct buf *out)
 }
 
 /* Where the money figure comes from, each with its share. */
-static void print_sources(const struct spend *s, struct buf *out)
+static void print_sources(const struct engine_result *s, struct buf *out)
 {
-    static const char *const words[SPEND_COST_COUNT] = { "as the provider reported it",
-                                                         "from the price book",
-                                                         "as a gateway worked it out",
-                                                         "on estimated usage" };
+    static const char *const words[COST_SOURCE_COUNT] = { "as the provider reported it",
+                                                          "from the price book",
+                                                          "as a gateway worked it out",
+                                                          "on estimated usage" };
     char text[DECIMAL_TEXT_BYTES];
     const char *comma = "";
 
     buf_add_text(out, "\ncost: ");
-    for (size_t i = 0; i < SPEND_COST_COUNT; i++) {
+    for (size_t i = 0; i < COST_SOURCE_COUNT; i++) {
         if (s->totals.cost_pusd[i] == 0)
             continue;
         buf_addf(out, "%s%.*s %s", comma,
@@ -141,12 +141,12 @@ static const struct assumption {
      "rows that sum several calls: long context judged by their average"                                       },
 };
 
-static int64_t assumed_requests(const struct spend *s, const struct assumption *a)
+static int64_t assumed_requests(const struct engine_result *s, const struct assumption *a)
 {
     return s->flagged[__builtin_ctz(a->flag)];
 }
 
-static void print_assumptions(const struct spend *s, struct buf *out)
+static void print_assumptions(const struct engine_result *s, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(assumptions); i++)
         if (assumed_requests(s, &assumptions[i]))
@@ -154,7 +154,7 @@ static void print_assumptions(const struct spend *s, struct buf *out)
                      assumed_requests(s, &assumptions[i]), assumptions[i].text);
 }
 
-static void print_unpriced(const struct spend *s, struct buf *out)
+static void print_unpriced(const struct engine_result *s, struct buf *out)
 {
     if (s->unpriced.len == 0)
         return;
@@ -170,7 +170,7 @@ static void print_unpriced(const struct spend *s, struct buf *out)
     table_add_column(t, "output", true);
     table_add_column(t, "missing", false);
     for (size_t i = 0; i < s->unpriced.len && i < SHOWN_UNPRICED; i++) {
-        const struct spend_unpriced *u = &s->unpriced.ptr[i];
+        const struct engine_unpriced *u = &s->unpriced.ptr[i];
         table_add_cell(t, u->provider);
         table_add_cell(t, u->model.len ? u->model : STR("(none)"));
         add_count(t, u->requests);
@@ -184,7 +184,7 @@ static void print_unpriced(const struct spend *s, struct buf *out)
                  s->unpriced.len - SHOWN_UNPRICED);
 }
 
-static void print_suspicious(const struct spend *s, struct buf *out)
+static void print_suspicious(const struct engine_result *s, struct buf *out)
 {
     char text[DECIMAL_TEXT_BYTES];
 
@@ -193,7 +193,7 @@ static void print_suspicious(const struct spend *s, struct buf *out)
     buf_addf(out, "\nsuspicious: %zu calls report a cost that cannot be right for their usage\n",
              s->suspicious_count);
     for (size_t i = 0; i < s->suspicious.len && i < SHOWN_SUSPICIOUS; i++) {
-        const struct spend_suspicious *x = &s->suspicious.ptr[i];
+        const struct engine_suspicious *x = &s->suspicious.ptr[i];
         buf_addf(out, "  %.*s  %.*s  %.*s USD: %.*s\n", STR_ARG(x->exchange_id), STR_ARG(x->model),
                  STR_ARG(usd(x->cost_pusd, SHOWN_USD_DIGITS, text)), STR_ARG(x->reason));
     }
@@ -201,7 +201,8 @@ static void print_suspicious(const struct spend *s, struct buf *out)
         buf_addf(out, "  and %zu more\n", s->suspicious_count - SHOWN_SUSPICIOUS);
 }
 
-void spend_print_text(const struct spend *s, const struct spend_print_options *o, struct buf *out)
+void spend_print_text(const struct engine_result *s, const struct spend_print_options *o,
+                      struct buf *out)
 {
     char text[DECIMAL_TEXT_BYTES];
 
@@ -220,13 +221,13 @@ void spend_print_text(const struct spend *s, const struct spend_print_options *o
     if (s->unattributed.requests)
         buf_addf(out, "unattributed: %" PRId64 " requests, %.*s USD, without app or team\n",
                  s->unattributed.requests,
-                 STR_ARG(usd(spend_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
+                 STR_ARG(usd(engine_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
     print_unpriced(s, out);
     print_suspicious(s, out);
     buf_addf(out, "\ntimes in %.*s, price book %.12s\n", STR_ARG(o->tz_name), o->price_book_hash);
 }
 
-void spend_print_csv(const struct spend *s, struct buf *out)
+void spend_print_csv(const struct engine_result *s, struct buf *out)
 {
     char text[DECIMAL_TEXT_BYTES];
 
@@ -236,15 +237,15 @@ void spend_print_csv(const struct spend *s, struct buf *out)
         buf_addf(out, "%s,", counts[i].name);
     buf_add_text(out, "cost_usd,unknown_usage_requests,unpriced_requests\r\n");
     for (size_t r = 0; r < s->rows.len; r++) {
-        const struct spend_row *row = &s->rows.ptr[r];
+        const struct engine_row *row = &s->rows.ptr[r];
         for (size_t i = 0; i < s->dimension_count; i++)
             csv_add_field(out, dimension_value(s->dimensions[i], row->codes[i]), ',', i == 0);
         for (size_t i = 0; i < ARRAY_LEN(counts); i++)
             buf_addf(out, "%s%" PRId64, i || s->dimension_count ? "," : "",
                      count_of(&row->sums, &counts[i]));
         buf_addf(out, ",%.*s,%" PRId64 ",%" PRId64 "\r\n",
-                 STR_ARG(usd(spend_cost(&row->sums), PUSD_SCALE, text)), row->sums.unknown_requests,
-                 row->sums.unpriced_requests);
+                 STR_ARG(usd(engine_cost(&row->sums), PUSD_SCALE, text)),
+                 row->sums.unknown_requests, row->sums.unpriced_requests);
     }
 }
 
@@ -255,21 +256,21 @@ static void json_add_usd(struct buf *out, const char *key, i128 pusd)
     json_add_str(out, key, usd(pusd, PUSD_SCALE, text));
 }
 
-static void json_add_sums(struct buf *out, const struct spend_sums *s)
+static void json_add_sums(struct buf *out, const struct engine_sums *s)
 {
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         json_add_int(out, counts[i].name, count_of(s, &counts[i]));
-    json_add_usd(out, "cost_usd", spend_cost(s));
+    json_add_usd(out, "cost_usd", engine_cost(s));
     json_add_int(out, "unknown_usage_requests", s->unknown_requests);
     json_add_int(out, "unpriced_requests", s->unpriced_requests);
 }
 
-static void json_add_rows(struct buf *out, const struct spend *s)
+static void json_add_rows(struct buf *out, const struct engine_result *s)
 {
     json_add_key(out, "rows");
     buf_add_byte(out, '[');
     for (size_t r = 0; r < s->rows.len; r++) {
-        const struct spend_row *row = &s->rows.ptr[r];
+        const struct engine_row *row = &s->rows.ptr[r];
         buf_add_text(out, r ? ",\n{" : "\n{");
         for (size_t i = 0; i < s->dimension_count; i++) {
             struct str value = dimension_value(s->dimensions[i], row->codes[i]);
@@ -285,12 +286,12 @@ static void json_add_rows(struct buf *out, const struct spend *s)
     buf_add_byte(out, ']');
 }
 
-static void json_add_unpriced(struct buf *out, const struct spend *s)
+static void json_add_unpriced(struct buf *out, const struct engine_result *s)
 {
     json_add_key(out, "unpriced");
     buf_add_byte(out, '[');
     for (size_t i = 0; i < s->unpriced.len; i++) {
-        const struct spend_unpriced *u = &s->unpriced.ptr[i];
+        const struct engine_unpriced *u = &s->unpriced.ptr[i];
         buf_add_text(out, i ? ",\n{" : "\n{");
         json_add_str(out, "provider", u->provider);
         json_add_key(out, "model");
@@ -307,12 +308,12 @@ static void json_add_unpriced(struct buf *out, const struct spend *s)
     buf_add_byte(out, ']');
 }
 
-static void json_add_suspicious(struct buf *out, const struct spend *s)
+static void json_add_suspicious(struct buf *out, const struct engine_result *s)
 {
     json_add_key(out, "suspicious");
     buf_add_byte(out, '[');
     for (size_t i = 0; i < s->suspicious.len; i++) {
-        const struct spend_suspicious *x = &s->suspicious.ptr[i];
+        const struct engine_suspicious *x = &s->suspicious.ptr[i];
         buf_add_text(out, i ? ",\n{" : "\n{");
         json_add_str(out, "exchange_id", x->exchange_id);
         json_add_str(out, "model", x->model);
@@ -324,7 +325,8 @@ static void json_add_suspicious(struct buf *out, const struct spend *s)
     json_add_int(out, "suspicious_count", (int64_t)s->suspicious_count);
 }
 
-void spend_print_json(const struct spend *s, const struct spend_print_options *o, struct buf *out)
+void spend_print_json(const struct engine_result *s, const struct spend_print_options *o,
+                      struct buf *out)
 {
     buf_add_byte(out, '{');
     json_add_rows(out, s);
@@ -334,7 +336,7 @@ void spend_print_json(const struct spend *s, const struct spend_print_options *o
     buf_add_byte(out, '}');
     json_add_key(out, "cost_sources");
     buf_add_byte(out, '{');
-    for (size_t i = 0; i < SPEND_COST_COUNT; i++)
+    for (size_t i = 0; i < COST_SOURCE_COUNT; i++)
         json_add_usd(out, cost_names[i], s->totals.cost_pusd[i]);
     buf_add_byte(out, '}');
     json_add_unpriced(out, s);
@@ -349,7 +351,7 @@ void spend_print_json(const struct spend *s, const struct spend_print_options *o
     json_add_key(out, "unattributed");
     buf_add_byte(out, '{');
     json_add_int(out, "requests", s->unattributed.requests);
-    json_add_usd(out, "cost_usd", spend_cost(&s->unattributed));
+    json_add_usd(out, "cost_usd", engine_cost(&s->unattributed));
     buf_add_byte(out, '}');
     json_add_suspicious(out, s);
     json_add_key(out, "assumptions");

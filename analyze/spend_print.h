@@ -11,10 +11,12 @@ struct spend_print_options {
 };
 
 /* The aligned table with its notes, amounts rounded to 1e-6 USD.  Returns lines for a person. */
-void spend_print_text(const struct spend *s, const struct spend_print_options *o, struct buf *out);
+void spend_print_text(const struct engine_result *s, const struct spend_print_options *o,
+                      struct buf *out);
 /* One line per group and no totals: what a spreadsheet sums itself. */
-void spend_print_csv(const struct spend *s, struct buf *out);
+void spend_print_csv(const struct engine_result *s, struct buf *out);
 /* One object, see weir-analyze-spend(1); amounts are decimal strings with 12 digits. */
-void spend_print_json(const struct spend *s, const struct spend_print_options *o, struct buf *out);
+void spend_print_json(const struct engine_result *s, const struct spend_print_options *o,
+                      struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "analyze/where.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "analyze/where_node.h"
 
@@ -13,6 +14,7 @@ void where_free(struct where *w)
     for (size_t i = 0; i < w->tests.len; i++)
         vec_release(&w->tests.ptr[i]->pass);
     vec_release(&w->tests);
+    vec_release(&w->masks);
     arena_release(&w->arena);
     free(w);
 }
@@ -134,4 +136,82 @@ static bool node_row(const struct where_node *n, const struct block *b, size_t r
 bool where_row(const struct where *w, const struct block *b, size_t row)
 {
     return node_row(w->root, b, row);
+}
+
+/* --- many rows at a time --- */
+
+static void text_rows(const struct where_node *n, const struct block *b, uint8_t *keep)
+{
+    const struct block_column *col = &b->columns[n->column];
+    const uint8_t *pass = n->pass.ptr;
+    uint8_t of_null = pass[n->pass.len - 1];
+
+    if (col->absent) {
+        memset(keep, of_null, b->rows);
+        return;
+    }
+    for (size_t row = 0; row < b->rows; row++)
+        keep[row] = pass[col->codes[row]];
+    for (size_t row = 0; col->is_null && row < b->rows; row++)
+        keep[row] = col->is_null[row] ? of_null : keep[row];
+}
+
+static void number_rows(const struct where_node *n, const struct block *b, uint8_t *keep)
+{
+    const struct block_column *col = &b->columns[n->column];
+
+    if (col->absent) {
+        memset(keep, n->op == WHERE_NULL, b->rows);
+        return;
+    }
+    for (size_t row = 0; row < b->rows; row++)
+        keep[row] = test_row(n, b, row);
+}
+
+static size_t depth_of(const struct where_node *n)
+{
+    size_t left = n->left ? depth_of(n->left) : 0, right = n->right ? depth_of(n->right) : 0;
+
+    return 1 + (left > right ? left : right);
+}
+
+/* masks has room for as many rows as the tree is deep. */
+static void node_rows(const struct where_node *n, const struct block *b, uint8_t *keep,
+                      uint8_t *masks)
+{
+    if (n->kind == WHERE_TEST) {
+        (is_text(n->column) ? text_rows : number_rows)(n, b, keep);
+        return;
+    }
+    node_rows(n->left, b, keep, masks);
+    if (n->kind == WHERE_NOT) {
+        for (size_t row = 0; row < b->rows; row++)
+            keep[row] ^= 1;
+        return;
+    }
+    node_rows(n->right, b, masks, masks + b->rows);
+    if (n->kind == WHERE_AND)
+        for (size_t row = 0; row < b->rows; row++)
+            keep[row] &= masks[row];
+    else
+        for (size_t row = 0; row < b->rows; row++)
+            keep[row] |= masks[row];
+}
+
+void where_rows(struct where *w, const struct block *b, uint8_t *keep)
+{
+    size_t bytes = b->rows * depth_of(w->root);
+
+    where_prepare(w, b);
+    if (w->masks.cap < bytes) {
+        vec_release(&w->masks);
+        w->masks.ptr = mem_calloc(bytes, 1);
+        w->masks.cap = bytes;
+    }
+    node_rows(w->root, b, keep, w->masks.ptr);
+}
+
+int where_clone(const struct where *w, struct where **ret, struct err *err)
+{
+    return where_parse(w->text, w->tz, ret, err);
 }

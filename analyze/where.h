@@ -27,7 +27,7 @@
 
 struct where;
 
-/* Periods and times in text are read in tz (NULL = UTC). */
+/* Periods and times in text are read in tz (NULL = UTC), which must outlive ret and its clones. */
 int where_parse(struct str text, const struct tz *tz, struct where **ret, struct err *err);
 void where_free(struct where *w);
 DEFINE_CLEANUP(struct where, where_free)
@@ -36,5 +36,19 @@ void where_columns(const struct where *w, struct scan_columns *ret);
 /* Call once per block before where_row: text tests are decided once per distinct value. */
 void where_prepare(struct where *w, const struct block *b);
 bool where_row(const struct where *w, const struct block *b, size_t row);
+/* Both of them for all rows: keep[i] is 1 where row i passes, else 0. */
+void where_rows(struct where *w, const struct block *b, uint8_t *keep);
+/* A filter of the same meaning, for another thread. */
+int where_clone(const struct where *w, struct where **ret, struct err *err);
+
+/* A row group that has not been read. */
+struct where_group {
+    const struct parquet_file *file;
+    const int *columns; /* as ledger_open maps them */
+    size_t group;
+    bool who_is_derived; /* attribution rules make the columns app ... purpose */
+};
+/* False if the statistics show that no row passes. */
+bool where_may_pass(const struct where *w, const struct where_group *g);
 
 #endif

@@ -49,6 +49,9 @@ struct where {
     struct arena arena;
     struct where_node *root;
     VEC(struct where_node *) tests;
+    struct str text; /* as it was written, and the zone it was read in */
+    const struct tz *tz;
+    VEC(uint8_t) masks; /* of where_rows: rows bytes to each level of the tree */
 };
 
 #endif

@@ -401,6 +401,8 @@ int where_parse(struct str text, const struct tz *tz, struct where **ret, struct
         return -1;
     if (p.token.kind != TOKEN_END)
         return fail_at(&p, p.token.at, "expected and, or, or the end");
+    w->text = arena_str(&w->arena, text);
+    w->tz = tz;
     *ret = TAKE(w);
     return 0;
 }

@@ -77,7 +77,8 @@ int parquet_finish(struct parquet_writer *w, struct err *err);
 void parquet_abandon(struct parquet_writer *w);
 DEFINE_CLEANUP(struct parquet_writer, parquet_abandon)
 
-/* One handle per thread; the file may not change while it is open. */
+/* One handle may serve several threads, each with values of its own; the file may not change while
+ * it is open. */
 struct parquet_file;
 int parquet_open(const char *path, struct parquet_file **ret, struct err *err);
 void parquet_close(struct parquet_file *f);
@@ -96,6 +97,12 @@ struct str parquet_metadata(const struct parquet_file *f, const char *key);
  * null).  Bounds: every value lies within, but min and max need not occur. */
 bool parquet_int_range(const struct parquet_file *f, size_t group, size_t column, int64_t *ret_min,
                        int64_t *ret_max);
+
+/* The same of a string column, bytewise.  Valid as long as f. */
+bool parquet_str_range(const struct parquet_file *f, size_t group, size_t column,
+                       struct str *ret_min, struct str *ret_max);
+/* Whether, by its statistics, no row of the chunk has a value. */
+bool parquet_is_all_null(const struct parquet_file *f, size_t group, size_t column);
 
 /* A decoded column chunk; zero-initialised at first, then reused from call to call, for any file.
  */

@@ -350,3 +350,31 @@ bool parquet_int_range(const struct parquet_file *f, size_t group, size_t column
     *ret_max = int_statistic(s->max);
     return *ret_min <= *ret_max;
 }
+
+bool parquet_str_range(const struct parquet_file *f, size_t group, size_t column,
+                       struct str *ret_min, struct str *ret_max)
+{
+    assert(group < f->meta.row_groups.len && column < f->column_count);
+
+    const struct pq_column_meta *meta = parquet_chunk_at(f, group, column);
+    const struct pq_statistics *s = &meta->statistics;
+    const uint32_t both = THRIFT_BIT(5) | THRIFT_BIT(6);
+
+    if (f->columns[column].type != PARQUET_STRING || !(meta->present & THRIFT_BIT(12)) ||
+        (s->present & both) != both)
+        return false;
+    *ret_min = s->min;
+    *ret_max = s->max;
+    return str_cmp(s->min, s->max) <= 0;
+}
+
+bool parquet_is_all_null(const struct parquet_file *f, size_t group, size_t column)
+{
+    assert(group < f->meta.row_groups.len && column < f->column_count);
+
+    const struct pq_column_meta *meta = parquet_chunk_at(f, group, column);
+    const struct pq_statistics *s = &meta->statistics;
+
+    return f->columns[column].optional && (meta->present & THRIFT_BIT(12)) &&
+           (s->present & THRIFT_BIT(3)) && s->null_count == meta->num_values;
+}

@@ -152,7 +152,8 @@ static int load_inputs(const struct invocation *inv, struct inputs *in, struct e
     return load_conf(inv, in, err) < 0 ? -1 : load_prices(inv, in, err);
 }
 
-static void print(const struct invocation *inv, const struct inputs *in, const struct spend *spend)
+static void print(const struct invocation *inv, const struct inputs *in,
+                  const struct engine_result *spend)
 {
     const char *zone = invocation_get(inv, "tz");
     struct spend_print_options o = { .tz_name = str_from(zone ? zone : "UTC"),
@@ -175,7 +176,7 @@ static void print(const struct invocation *inv, const struct inputs *in, const s
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs in = { 0 };
-    CLEANUP(spend_release) struct spend spend = { 0 };
+    CLEANUP(engine_result_release) struct engine_result spend = { 0 };
     struct err err;
 
     if (load_inputs(inv, &in, &err) < 0)

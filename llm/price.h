@@ -115,4 +115,36 @@ DEFINE_CLEANUP(struct price_cache, price_cache_free)
 void price_cache_of(struct price_cache *cache, const struct price_query *query,
                     const struct usage *usage, struct price_result *ret);
 
+/* What an ordinary call pays, unit by unit, where that is a whole number of 1e-12 USD a token: then
+ * nothing is rounded, and costs may be had from sums of tokens.  Input is taken apart into what
+ * came fresh, from a cache, and into one; output into reasoning and the rest. */
+enum price_part {
+    PRICE_PART_FRESH,
+    PRICE_PART_CACHED,
+    PRICE_PART_WRITE, /* into a cache, nobody said for how long */
+    PRICE_PART_WRITE_5M,
+    PRICE_PART_WRITE_1H,
+    PRICE_PART_OUTPUT,
+    PRICE_PART_REASONING,
+    PRICE_PART_COUNT,
+};
+
+/* Holds for calls that used nothing but these parts (and tool calls), each part at least 0 and no
+ * more than 1e10, with the query's requests at most 1, within the two spans.  A call that used a
+ * part without its bit in exact must be priced by price_of, as must everything if that of FRESH is
+ * missing. */
+struct price_rates {
+    enum price_status status; /* PRICE_OK or PRICE_UNKNOWN_MODEL */
+    uint32_t exact;           /* bit per enum price_part */
+    int64_t pusd[PRICE_PART_COUNT];
+    int64_t request_pusd;            /* of each call, whatever it used */
+    uint32_t flags;                  /* enum price_flag */
+    int64_t input_from, input_until; /* tokens of all input, half open */
+    int64_t from_us, until_us;
+};
+
+/* The rates at query->at_us for a call with that much input in all. */
+void price_cache_rates(struct price_cache *cache, const struct price_query *query,
+                       int64_t input_tokens, struct price_rates *ret);
+
 #endif

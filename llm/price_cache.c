@@ -36,8 +36,9 @@ void price_cache_free(struct price_cache *c)
     free(c);
 }
 
-void price_cache_of(struct price_cache *c, const struct price_query *query,
-                    const struct usage *usage, struct price_result *ret)
+/* What is remembered, or what was found into scratch where no more can be. */
+static const struct price_match *find_match(struct price_cache *c, const struct price_query *query,
+                                            struct price_match *scratch)
 {
     bool is_new;
 
@@ -47,17 +48,31 @@ void price_cache_of(struct price_cache *c, const struct price_query *query,
     buf_add_byte(&c->key, '\n');
     buf_add_str(&c->key, query->model);
     const struct map_entry *known = map_find(&c->index, buf_str(&c->key));
-    if (known) {
-        price_of_match(c->book, known->ptr, query, usage, ret);
-        return;
-    }
+    if (known)
+        return known->ptr;
     if (c->matches.len >= CACHE_ENTRIES_MAX || query->model.len > PRICE_MODEL_BYTES_MAX) {
-        price_of(c->book, query, usage, ret);
-        return;
+        price_match(c->book, query, scratch);
+        return scratch;
     }
     struct price_match *match = mem_calloc(1, sizeof(*match));
     price_match(c->book, query, match);
     vec_push(&c->matches, match);
     map_put(&c->index, buf_str(&c->key), &is_new)->ptr = match;
-    price_of_match(c->book, match, query, usage, ret);
+    return match;
+}
+
+void price_cache_of(struct price_cache *c, const struct price_query *query,
+                    const struct usage *usage, struct price_result *ret)
+{
+    struct price_match scratch;
+
+    price_of_match(c->book, find_match(c, query, &scratch), query, usage, ret);
+}
+
+void price_cache_rates(struct price_cache *c, const struct price_query *query, int64_t input_tokens,
+                       struct price_rates *ret)
+{
+    struct price_match scratch;
+
+    price_rates_of_match(c->book, find_match(c, query, &scratch), query, input_tokens, ret);
 }

@@ -252,6 +252,15 @@ bool price_is_fine_tune(struct str id);
 const struct price_period *price_period_at(const struct price_period *periods, size_t count,
                                            int64_t at_us);
 
+static inline const struct price_num *price_plan_rate(const struct price_plan *plan, int unit)
+{
+    uint32_t bit = 1u << unit;
+
+    if (!plan || !(plan->own & bit))
+        return NULL;
+    return &plan->rates[__builtin_popcount(plan->own & (bit - 1))];
+}
+
 /* sum * num / den, rounded half to even; exact for any operands. */
 i128 price_scale(u128 sum, u128 num, u128 den);
 
@@ -269,11 +278,35 @@ struct price_match {
     struct price_ratio times; /* of the deployment map */
 };
 
+/* What a call is priced by. */
+struct price_chosen {
+    const struct price_entry *entry;
+    const struct price_period *period;
+    const struct price_plan *plan;
+    uint32_t flags;
+    bool committed; /* tokens are paid for by the hour */
+};
+
 void price_match(const struct price_book *book, const struct price_query *query,
                  struct price_match *ret);
+/* The first candidate with a price at the moment; several providers must agree, else none. */
+bool price_choose(const struct price_match *match, const struct price_query *query,
+                  const struct usage *usage, struct price_chosen *ret);
+/* The last region (or discount) that applies, or NULL. */
+const struct price_adjust *price_adjust_find(const struct price_book *book, bool regions,
+                                             const struct price_entry *e,
+                                             const struct price_query *query);
+/* The glob of its list that a geography in any case meets, or NULL. */
+const struct str *price_adjust_geo(const struct price_adjust *a, struct str geo);
+/* Provider-wide fees: of the entry's own provider, the last file that has them wins. */
+const struct price_plan *price_fees_find(const struct price_book *book, enum provider provider,
+                                         int64_t at_us);
 void price_of_match(const struct price_book *book, const struct price_match *match,
                     const struct price_query *query, const struct usage *usage,
                     struct price_result *ret);
+void price_rates_of_match(const struct price_book *book, const struct price_match *match,
+                          const struct price_query *query, int64_t input_tokens,
+                          struct price_rates *ret);
 
 /* --- the book's inside, for price_match and price_of --- */
 

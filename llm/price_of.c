@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "llm/price_model.h"
@@ -8,8 +7,6 @@
 /* Counts beyond this are cut to it, so that no sum leaves 128 bits: with prices up to 100,000 USD
  * per million tokens and factors up to 1000, the largest term is about 2e37 of 1.7e38. */
 #define COUNT_MAX INT64_C(10000000000)
-
-#define GEO_BYTES_MAX 128 /* of a geography; longer ones are none that a price names */
 
 /* A product of factors; each numerator is at most 1e9 and each denominator 1e6 (price_model). */
 struct factor {
@@ -39,18 +36,9 @@ struct bill {
     struct price_result *ret;
 };
 
-static const struct price_num *plan_find(const struct price_plan *plan, int unit)
-{
-    uint32_t bit = 1u << unit;
-
-    if (!plan || !(plan->own & bit))
-        return NULL;
-    return &plan->rates[__builtin_popcount(plan->own & (bit - 1))];
-}
-
 static bool is_priced(const struct bill *b, int unit)
 {
-    return plan_find(b->plan, unit) || plan_find(b->contract, unit);
+    return price_plan_rate(b->plan, unit) || price_plan_rate(b->contract, unit);
 }
 
 static void add(struct bill *b, enum line line, const struct price_num *price, int64_t n,
@@ -82,10 +70,10 @@ static void add_tokens(struct bill *b, enum line line, int64_t n, const enum usa
     if (n <= 0)
         return;
     for (const enum usage_unit *at = chain; *at != USAGE_NONE; at++) {
-        const struct price_num *price = plan_find(b->contract, *at);
+        const struct price_num *price = price_plan_rate(b->contract, *at);
         bool contract = price != NULL;
         if (!price)
-            price = plan_find(b->plan, *at);
+            price = price_plan_rate(b->plan, *at);
         if (price) {
             add(b, line, price, n, contract);
             if (chain[0] == USAGE_CACHED_INPUT && *at == USAGE_INPUT)
@@ -191,12 +179,12 @@ static void bill_output(struct bill *b, const struct usage *u)
 
 static const struct price_num *find_fee(const struct bill *b, int unit, bool *ret_contract)
 {
-    const struct price_num *price = plan_find(b->contract, unit);
+    const struct price_num *price = price_plan_rate(b->contract, unit);
 
     *ret_contract = price != NULL;
     if (!price)
-        price = plan_find(b->plan, unit);
-    return price ? price : plan_find(b->fees, unit);
+        price = price_plan_rate(b->plan, unit);
+    return price ? price : price_plan_rate(b->fees, unit);
 }
 
 /* A size or quality the book lists by name, else the model's default image. */
@@ -204,7 +192,7 @@ static bool bill_variant(struct bill *b, struct str variant, int64_t n)
 {
     const struct price_set *set = b->plan->image_variants;
 
-    if (!set || variant.len == 0 || plan_find(b->contract, USAGE_IMAGES))
+    if (!set || variant.len == 0 || price_plan_rate(b->contract, USAGE_IMAGES))
         return false;
     for (size_t i = 0; i < set->count; i++) {
         const struct price_rate *r = &set->rates[i];
@@ -257,146 +245,6 @@ static void bill_fees(struct bill *b, const struct usage *u, const struct price_
         add(b, LINE_FEES, request, query->requests > 1 ? query->requests : 1, contract);
 }
 
-/* --- what applies --- */
-
-/* The words providers use for a service tier, and ours. */
-static const struct {
-    struct str sent, means;
-} tier_names[] = {
-    {STR_INIT("default"),                 STR_INIT("")           },
-    { STR_INIT("standard"),               STR_INIT("")           },
-    { STR_INIT("auto"),                   STR_INIT("")           },
-    { STR_INIT("on_demand"),              STR_INIT("")           },
-    { STR_INIT("on_demand_priority"),     STR_INIT("priority")   },
-    { STR_INIT("priority_on_demand"),     STR_INIT("priority")   },
-    { STR_INIT("on_demand_flex"),         STR_INIT("flex")       },
-    { STR_INIT("flex_discount"),          STR_INIT("flex")       },
-    { STR_INIT("batches"),                STR_INIT("batch")      },
-    { STR_INIT("provisioned_throughput"), STR_INIT("provisioned")},
-};
-
-/* Capacity bought by the hour or the month: its tokens cost nothing more. */
-static const struct str committed_tiers[] = { STR_INIT("provisioned"), STR_INIT("reserved"),
-                                              STR_INIT("scale") };
-
-static struct str tier_name(struct str sent)
-{
-    for (size_t i = 0; i < ARRAY_LEN(tier_names); i++)
-        if (str_ieq(sent, tier_names[i].sent))
-            return tier_names[i].means;
-    return sent;
-}
-
-static bool is_committed(struct str tier)
-{
-    for (size_t i = 0; i < ARRAY_LEN(committed_tiers); i++)
-        if (str_ieq(tier, committed_tiers[i]))
-            return true;
-    return false;
-}
-
-static const struct price_schedule *find_schedule(const struct price_period *p, struct str tier)
-{
-    for (size_t i = 0; i < p->schedule_count; i++)
-        if (str_ieq(p->schedules[i].tier, tier))
-            return &p->schedules[i];
-    /* OpenAI answers a request for "fast" with "priority": one price, two names. */
-    return str_ieq(tier, STR("fast")) ? find_schedule(p, STR("priority")) : NULL;
-}
-
-static const struct price_plan *choose_plan(const struct price_schedule *s,
-                                            const struct price_query *query, const struct usage *u,
-                                            uint32_t *flags)
-{
-    int64_t input = count_of(u, USAGE_INPUT);
-    bool is_long = str_eq(query->variant, PRICE_VARIANT_LONG);
-    bool is_said = is_long || str_eq(query->variant, PRICE_VARIANT_SHORT);
-    size_t level = is_long ? s->level_count : 0;
-
-    if (!is_said && s->level_count > 0 && query->requests > 1) {
-        input /= query->requests;
-        *flags |= PRICE_AVERAGED;
-    }
-    for (size_t i = 0; i < s->level_count && !is_said; i++)
-        if (input > s->levels[i]->threshold ||
-            (s->levels[i]->inclusive && input == s->levels[i]->threshold))
-            level = i + 1;
-    if (level > 0)
-        *flags |= PRICE_LONG_CONTEXT;
-    return &s->plans[level];
-}
-
-static bool in_list(const struct str *globs, size_t count, struct str id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_glob(globs[i], id))
-            return true;
-    return count == 0;
-}
-
-/* The glob of the list that a geography in any case meets, or NULL. */
-static const struct str *find_geo(const struct price_adjust *a, struct str geo)
-{
-    char lower[GEO_BYTES_MAX];
-
-    if (geo.len == 0 || geo.len > sizeof(lower))
-        return NULL;
-    for (size_t i = 0; i < geo.len; i++)
-        lower[i] = (char)tolower((unsigned char)geo.ptr[i]);
-    for (size_t i = 0; i < a->geo_count; i++)
-        if (str_glob(a->geos[i], (struct str){ lower, geo.len }))
-            return &a->geos[i];
-    return NULL;
-}
-
-static bool applies(const struct price_adjust *a, const struct price_entry *e,
-                    const struct price_query *query)
-{
-    if (a->provider != PROVIDER_UNKNOWN && a->provider != query->provider)
-        return false;
-    if (query->at_us < a->from_us || query->at_us >= a->until_us)
-        return false;
-    if (a->geo_count > 0 && !find_geo(a, query->geo))
-        return false;
-    struct str tier = tier_name(query->service_tier);
-    bool tier_ok = a->tier_count == 0;
-    for (size_t i = 0; i < a->tier_count && !tier_ok; i++)
-        tier_ok = str_ieq(tier_name(a->tiers[i]), tier);
-    /* An absolute price is one tier's price. */
-    if (a->tier_count == 0 && a->set.count > 0 && tier.len > 0)
-        return false;
-    return tier_ok && in_list(a->models, a->model_count, e->id);
-}
-
-static const struct price_adjust *last_that_applies(const struct price_book *book, bool regions,
-                                                    const struct price_entry *e,
-                                                    const struct price_query *query)
-{
-    size_t count;
-    const struct price_adjust *const *list = price_book_adjusts(book, regions, &count);
-
-    for (size_t i = count; i > 0; i--)
-        if (applies(list[i - 1], e, query))
-            return list[i - 1];
-    return NULL;
-}
-
-/* Provider-wide fees: of the entry's own provider, the last file that has them wins. */
-static const struct price_plan *find_fees(const struct price_book *book, enum provider provider,
-                                          int64_t at_us)
-{
-    size_t count;
-    const struct price_file *const *files = price_book_fees(book, provider, &count);
-
-    for (size_t i = count; i > 0; i--) {
-        const struct price_file *f = files[i - 1];
-        const struct price_period *p = price_period_at(f->fees, f->fee_count, at_us);
-        if (p)
-            return &p->schedules[0].plans[0];
-    }
-    return NULL;
-}
-
 /* --- the result --- */
 
 static void settle(struct bill *b, struct factor tokens, const struct price_adjust *discount)
@@ -441,84 +289,25 @@ static void run_committed(struct bill *b, const struct price_query *query,
     bill_fees(b, usage, query);
 }
 
-struct chosen {
-    const struct price_entry *entry;
-    const struct price_period *period;
-    const struct price_plan *plan;
-    uint32_t flags;
-    bool committed;
-};
-
-static bool choose(const struct price_match *match, size_t i, const struct price_query *query,
-                   const struct usage *usage, struct chosen *ret)
-{
-    struct str tier = tier_name(query->service_tier);
-
-    ret->entry = match->candidates[i].entry;
-    ret->flags = match->candidates[i].flags;
-    ret->period = price_period_at(ret->entry->periods, ret->entry->period_count, query->at_us);
-    if (!ret->period)
-        return false;
-    const struct price_schedule *schedule = find_schedule(ret->period, tier);
-    ret->committed = !schedule && is_committed(tier);
-    if (!schedule && !ret->committed)
-        ret->flags |= PRICE_TIER_ASSUMED;
-    if (!schedule)
-        schedule = &ret->period->schedules[0];
-    ret->plan = choose_plan(schedule, query, usage, &ret->flags);
-    return true;
-}
-
-static bool same_prices(const struct price_plan *a, const struct price_plan *b)
-{
-    if (a->own != b->own || a->times.num != b->times.num || a->times.den != b->times.den)
-        return false;
-    for (int i = 0; i < __builtin_popcount(a->own); i++)
-        if (a->rates[i].amount != b->rates[i].amount || a->rates[i].scale != b->rates[i].scale)
-            return false;
-    return true;
-}
-
-/* The first candidate with a price at the moment; several providers must agree. */
-static bool choose_first(const struct price_match *match, const struct price_query *query,
-                         const struct usage *usage, struct chosen *ret)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < match->count; i++) {
-        struct chosen other;
-        if (!choose(match, i, query, usage, &other))
-            continue;
-        if (found && !same_prices(ret->plan, other.plan))
-            return false;
-        if (!found)
-            *ret = other;
-        found = true;
-        if (!match->must_agree)
-            break;
-    }
-    return found;
-}
-
 void price_of_match(const struct price_book *book, const struct price_match *match,
                     const struct price_query *query, const struct usage *usage,
                     struct price_result *ret)
 {
-    struct chosen chosen = { 0 };
+    struct price_chosen chosen = { 0 };
     struct factor tokens = { 1, 1 };
 
     memset(ret, 0, sizeof(*ret));
     ret->missing_unit = USAGE_NONE;
     ret->status = PRICE_UNKNOWN_MODEL;
-    if (!choose_first(match, query, usage, &chosen))
+    if (!price_choose(match, query, usage, &chosen))
         return;
     const struct price_entry *e = chosen.entry;
-    const struct price_adjust *region = last_that_applies(book, true, e, query);
-    const struct price_adjust *discount = last_that_applies(book, false, e, query);
+    const struct price_adjust *region = price_adjust_find(book, true, e, query);
+    const struct price_adjust *discount = price_adjust_find(book, false, e, query);
     struct bill bill = {
         .plan = chosen.plan,
         .contract = discount && discount->set.count > 0 ? &discount->plan : NULL,
-        .fees = find_fees(book, e->provider, query->at_us),
+        .fees = price_fees_find(book, e->provider, query->at_us),
         .ret = ret,
     };
     ret->flags = chosen.flags;
@@ -527,7 +316,7 @@ void price_of_match(const struct price_book *book, const struct price_match *mat
     multiply(&tokens, match->times);
     if (region) {
         multiply(&tokens, region->times);
-        ret->region = *find_geo(region, query->geo);
+        ret->region = *price_adjust_geo(region, query->geo);
     }
     (chosen.committed ? run_committed : run)(&bill, query, usage);
     settle(&bill, tokens, discount);

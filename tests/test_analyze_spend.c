@@ -106,7 +106,7 @@ static void write_ledger(const char *date, const char *name, struct exchange *xs
 struct result {
     struct dimension *dimensions[DIMENSIONS_MAX];
     size_t count;
-    struct spend spend;
+    struct engine_result spend;
 };
 
 static void run(struct result *r, const char *by, const char *where_text)
@@ -132,7 +132,7 @@ static void run(struct result *r, const char *by, const char *where_text)
 
 static void result_release(struct result *r)
 {
-    spend_release(&r->spend);
+    engine_result_release(&r->spend);
     for (size_t i = 0; i < r->count; i++)
         dimension_free(r->dimensions[i]);
 }
@@ -169,9 +169,9 @@ START_TEST(a_call_is_priced_at_the_moment_it_was_made)
     write_ledger("2026-10-02", "b", xs + 1, 1);
     run(&r, "day", NULL);
     ck_assert_uint_eq(r.spend.rows.len, 2);
-    ck_cost(spend_cost(&r.spend.rows.ptr[0].sums), A_CALL_PUSD);
-    ck_cost(spend_cost(&r.spend.rows.ptr[1].sums), 2 * A_CALL_PUSD);
-    ck_cost(spend_cost(&r.spend.totals), 3 * A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.rows.ptr[0].sums), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.rows.ptr[1].sums), 2 * A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), 3 * A_CALL_PUSD);
     ck_assert_int_eq(r.spend.totals.input_tokens, 2000);
     ck_assert_int_eq(r.spend.totals.cached_input_tokens, 400);
     ck_assert_int_eq(r.spend.totals.output_tokens, 200);
@@ -190,8 +190,8 @@ START_TEST(a_reported_cost_beats_the_table_and_is_marked)
     }
     write_ledger("2026-10-01", "a", xs, 3);
     run(&r, NULL, NULL);
-    ck_cost(r.spend.totals.cost_pusd[SPEND_REPORTED], 42);
-    ck_cost(r.spend.totals.cost_pusd[SPEND_TABLE], A_CALL_PUSD);
+    ck_cost(r.spend.totals.cost_pusd[COST_REPORTED], 42);
+    ck_cost(r.spend.totals.cost_pusd[COST_TABLE], A_CALL_PUSD);
     ck_assert_int_eq(r.spend.totals.requests, 3);
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(a_reported_cost_covers_all_parts_of_its_exchange)
     x.facts.reported_cost_field = "usage.cost";
     write_ledger("2026-10-01", "a", &x, 1);
     run(&r, NULL, NULL);
-    ck_cost(spend_cost(&r.spend.totals), 1000);
+    ck_cost(engine_cost(&r.spend.totals), 1000);
 }
 END_TEST
 
@@ -248,7 +248,7 @@ START_TEST(unknown_usage_and_unknown_models_are_listed_not_zero)
     ck_assert_int_eq(r.spend.totals.unknown_requests, 1);
     ck_assert_int_eq(r.spend.totals.unpriced_requests, 1);
     ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
-    ck_cost(spend_cost(&r.spend.totals), 0);
+    ck_cost(engine_cost(&r.spend.totals), 0);
     ck_assert_uint_eq(r.spend.unpriced.len, 1);
     ck_assert_int_eq(r.spend.unpriced.ptr[0].output_tokens, 100);
 }
@@ -271,7 +271,7 @@ START_TEST(output_without_input_is_priced_and_still_unknown)
     ck_assert_int_eq(r.spend.totals.unknown_requests, 1);
     ck_assert_int_eq(r.spend.totals.unpriced_requests, 0);
     ck_assert_int_eq(r.spend.totals.output_tokens, 105);
-    ck_cost(spend_cost(&r.spend.totals), 105 * INT64_C(3000000)); /* 3 USD a million */
+    ck_cost(engine_cost(&r.spend.totals), 105 * INT64_C(3000000)); /* 3 USD a million */
 }
 END_TEST
 
@@ -286,7 +286,7 @@ START_TEST(calls_without_app_and_team_are_a_row_of_their_own)
     run(&r, "app,team", NULL);
     ck_assert_uint_eq(r.spend.rows.len, 3);
     ck_assert_int_eq(r.spend.unattributed.requests, 1);
-    ck_cost(spend_cost(&r.spend.unattributed), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.unattributed), A_CALL_PUSD);
 }
 END_TEST
 
@@ -299,7 +299,7 @@ START_TEST(a_row_that_sums_several_requests_counts_them)
     write_ledger("2026-10-01", "a", &x, 1);
     run(&r, NULL, NULL);
     ck_assert_int_eq(r.spend.totals.requests, 21);
-    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), A_CALL_PUSD);
 }
 END_TEST
 
@@ -314,7 +314,7 @@ START_TEST(an_impossible_reported_cost_is_called_suspicious)
     write_ledger("2026-10-01", "a", &x, 1);
     run(&r, NULL, NULL);
     ck_assert_uint_eq(r.spend.suspicious_count, 1);
-    ck_cost(spend_cost(&r.spend.totals), 9990 * PUSD_PER_USD);
+    ck_cost(engine_cost(&r.spend.totals), 9990 * PUSD_PER_USD);
 }
 END_TEST
 
@@ -331,8 +331,8 @@ START_TEST(a_gateways_own_estimate_counts_only_where_the_table_is_silent)
     xs[1].facts.model = STR("omega");
     write_ledger("2026-10-01", "a", xs, 2);
     run(&r, NULL, NULL);
-    ck_cost(r.spend.totals.cost_pusd[SPEND_TABLE], A_CALL_PUSD);
-    ck_cost(r.spend.totals.cost_pusd[SPEND_GATEWAY], 5000);
+    ck_cost(r.spend.totals.cost_pusd[COST_TABLE], A_CALL_PUSD);
+    ck_cost(r.spend.totals.cost_pusd[COST_GATEWAY], 5000);
     ck_assert_uint_eq(r.spend.unpriced.len, 0);
 }
 END_TEST
@@ -438,7 +438,7 @@ START_TEST(an_answer_fetched_many_times_is_billed_once)
     ck_assert_int_eq(r.spend.totals.requests, 3);
     ck_assert_int_eq(r.spend.repeated_requests, 2);
     ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
-    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), A_CALL_PUSD);
 }
 END_TEST
 
@@ -454,8 +454,8 @@ START_TEST(a_fetch_does_not_count_beside_the_request_that_made_the_answer)
     run(&r, "app", NULL);
     ck_assert_uint_eq(r.spend.rows.len, 2);
     ck_assert(str_eq(dimension_value(r.dimensions[0], r.spend.rows.ptr[0].codes[0]), STR("maker")));
-    ck_cost(spend_cost(&r.spend.rows.ptr[0].sums), A_CALL_PUSD);
-    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.rows.ptr[0].sums), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), A_CALL_PUSD);
 }
 END_TEST
 
@@ -471,7 +471,7 @@ START_TEST(a_request_without_usage_leaves_the_count_to_the_fetch)
     write_ledger("2026-10-01", "a", xs, 2);
     run(&r, NULL, NULL);
     ck_assert_int_eq(r.spend.repeated_requests, 0);
-    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), A_CALL_PUSD);
 }
 END_TEST
 
@@ -486,8 +486,8 @@ START_TEST(a_cut_stream_gives_way_to_the_fetch_that_knows_its_usage)
     write_ledger("2026-10-01", "a", xs, 2);
     run(&r, NULL, NULL);
     ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
-    ck_cost(r.spend.totals.cost_pusd[SPEND_ESTIMATED], 0);
-    ck_cost(spend_cost(&r.spend.totals), A_CALL_PUSD);
+    ck_cost(r.spend.totals.cost_pusd[COST_ESTIMATED], 0);
+    ck_cost(engine_cost(&r.spend.totals), A_CALL_PUSD);
 }
 END_TEST
 
@@ -505,7 +505,7 @@ START_TEST(a_batch_file_read_twice_is_billed_once_with_all_its_models)
     write_ledger("2026-10-01", "a", xs, 2);
     run(&r, NULL, NULL);
     ck_assert_int_eq(r.spend.totals.input_tokens, 2000);
-    ck_cost(spend_cost(&r.spend.totals), 2 * A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), 2 * A_CALL_PUSD);
 }
 END_TEST
 
@@ -517,7 +517,7 @@ START_TEST(equal_ids_of_requests_that_made_answers_are_all_billed)
     xs[0].path = xs[1].path = STR("/v1/responses"); /* a server that numbers badly */
     write_ledger("2026-10-01", "a", xs, 2);
     run(&r, NULL, NULL);
-    ck_cost(spend_cost(&r.spend.totals), 2 * A_CALL_PUSD);
+    ck_cost(engine_cost(&r.spend.totals), 2 * A_CALL_PUSD);
 }
 END_TEST
 

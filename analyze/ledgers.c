@@ -1,0 +1,148 @@
+#include "config.h"
+
+#include "analyze/ledgers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/map.h"
+#include "base/timestamp.h"
+#include "capture/chain.h"
+
+#define SUFFIX ".parquet"
+
+static int add(struct ledgers *l, const char *path, struct err *err)
+{
+    if (l->paths.len >= LEDGERS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d ledgers", LEDGERS_MAX);
+    vec_push(&l->paths, mem_strdup(path));
+    return 0;
+}
+
+static bool is_asked(const char *date, int64_t from_us, int64_t to_us)
+{
+    int64_t day;
+
+    return timestamp_parse(str_from(date), &day) && day + US_PER_DAY > from_us && day < to_us;
+}
+
+/* Sealed ledgers of the span by id, value 1 once pruned. */
+static int read_chain(const struct archive *a, int64_t from_us, int64_t to_us, struct map *ret,
+                      struct err *err)
+{
+    CLEANUP(chain_close) struct chain chain = { 0 };
+    struct chain_line line;
+    struct err damaged; /* verify is for that */
+    char *path = archive_path(a, "chain"), date[11];
+    int r = chain_open(path, &chain, err);
+
+    free(path);
+    if (r < 0)
+        return -1;
+    while ((r = chain_next(&chain, &line, &damaged)) != 0) {
+        if (r < 0)
+            continue;
+        if (line.kind == CHAIN_SEGMENT && line.date.len < sizeof(date)) {
+            memcpy(date, line.date.ptr, line.date.len);
+            date[line.date.len] = '\0';
+            if (is_asked(date, from_us, to_us))
+                map_put(ret, line.id, NULL);
+        } else if (line.kind == CHAIN_PRUNE_LEDGER) {
+            struct map_entry *e = map_find(ret, line.id);
+            if (e)
+                e->value = 1;
+        }
+    }
+    return 0;
+}
+
+int ledgers_add_archive(struct ledgers *l, const struct archive *a, int64_t from_us, int64_t to_us,
+                        struct err *err)
+{
+    CLEANUP(archive_ledgers_release) struct archive_ledgers list = { 0 };
+    CLEANUP(map_release) struct map sealed = { 0 };
+
+    /* The chain first: what is sealed meanwhile is then among the files. */
+    if (read_chain(a, from_us, to_us, &sealed, err) < 0 ||
+        archive_ledgers_list(a, from_us, to_us, &list, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list.len; i++) {
+        struct map_entry *e = map_find(&sealed, str_from(list.ptr[i].id));
+        if (e)
+            e->value = 1;
+        if (add(l, list.ptr[i].path, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < sealed.len; i++)
+        if (sealed.entries[i].value == 0)
+            return err_set(err, ERR_CORRUPT,
+                           "archive '%s': the ledger of segment %.*s is missing, though the chain "
+                           "lists it: bring it back, see weir-capture-verify(1)",
+                           a->path, STR_ARG(sealed.entries[i].key));
+    return 0;
+}
+
+static int add_folder(struct ledgers *l, const char *path, const int64_t span[2], int depth,
+                      struct err *err)
+{
+    CLEANUP(dir_list_release) struct dir_list names = { 0 };
+    CLEANUP(buf_release) struct buf inner = { 0 };
+
+    if (depth > LEDGERS_DEPTH_MAX)
+        return err_set(err, ERR_LIMIT, "'%s': more than %d folders deep", path, LEDGERS_DEPTH_MAX);
+    if (dir_list_read(path, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.len; i++) {
+        const char *name = names.names[i], *date = archive_date_of(name);
+        struct stat st;
+        int r = 0;
+        if (name[0] == '.' || (date && !is_asked(date, span[0], span[1])))
+            continue;
+        buf_clear(&inner);
+        buf_addf(&inner, "%s/%s", path, name);
+        if (stat(buf_cstr(&inner), &st) < 0)
+            return err_sys(err, "cannot read '%s'", buf_cstr(&inner));
+        if (S_ISDIR(st.st_mode))
+            r = add_folder(l, buf_cstr(&inner), span, depth + 1, err);
+        else if (str_ends_with(str_from(name), STR(SUFFIX)))
+            r = add(l, buf_cstr(&inner), err);
+        if (r < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_archive(const char *path)
+{
+    CLEANUP(buf_release) struct buf inner = { 0 };
+
+    buf_addf(&inner, "%s/chain", path);
+    return file_exists(buf_cstr(&inner));
+}
+
+int ledgers_add_path(struct ledgers *l, const char *path, int64_t from_us, int64_t to_us,
+                     struct err *err)
+{
+    CLEANUP(archive_close) struct archive *a = NULL;
+    const int64_t span[2] = { from_us, to_us };
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return err_sys(err, "cannot read ledger '%s'", path);
+    if (!S_ISDIR(st.st_mode))
+        return add(l, path, err);
+    if (!is_archive(path))
+        return add_folder(l, path, span, 0, err);
+    if (archive_open(path, false, &a, err) < 0)
+        return -1;
+    return ledgers_add_archive(l, a, from_us, to_us, err);
+}
+
+void ledgers_release(struct ledgers *l)
+{
+    for (size_t i = 0; i < l->paths.len; i++)
+        free(l->paths.ptr[i]);
+    vec_release(&l->paths);
+}
