@@ -480,17 +480,10 @@ static int retire(const struct run *run, const struct job *job, struct err *err)
     return r;
 }
 
-static int seal_journal(struct run *run, const struct archive_journal *journal, struct err *err)
+static int seal_one(struct run *run, const struct archive_journal *journal, struct err *err)
 {
     CLEANUP(job_release) struct job job = { .journal = journal };
 
-    if (!journal->ready && archive_journal_is_live(journal)) {
-        run->stats->live_journals++;
-        return 0;
-    }
-    /* Between the list and now its writer may have marked it ready: the next run takes it. */
-    if (!file_exists(journal->path))
-        return 0;
     if (open_job(run, &job, err) < 0)
         return -1;
     sort_entries(&job);
@@ -498,6 +491,25 @@ static int seal_journal(struct run *run, const struct archive_journal *journal, 
         return -1;
     run->stats->journals++;
     return retire(run, &job, err);
+}
+
+static bool tell(const struct run *run, const struct archive_journal *journal, enum seal_event e)
+{
+    return !run->opts->on_journal || run->opts->on_journal(run->opts->ctx, journal->writer, e);
+}
+
+static int seal_journal(struct run *run, const struct archive_journal *journal, struct err *err)
+{
+    if (!journal->ready && archive_journal_is_live(journal)) {
+        run->stats->live_journals++;
+        return 0;
+    }
+    /* Between the list and now its writer may have marked it ready: the next run takes it. */
+    if (!file_exists(journal->path) || !tell(run, journal, SEAL_BEGINS))
+        return 0;
+    int r = seal_one(run, journal, err);
+    tell(run, journal, r < 0 ? SEAL_FAILED : SEAL_DONE);
+    return r;
 }
 
 /* Damage in one journal keeps none of the others; a disk that fails does. */

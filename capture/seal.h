@@ -15,12 +15,17 @@
 
 typedef void (*seal_note_fn)(void *ctx, const char *text);
 
+enum seal_event { SEAL_BEGINS, SEAL_DONE, SEAL_FAILED };
+/* Of the journal of that writer.  At SEAL_BEGINS, false leaves it alone. */
+typedef bool (*seal_journal_fn)(void *ctx, const char *writer, enum seal_event event);
+
 struct seal_options {
     const struct key *key; /* for end-user fingerprints; NULL = the archive's own */
     bool salvage; /* seal what precedes damage in a journal and keep it as WRITER.damaged; otherwise
                      a damaged journal stays as it is and the run fails after the others are done */
-    const char *created_by; /* for manifest.json, "weir 0.1.0"; NULL = "weir" */
-    seal_note_fn note;      /* one line per thing the user should know; NULL = nobody listens */
+    const char *created_by;     /* for manifest.json, "weir 0.1.0"; NULL = "weir" */
+    seal_note_fn note;          /* one line per thing the user should know; NULL = nobody listens */
+    seal_journal_fn on_journal; /* NULL = all are sealed */
     void *ctx;
 };
 

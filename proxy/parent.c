@@ -54,7 +54,7 @@ struct parent {
     struct watch *watch; /* NULL = only signals reload */
     uint8_t ticket_keys[TLS_TICKET_KEYS_BYTES];
     struct loop_timer seal_timer;
-    pid_t sealer;
+    struct sealer *sealer;
     bool is_draining;
     uint64_t started_us; /* wall */
 };
@@ -301,8 +301,7 @@ static void reap(struct parent *p)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid == p->sealer)
-            p->sealer = 0;
+        sealer_on_exit(p->sealer, pid, status, loop_now_us(p->loop), loop_wall_us(p->loop));
         for (unsigned i = 0; i < p->child_count; i++)
             if (p->children[i].pid == pid)
                 on_child_end(&p->children[i], status);
@@ -354,21 +353,23 @@ static int take_signals(struct parent *p, struct err *err)
 static void on_seal_timer(void *ctx)
 {
     struct parent *p = ctx;
-    struct err err;
+
+    loop_timer_set(p->loop, &p->seal_timer, loop_now_us(p->loop) + SEAL_US);
+    sealer_tick(p->sealer, loop_now_us(p->loop), loop_wall_us(p->loop));
+}
+
+static int open_sealer(struct parent *p, struct err *err)
+{
     struct sealer_options o = {
         .archive = p->archive,
         .key = p->conf->conf->key_file.len ? &p->key : NULL,
         .log = &p->o.log,
+        .stats = own_stats(p),
         .created_by = p->o.created_by,
-        .wall_us = loop_wall_us(p->loop),
         .leave = p->o.leave,
     };
 
-    loop_timer_set(p->loop, &p->seal_timer, loop_now_us(p->loop) + SEAL_US);
-    if (p->sealer || !sealer_has_work(p->archive))
-        return;
-    if (sealer_start(&o, &p->sealer, &err) < 0)
-        say(p, LOG_LEVEL_ERROR, "seal_not_started", err.text);
+    return sealer_open(&o, &p->sealer, err);
 }
 
 /* --- admin --- */
@@ -549,7 +550,7 @@ static int prepare(struct parent *p, struct err *err)
 static int start(struct parent *p, struct err *err)
 {
     if (prepare(p, err) < 0 || take_signals(p, err) < 0 || open_sockets(p, err) < 0 ||
-        watch_open(p->loop, on_change, p, &p->watch, err) < 0)
+        watch_open(p->loop, on_change, p, &p->watch, err) < 0 || open_sealer(p, err) < 0)
         return -1;
     watch_files(p);
     for (unsigned i = 0; i < p->child_count; i++)
@@ -581,8 +582,7 @@ static void stop(struct parent *p)
         loop_timer_cancel(p->loop, &slot->respawn);
         close_fd(slot->listen_fd);
     }
-    if (p->sealer)
-        waitpid(p->sealer, NULL, 0);
+    sealer_close(p->sealer);
     admin_close(p->admin);
     if (p->unix_fd >= 0)
         unlink(p->conf->listen.unix_path.ptr);

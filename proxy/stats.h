@@ -38,6 +38,10 @@
     X(journal_failures, COUNTER, "Writes and syncs of the journal that failed.")                   \
     X(journal_failing, GAUGE, "1 while the journal cannot be written, or takes too long.")         \
     X(journal_held_bytes, GAUGE, "Bytes of records that wait in memory for the journal.")          \
+    X(segments_sealed, COUNTER, "Segments made of journals.")                                      \
+    X(exchanges_sealed, COUNTER, "Exchanges in them.")                                             \
+    X(sealer_failures, COUNTER, "Times that sealing failed or its process died.")                  \
+    X(journals_set_aside, GAUGE, "Journals that could not be sealed three times or more.")         \
     X(reloads, COUNTER, "Configurations taken over.")                                              \
     X(reloads_refused, COUNTER, "Configurations refused.")                                         \
     X(certificate_expires_timestamp_seconds, GAUGE,                                                \
