@@ -13,6 +13,8 @@
 
 /* Method, blanks, version and CRLF around the longest target. */
 #define START_LINE_EXTRA 48u
+#define USUAL_HEAD_BYTES 2048u
+#define USUAL_HEADERS    24u
 
 enum state {
     IN_HEAD,
@@ -405,6 +407,13 @@ static enum step read_head(struct http1 *h, struct http1_event *ret, struct err 
     return STEP_EVENT;
 }
 
+/* Room for a usual head at once: growing into it takes as long as reading it. */
+static void prepare(struct http1 *h, size_t len)
+{
+    buf_reserve(&h->raw, len < USUAL_HEAD_BYTES ? len : USUAL_HEAD_BYTES);
+    vec_reserve(&h->headers, USUAL_HEADERS);
+}
+
 static enum step step_head(struct http1 *h, struct str *in, struct http1_event *ret,
                            struct err *err)
 {
@@ -412,6 +421,8 @@ static enum step step_head(struct http1 *h, struct str *in, struct http1_event *
         return STEP_MORE;
     if (h->head.is_interim)
         begin_head(h);
+    if (!h->raw.ptr)
+        prepare(h, in->len);
     bool is_whole = take_line(&h->raw, in);
     if (h->lines == 0 && check_start(h, err) < 0)
         return STEP_FAILED;

@@ -155,10 +155,13 @@ void http1_write_headers(struct buf *out, const struct http1_head *head,
 
 void http1_write_framing(struct buf *out, enum http1_framing framing, uint64_t content_length)
 {
-    if (framing == HTTP1_CHUNKED)
+    if (framing == HTTP1_CHUNKED) {
         buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
-    else if (framing == HTTP1_LENGTH)
-        buf_addf(out, "Content-Length: %llu\r\n", (unsigned long long)content_length);
+    } else if (framing == HTTP1_LENGTH) {
+        buf_add_str(out, STR("Content-Length: "));
+        buf_add_int(out, (int64_t)content_length);
+        buf_add_str(out, STR("\r\n"));
+    }
 }
 
 void http1_write_end(struct buf *out)

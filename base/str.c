@@ -4,28 +4,16 @@
 
 #include <string.h>
 
-struct str str_from(const char *text)
-{
-    return (struct str){ text, text ? strlen(text) : 0 };
-}
-
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 /* Not strncasecmp: that follows the locale and takes all after a NUL as equal. */
-bool str_ieq(struct str a, struct str b)
+bool str_ieq_bytes(const char *a, const char *b, size_t len)
 {
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+    for (size_t i = 0; i < len; i++)
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
     return true;
 }
@@ -79,13 +67,6 @@ ptrdiff_t str_find_char(struct str s, char c, size_t from)
         return -1;
     const char *at = memchr(s.ptr + from, c, s.len - from);
     return at ? at - s.ptr : -1;
-}
-
-struct str str_sub(struct str s, size_t from, size_t len)
-{
-    if (from >= s.len)
-        return (struct str){ s.ptr ? s.ptr + s.len : NULL, 0 };
-    return (struct str){ s.ptr + from, len < s.len - from ? len : s.len - from };
 }
 
 static bool is_blank(char c)

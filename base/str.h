@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
     const char *ptr;
@@ -25,10 +26,20 @@ struct str {
 #define STR_ARG(s) (int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len), ((s).ptr ? (s).ptr : "")
 
 /* The bytes of a C string; NULL gives the empty str. */
-struct str str_from(const char *text);
-bool str_eq(struct str a, struct str b);
+static inline struct str str_from(const char *text)
+{
+    return (struct str){ text, text ? strlen(text) : 0 };
+}
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 /* ASCII case only. */
-bool str_ieq(struct str a, struct str b);
+bool str_ieq_bytes(const char *a, const char *b, size_t len);
+static inline bool str_ieq(struct str a, struct str b)
+{
+    return a.len == b.len && str_ieq_bytes(a.ptr, b.ptr, a.len);
+}
 /* As memcmp, the shorter one first: <0, 0, >0. */
 int str_cmp(struct str a, struct str b);
 bool str_starts_with(struct str s, struct str prefix);
@@ -39,7 +50,12 @@ bool str_iends_with(struct str s, struct str suffix);
 ptrdiff_t str_find(struct str s, struct str needle, size_t from);
 ptrdiff_t str_find_char(struct str s, char c, size_t from);
 /* s[from, from + len), both cut to what s has. */
-struct str str_sub(struct str s, size_t from, size_t len);
+static inline struct str str_sub(struct str s, size_t from, size_t len)
+{
+    if (from >= s.len)
+        return (struct str){ s.ptr ? s.ptr + s.len : NULL, 0 };
+    return (struct str){ s.ptr + from, len < s.len - from ? len : s.len - from };
+}
 /* Without leading and trailing blanks (space, tab, CR, LF). */
 struct str str_trim(struct str s);
 /* Splits off what precedes the first sep: true and *head, *rest set; without a sep the whole of

@@ -29,6 +29,15 @@
         (v)->ptr[(v)->len++] = __VA_ARGS__;                                                        \
     } while (0)
 
+/* Makes room for that many in all. */
+#define vec_reserve(v, count)                                                                      \
+    do {                                                                                           \
+        if ((v)->cap < (count)) {                                                                  \
+            (v)->cap = (count);                                                                    \
+            (v)->ptr = mem_realloc((v)->ptr, (v)->cap * sizeof(*(v)->ptr));                        \
+        }                                                                                          \
+    } while (0)
+
 #define vec_clear(v) ((v)->len = 0)
 
 #define vec_release(v)                                                                             \

@@ -75,6 +75,11 @@ static void add_line_text(struct buf *out, struct str s, const char *bad, char i
 
 static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)
 {
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += headers[i].name.len + headers[i].value.len + 5;
+    buf_reserve(out, bytes);
     for (size_t i = 0; i < count; i++) {
         struct str name = headers[i].name.len ? headers[i].name : STR("_");
         buf_add_text(out, "\r\n");
@@ -202,17 +207,27 @@ void record_add_request(struct buf *out, const struct exchange *x)
 
 void record_add_response(struct buf *out, const struct exchange *x)
 {
-    buf_addf(out, "HTTP/1.1 %03d", x->status);
+    char status[] = { (char)('0' + x->status / 100 % 10), (char)('0' + x->status / 10 % 10),
+                      (char)('0' + x->status % 10) };
+
+    buf_add_str(out, STR("HTTP/1.1 "));
+    buf_add(out, status, sizeof(status));
     add_header_lines(out, x->response_headers, x->response_header_count);
+}
+
+/* Live, the times of frames say these. */
+static bool is_time_of_frame(const struct exchange_field *f)
+{
+    return f->offset == offsetof(struct exchange, request_us) ||
+           f->offset == offsetof(struct exchange, head_us) ||
+           f->offset == offsetof(struct exchange, end_us);
 }
 
 void record_add_end(struct buf *out, const struct exchange *x)
 {
-    struct exchange live = *x;
-
-    /* The times of the frames say these. */
-    live.request_us = live.head_us = live.end_us = -1;
-    add_members(out, &live, FRAME_END);
+    for (size_t i = 0; i < exchange_field_count; i++)
+        if (exchange_fields[i].where == FRAME_END && !is_time_of_frame(&exchange_fields[i]))
+            add_member(out, x, &exchange_fields[i]);
     add_end_words(out, x);
 }
 

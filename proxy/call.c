@@ -8,7 +8,8 @@
 
 #include "base/uuid.h"
 
-#define PULLS_MAX 8 /* reads of one upstream in a turn: the others come next */
+#define PULLS_MAX       8            /* reads of one upstream in a turn: the others come next */
+#define SPARE_BYTES_MAX (256u << 10) /* a larger buffer is not kept for the next request */
 
 static const char *const state_names[] = {
 #define X(constant, name) name,
@@ -77,13 +78,38 @@ void call_init(struct proxy_call *call, struct worker *w, const struct call_down
     *call = (struct proxy_call){ .worker = w, .down = down, .ctx = ctx, .address = address };
 }
 
+/* A request mostly leaves as soon as it is made: one buffer does for all of them, and is kept. */
+static struct buf *out_of(struct proxy_call *call)
+{
+    struct worker *w = call->worker;
+
+    if (!call->out.ptr) {
+        call->out = w->spare;
+        w->spare = (struct buf){ 0 };
+    }
+    return &call->out;
+}
+
+static void release_out(struct proxy_call *call)
+{
+    struct worker *w = call->worker;
+
+    if (!w->spare.ptr && call->out.cap <= SPARE_BYTES_MAX) {
+        w->spare = call->out;
+        buf_clear(&w->spare);
+        call->out = (struct buf){ 0 };
+    }
+    buf_release(&call->out);
+}
+
 static void drop_conn(struct proxy_call *call, bool keep)
 {
     if (call->conn)
         http_conn_release(call->conn, keep);
     call->conn = NULL;
     call->is_connected = false;
-    buf_release(&call->out);
+    release_out(call);
+    call_hold_free(call);
 }
 
 void call_release(struct proxy_call *call)
@@ -174,28 +200,6 @@ static void make_trace(struct proxy_call *call, const struct http1_head *head)
     head_make_traceparent(worker_random(w, 24), t->traceparent);
 }
 
-/* Why the request in hand is not passed on; false = it is. */
-static bool find_objection(struct proxy_call *call, const struct http1_head *head,
-                           struct route *route, enum reply_kind *ret)
-{
-    static const enum reply_kind of_route[] = {
-        [ROUTE_UNKNOWN] = REPLY_NO_ROUTE,
-        [ROUTE_BAD_PATH] = REPLY_BAD_PATH,
-    };
-    struct worker *w = call->worker;
-    struct route_request asked = { head->authority, head->path,
-                                   header_of(head, STR("x-weir-app")) };
-    enum route_result routed = route_find(w->conf, &asked, route);
-
-    if (routed != ROUTE_OK)
-        *ret = of_route[routed];
-    else if (head->framing == HTTP1_LENGTH && head->content_length > w->conf->limits.body_bytes)
-        *ret = REPLY_TOO_LARGE;
-    else
-        return false;
-    return true;
-}
-
 void call_start(struct proxy_call *call, const struct http1_head *head)
 {
     struct worker *w = call->worker;
@@ -206,19 +210,18 @@ void call_start(struct proxy_call *call, const struct http1_head *head)
     w->stats->requests++;
     call->request = head;
     call->request_done = head->framing == HTTP1_NO_BODY;
-    if (find_objection(call, head, &route, &objection)) {
+    call->conf = proxy_conf_ref(w->conf);
+    if (!call_admit(call, &route, &objection)) {
         fail(call, objection, ERROR_CLASS_NONE, "");
         return;
     }
-    call->conf = proxy_conf_ref(w->conf);
-    call->upstream = route.upstream;
-    call->rest = route.rest;
     make_trace(call, head);
     if (call_record_begin(call, &route, &err) < 0) {
         fail(call, REPLY_NOT_RECORDED, ERROR_CLASS_NONE, "");
         return;
     }
-    head_write_request(&call->out, head, call->upstream, call->rest, &call->trace);
+    if (!call_write_head(call, out_of(call)))
+        call_hold_begin(call);
     connect_upstream(call, false);
 }
 
@@ -307,15 +310,15 @@ static void connect_upstream(struct proxy_call *call, bool fresh)
 }
 
 /* A pooled connection that its peer closed meanwhile: once more, on a fresh one, unless the request
- * may have been acted upon. */
+ * may have been acted upon.  What has not been sent is in out, or held. */
 static bool retry(struct proxy_call *call)
 {
     const struct http1_head *head = call->request;
     bool is_safe = str_eq(head->method, STR("GET")) || str_eq(head->method, STR("HEAD"));
 
     if (call->state != CALL_REQUEST || call->was_retried || call->answer_began ||
-        !http_conn_is_reused(call->conn) || call->request_bytes ||
-        call->conf != call->worker->conf ||
+        !http_conn_is_reused(call->conn) ||
+        !worker_origin(call->worker, call->conf, call->upstream) ||
         (call->anything_sent && !(is_safe && head->framing == HTTP1_NO_BODY)))
         return false;
     call->was_retried = true;
@@ -323,8 +326,10 @@ static bool retry(struct proxy_call *call)
     http_conn_release(call->conn, false);
     call->conn = NULL;
     call->is_connected = false;
-    buf_clear(&call->out);
-    head_write_request(&call->out, head, call->upstream, call->rest, &call->trace);
+    if (call->anything_sent) {
+        buf_clear(&call->out);
+        call_write_head(call, out_of(call));
+    }
     connect_upstream(call, true);
     return true;
 }
@@ -336,7 +341,7 @@ static void push(struct proxy_call *call)
     struct err err;
     size_t n = 0;
 
-    if (!call->conn || !call->is_connected)
+    if (!call->conn || !call->is_connected || call->is_corked)
         return;
     while (call->out.len) {
         int r = http_conn_send(call->conn, buf_str(&call->out), &n, &err);
@@ -354,9 +359,21 @@ static void push(struct proxy_call *call)
         buf_consume(&call->out, n);
         call->progress_us = loop_now_us(call->worker->loop);
     }
-    buf_release(&call->out);
+    release_out(call);
     if (call_wants_request(call))
         call->down->resume(call->ctx);
+}
+
+void call_cork(struct proxy_call *call)
+{
+    call->is_corked = true;
+}
+
+void call_uncork(struct proxy_call *call)
+{
+    call->is_corked = false;
+    if (call->out.len)
+        push(call);
 }
 
 bool call_takes_request(const struct proxy_call *call)
@@ -380,18 +397,25 @@ void call_request_body(struct proxy_call *call, struct str bytes)
         return;
     }
     call_record_request_body(call, bytes);
+    if (call->hold) {
+        if (!call_hold_body(call, bytes))
+            call_refuse(call, REPLY_HELD_TOO_MUCH);
+        return;
+    }
     if (call->request->framing == HTTP1_CHUNKED)
-        http1_write_chunk(&call->out, bytes);
+        http1_write_chunk(out_of(call), bytes);
     else
-        buf_add_str(&call->out, bytes);
+        buf_add_str(out_of(call), bytes);
     push(call);
 }
 
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count)
 {
     call->request_done = true;
+    if (call->hold)
+        call_hold_end(call, out_of(call));
     if (call->request->framing == HTTP1_CHUNKED)
-        http1_write_last_chunk(&call->out, trailers, count);
+        http1_write_last_chunk(out_of(call), trailers, count);
     call->progress_us = loop_now_us(call->worker->loop);
     push(call);
 }
@@ -595,7 +619,7 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
         return;
     }
     call->answer_done = true;
-    reply_write_body(reply, STR(""), &body);
+    reply_write_body(reply, call->upstream ? call->upstream->api : STR(""), &body);
     count_answer(w, reply->status);
     call->down->reply(call->ctx, reply, buf_str(&body));
     if (call->is_begun) {

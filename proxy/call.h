@@ -10,7 +10,8 @@
  * Bytes go on in the turn they came in; what the other side does not take is held, one read of it
  * at most, and until it is gone the side it came from is not read.
  *
- * call.c has the call, call_record.c all that goes to the recorder.
+ * call.c has the call, call_head.c the way in and the request's head, call_record.c all that goes
+ * to the recorder.
  */
 #ifndef PROXY_CALL_H
 #define PROXY_CALL_H
@@ -90,6 +91,8 @@ struct call_downstream {
     void (*settle)(void *ctx);
 };
 
+struct call_hold;
+
 struct proxy_call {
     struct worker *worker;
     const struct call_downstream *down;
@@ -102,9 +105,12 @@ struct proxy_call {
     const struct http1_head *request; /* the downstream's, until call_release */
     struct proxy_conf *conf;          /* a reference */
     const struct proxy_upstream *upstream;
-    struct str rest; /* of the path; lies in the request's head */
+    const struct client_key *client_key; /* that let it in; NULL = none was shown */
+    struct call_hold *hold;              /* of a body that is to be signed; NULL = none */
+    struct str rest;                     /* of the path; lies in the request's head */
     struct http_conn *conn;
     bool is_connected;
+    bool is_corked;     /* more of the request is at hand: out waits for it */
     bool is_begun;      /* has its BEGIN, no END yet */
     bool request_done;  /* read to its end */
     bool anything_sent; /* a byte has gone to the upstream */
@@ -117,6 +123,7 @@ struct proxy_call {
     uint64_t request_bytes, response_bytes;
     struct head_trace trace;
     struct recording recording;
+    struct call_hold *hold; /* what must be looked at before it is recorded; NULL = nothing */
 };
 
 /* down and address must outlive the call. */
@@ -135,6 +142,10 @@ void call_start(struct proxy_call *call, const struct http1_head *head);
 bool call_takes_request(const struct proxy_call *call);
 /* And whether they would go on at once: the downstream may read. */
 bool call_wants_request(const struct proxy_call *call);
+/* Until uncorked, what goes to the upstream is gathered: for as long as the request's bytes that
+ * are there are handed in, so that they leave together. */
+void call_cork(struct proxy_call *call);
+void call_uncork(struct proxy_call *call);
 /* Only while call_takes_request. */
 void call_request_body(struct proxy_call *call, struct str bytes);
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count);
@@ -161,11 +172,28 @@ uint64_t call_patience_us(const struct proxy_call *call);
 /* It has lasted that long.  False: the client is to blame, and to be left. */
 bool call_expire(struct proxy_call *call);
 
+/* --- the way in and out: between the call's files --- */
+
+/* Whether the request may go where it wants, which upstream, rest and client_key then say; if not,
+ * why (the upstream may be known all the same). */
+bool call_admit(struct proxy_call *call, struct route *route, enum reply_kind *ret_why);
+/* The request's head for the upstream; false: that takes the whole body, which is to be held. */
+bool call_write_head(struct proxy_call *call, struct buf *out);
+void call_hold_begin(struct proxy_call *call);
+/* false: too much is held, by all calls together. */
+bool call_hold_body(struct proxy_call *call, struct str bytes);
+/* Adds the head and what was held. */
+void call_hold_end(struct proxy_call *call, struct buf *out);
+/* May be called without a hold. */
+void call_hold_free(struct proxy_call *call);
+
 /* --- the record: all of it goes through these --- */
 
 /* -1: it could not be recorded. */
 int call_record_begin(struct proxy_call *call, const struct route *route, struct err *err);
 void call_record_request_body(struct proxy_call *call, struct str bytes);
+/* The request's body is complete. */
+void call_record_request_end(struct proxy_call *call);
 void call_record_answer(struct proxy_call *call, const struct http1_head *head);
 /* Of an answer of weir's own: head and body. */
 void call_record_reply(struct proxy_call *call, const struct reply *reply, struct str body);

@@ -397,7 +397,7 @@ static bool can_take(const struct client_h1 *c)
     return c->state == H1_CALL && call_takes_request(&c->call);
 }
 
-static void process(struct client_h1 *c, struct str *in)
+static void take_events(struct client_h1 *c, struct str *in)
 {
     struct http1_event e;
     struct err err;
@@ -415,6 +415,13 @@ static void process(struct client_h1 *c, struct str *in)
         }
         take_event(c, &e);
     }
+}
+
+static void process(struct client_h1 *c, struct str *in)
+{
+    call_cork(&c->call);
+    take_events(c, in);
+    call_uncork(&c->call);
 }
 
 static void process_waiting(struct client_h1 *c)

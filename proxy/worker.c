@@ -365,6 +365,7 @@ void worker_close(struct worker *w)
     proxy_conf_unref(w->conf);
     arena_release(&w->arena);
     buf_release(&w->frame);
+    buf_release(&w->spare);
     loop_close(w->loop);
     free(w);
 }

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/tls.h"
 #include "capture/archive.h"
+#include "capture/exchange.h"
 #include "capture/key.h"
 #include "proxy/log.h"
 #include "proxy/proxy_conf.h"
@@ -49,12 +50,15 @@ struct worker {
     struct loop_timer accept_timer, grace_timer;
     struct client *clients;
     size_t client_count;
+    size_t held_bytes; /* of bodies that are to be signed */
     bool is_draining;
     uint8_t random[4096]; /* for identifiers, from the kernel's generator, in bulk */
     size_t random_left;
     /* Used within one handler only. */
     struct arena arena;
     struct buf frame;
+    struct buf spare;         /* no bytes, but room for a request on its way: see call.c */
+    struct exchange exchange; /* what is being recorded */
     char read[WORKER_READ_BYTES];
 };
 
