@@ -79,7 +79,7 @@ static void serve(int listener)
         abort();
     server_close(c.server);
     loop_close(c.loop);
-    replay_sample_close(&sample);
+    library_free(sample.library);
     _exit(0);
 }
 
@@ -115,8 +115,7 @@ static void end_server(void)
 static void teardown(void)
 {
     end_server();
-    sample.scratch = NULL; /* the child has removed it */
-    library_free(sample.library);
+    replay_sample_close(&sample);
     buf_release(&answer);
     temp_folder_remove();
 }
