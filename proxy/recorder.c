@@ -458,11 +458,16 @@ static void collect_job(struct recorder *r, struct sync_job *job)
 /* Whether everything is out of our hands and the disk has just taken something. */
 static bool has_recovered(struct recorder *r)
 {
+    bool has_synced = false;
     struct err err;
 
     for (size_t i = 0; i < r->job_count; i++)
         if (r->jobs[i].failed)
             return false;
+        has_synced |= r->jobs[i].kind != SYNC_CLOSE;
+    }
+    if (!has_synced)
+        return false;
     for (const struct recorder_journal *j = r->journals; j; j = j->next)
         if (!j->writer)
             return false;
