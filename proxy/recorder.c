@@ -461,7 +461,7 @@ static bool has_recovered(struct recorder *r)
     bool has_synced = false;
     struct err err;
 
-    for (size_t i = 0; i < r->job_count; i++)
+    for (size_t i = 0; i < r->job_count; i++) {
         if (r->jobs[i].failed)
             return false;
         has_synced |= r->jobs[i].kind != SYNC_CLOSE;
