@@ -8,6 +8,7 @@
 
 #include "base/jscan.h"
 #include "base/vec.h"
+#include "capture/body_labels.h"
 #include "llm/provider.h"
 
 #define LABEL_HEADER_PREFIX "header."
@@ -44,7 +45,7 @@ struct attribution {
     VEC(struct rule) rules;
     VEC(struct exchange_who) apps;
     VEC(struct str) headers;
-    bool needs_call;
+    bool needs_call, needs_body;
     bool has_key;
 };
 
@@ -256,6 +257,8 @@ void attribution_add_rule(struct attribution *a, const struct attribution_rule *
             a->needs_call = true;
         if (c->kind == ATTRIBUTION_LABEL)
             note_header(a, c->label);
+        if (c->kind == ATTRIBUTION_LABEL && str_starts_with(c->label, STR(BODY_LABEL_PREFIX)))
+            a->needs_body = true;
     }
     vec_push(&a->rules, to);
 }
@@ -299,6 +302,11 @@ struct str attribution_header(const struct attribution *a, size_t index)
 bool attribution_needs_call(const struct attribution *a)
 {
     return a->needs_call;
+}
+
+bool attribution_needs_body(const struct attribution *a)
+{
+    return a->needs_call || a->needs_body;
 }
 
 /* "/support" covers "/support" and "/support/v1", not "/support2". */
@@ -422,6 +430,8 @@ void attribution_apply(const struct attribution *a, const struct attribution_inp
     struct arena scratch = { 0 };
     struct exchange_who who = { 0 };
 
+    if (in->app_is_certain)
+        who.app = in->given.app;
     for (size_t r = 0; r < a->rules.len; r++) {
         const struct rule *rule = &a->rules.ptr[r];
         if (!sets_something_new(rule, &who) || !rule_matches(rule, in, &scratch))

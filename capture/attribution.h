@@ -27,6 +27,7 @@ struct attribution_input {
     struct str end_user;       /* fingerprint */
     struct str labels;         /* JSON object: x-weir-app, metadata.*, header.* */
     struct exchange_who given; /* what the record says already; a rule that matches overrides it */
+    bool app_is_certain;       /* given.app is proven by a key: no rule overrides that */
 };
 
 /* Strings in *ret live as long as a and in. */
@@ -88,5 +89,8 @@ size_t attribution_header_count(const struct attribution *a);
 struct str attribution_header(const struct attribution *a, size_t index);
 /* True if a rule looks at provider, model or end user, which take reading the bodies to know. */
 bool attribution_needs_call(const struct attribution *a);
+/* True if a rule looks at what only the request's body says: the former, or a label "metadata.NAME"
+ * (capture/body_labels). */
+bool attribution_needs_body(const struct attribution *a);
 
 #endif

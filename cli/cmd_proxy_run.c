@@ -3,9 +3,7 @@
 #include "cli/command.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proxy/parent.h"
@@ -43,24 +41,6 @@ static void write_line(void *ctx, struct str line)
     }
 }
 
-/* The memory of this process and its children holds callers' credentials: a core, where somebody
- * wants one all the same, is without it.  prctl's PR_SET_DUMPABLE would do it too, and keep
- * debuggers and leak checkers out. */
-static void keep_memory_out_of_cores(void)
-{
-    struct rlimit none = { 0 };
-    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
-
-    if (getrlimit(RLIMIT_CORE, &none) == 0) {
-        none.rlim_cur = 0;
-        (void)setrlimit(RLIMIT_CORE, &none);
-    }
-    if (fd >= 0) {
-        (void)!write(fd, "0", 1);
-        close(fd);
-    }
-}
-
 static void leave(int code)
 {
     _exit(code);
@@ -81,7 +61,6 @@ static int run(const struct invocation *inv)
     if (workers && (!str_to_i64(str_from(workers), &count) || count < 1 || count > 64))
         return cli_usage(inv, "--workers '%s' is not a number from 1 to 64", workers);
     o.workers = (unsigned)count;
-    keep_memory_out_of_cores();
     for (unsigned i = 0; level && levels[i]; i++)
         if (str_eq(str_from(level), str_from(levels[i])))
             o.log.least = (enum log_level)i;

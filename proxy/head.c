@@ -2,12 +2,13 @@
 
 #include "proxy/head.h"
 
-static const char *const decodable[] = { "gzip", "x-gzip", "deflate", "br", "zstd", "identity" };
+#include <stdlib.h>
 
-/* What a caller may send as its credential: none of these goes on if the configuration has a key.
- */
-static const char *const credentials[] = { "authorization", "x-api-key", "api-key",
-                                           "x-goog-api-key" };
+#include "base/digest.h"
+#include "base/sigv4.h"
+#include "proxy/door.h"
+
+static const char *const decodable[] = { "gzip", "x-gzip", "deflate", "br", "zstd", "identity" };
 
 static bool is_hex(struct str s)
 {
@@ -82,14 +83,6 @@ void head_filter_encodings(struct str value, struct buf *out)
         buf_add_text(out, "identity");
 }
 
-static bool is_credential(struct str name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
-        if (str_ieq(name, str_from(credentials[i])))
-            return true;
-    return false;
-}
-
 /* What weir writes itself, or keeps to itself. */
 static bool is_ours(struct str name)
 {
@@ -97,12 +90,22 @@ static bool is_ours(struct str name)
            str_ieq(name, STR("traceparent")) || str_istarts_with(name, STR("x-weir-"));
 }
 
+/* What a signature of the caller's is made of: weir signs anew. */
+static bool is_signature(struct str name)
+{
+    return str_ieq(name, STR("x-amz-date")) || str_ieq(name, STR("x-amz-content-sha256"));
+}
+
 static bool keep_request_header(void *ctx, const struct http1_header *h)
 {
     const struct proxy_upstream *u = ctx;
 
-    return !is_ours(h->name) && !str_ieq(h->name, STR("accept-encoding")) &&
-           !(u->has_key && (is_credential(h->name) || str_ieq(h->name, u->key_header)));
+    if (is_ours(h->name) || str_ieq(h->name, STR("accept-encoding")))
+        return false;
+    if (u->has_key && (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
+                       str_ieq(h->name, STR("x-amz-security-token"))))
+        return false;
+    return !(u->aws && is_signature(h->name)) && !door_shows_key(h);
 }
 
 static void write_encodings(struct buf *out, const struct http1_head *in)
@@ -116,10 +119,70 @@ static void write_encodings(struct buf *out, const struct http1_head *in)
     http1_write_header(out, h->name, buf_str(&value));
 }
 
-void head_write_request(struct buf *out, const struct http1_head *in,
-                        const struct proxy_upstream *u, struct str rest,
-                        const struct head_trace *trace)
+struct str head_payload_hash(const struct http1_head *in)
 {
+    const struct http1_header *h = http1_find(in, STR("x-amz-content-sha256"));
+    uint8_t digest[SHA256_BYTES];
+
+    if (in->framing == HTTP1_NO_BODY)
+        return STR("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    return h && hex_decode(h->value, digest, sizeof(digest)) == 0 ? h->value : STR("");
+}
+
+/* AWS wants these signed, besides what weir adds: Content-Type, and x-amz-* if they are sent. */
+static bool is_to_be_signed(const struct proxy_upstream *u, const struct http1_header *h)
+{
+    union {
+        const struct proxy_upstream *in;
+        void *out;
+    } upstream = { .in = u };
+
+    return (str_ieq(h->name, STR("content-type")) || str_istarts_with(h->name, STR("x-amz-"))) &&
+           !h->is_hop && keep_request_header(upstream.out, h);
+}
+
+/* What weir adds to a request for AWS. */
+static void write_signature(struct buf *out, const struct http1_head *in, struct str target,
+                            const struct head_request *how)
+{
+    const struct proxy_upstream *u = how->upstream;
+    const struct proxy_aws *aws = u->aws;
+    char date[SIGV4_DATE_BYTES];
+    ptrdiff_t query = str_find_char(target, '?', 0);
+    size_t path_len = query < 0 ? target.len : (size_t)query, count = 0;
+    const struct sigv4_signer signer = { aws->access_key, aws->secret_key, aws->region,
+                                         aws->service, SIGV4_PATH_AGAIN };
+    struct sigv4_header *headers = mem_calloc(in->header_count + 4, sizeof(*headers));
+    CLEANUP(buf_release) struct buf value = { 0 };
+
+    headers[count++] =
+        (struct sigv4_header){ STR("x-amz-date"), str_from(sigv4_date(how->now_us, date)) };
+    headers[count++] = (struct sigv4_header){ STR("x-amz-content-sha256"), how->payload_hash };
+    if (aws->session_token.len)
+        headers[count++] = (struct sigv4_header){ STR("x-amz-security-token"), aws->session_token };
+    for (size_t i = 0; i < count; i++)
+        http1_write_header(out, headers[i].name, headers[i].value);
+    headers[count++] = (struct sigv4_header){ STR("host"), u->authority };
+    for (size_t i = 0; i < in->header_count; i++)
+        if (is_to_be_signed(u, &in->headers[i]))
+            headers[count++] = (struct sigv4_header){ in->headers[i].name, in->headers[i].value };
+    sigv4_authorize(&signer,
+                    &(struct sigv4_request){ .method = in->method,
+                                             .path = str_sub(target, 0, path_len),
+                                             .query = str_sub(target, path_len + 1, target.len),
+                                             .headers = headers,
+                                             .header_count = count,
+                                             .payload_hash = how->payload_hash,
+                                             .date = date },
+                    &value);
+    http1_write_header(out, u->key_header, buf_str(&value));
+    free(headers);
+}
+
+void head_write_request(struct buf *out, const struct http1_head *in,
+                        const struct head_request *how)
+{
+    const struct proxy_upstream *u = how->upstream;
     CLEANUP(buf_release) struct buf target = { 0 };
     union {
         const struct proxy_upstream *in;
@@ -127,17 +190,19 @@ void head_write_request(struct buf *out, const struct http1_head *in,
     } upstream = { .in = u }; /* keep's ctx is not const; it does not write */
 
     buf_add_str(&target, u->base_path);
-    if (!target.len && (!rest.len || rest.ptr[0] != '/'))
+    if (!target.len && (!how->rest.len || how->rest.ptr[0] != '/'))
         buf_add_byte(&target, '/');
-    buf_add_str(&target, rest);
+    door_copy_path(how->rest, u->has_key, &target);
     http1_write_request_line(out, in->method, buf_str(&target));
     http1_write_header(out, STR("Host"), u->authority);
     http1_write_headers(out, in, keep_request_header, upstream.out);
     write_encodings(out, in);
-    if (u->has_key)
+    if (u->aws)
+        write_signature(out, in, buf_str(&target), how);
+    else if (u->has_key)
         http1_write_header(out, u->key_header, u->key_value);
-    http1_write_header(out, STR("traceparent"), str_from(trace->traceparent));
-    http1_write_header(out, STR("x-weir-exchange-id"), str_from(trace->exchange_id));
+    http1_write_header(out, STR("traceparent"), str_from(how->trace->traceparent));
+    http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->trace->exchange_id));
     http1_write_framing(out, in->framing, in->content_length);
     http1_write_end(out);
 }

@@ -1,9 +1,9 @@
 /* head - what weir makes of the heads that pass through it.
  *
  * Everything goes on as it came but for: what belongs to one connection only (RFC 9110 7.6.1),
- * Host, Expect (weir says 100 itself), x-weir-*, the credential where the configuration has
- * another, accept-encoding (cut to what can be decoded again), and traceparent (added if missing)
- * and x-weir-exchange-id (added).
+ * Host, Expect (weir says 100 itself), x-weir-*, keys of weir's, the credential where the
+ * configuration has another (in headers and the query), accept-encoding (cut to what can be decoded
+ * again), and traceparent (added if missing) and x-weir-exchange-id (added).
  */
 #ifndef PROXY_HEAD_H
 #define PROXY_HEAD_H
@@ -22,10 +22,20 @@ struct head_trace {
     char traceparent[TRACEPARENT_BYTES + 1]; /* as received, or made */
 };
 
+struct head_request {
+    const struct proxy_upstream *upstream;
+    struct str rest; /* of the path */
+    const struct head_trace *trace;
+    /* For an upstream that is signed for: the body's SHA-256 in hex, and the time (wall). */
+    struct str payload_hash;
+    int64_t now_us;
+};
 /* The request as the upstream gets it, with its framing and the end of the head. */
 void head_write_request(struct buf *out, const struct http1_head *in,
-                        const struct proxy_upstream *upstream, struct str rest,
-                        const struct head_trace *trace);
+                        const struct head_request *how);
+/* The hash of the body as the caller says it, in x-amz-content-sha256, or as no body has it; empty
+ * if it takes the body to know. */
+struct str head_payload_hash(const struct http1_head *in);
 
 struct head_answer {
     enum http1_framing framing;

@@ -422,6 +422,15 @@ static void log_listening(const struct parent *p, const char *what, int fd)
               LOG_STR("address", str_from(address)));
 }
 
+/* Once all that clients may connect to is there. */
+static void log_places(const struct parent *p)
+{
+    if (p->conf->listen.host.len)
+        log_listening(p, "listening", p->children[0].listen_fd);
+    if (p->admin_fd >= 0)
+        log_listening(p, "admin_listening", p->admin_fd);
+}
+
 static void warn_of_unread(const struct parent *p)
 {
     for (size_t i = 0; i < p->conf->conf->unread_count; i++)
@@ -441,8 +450,6 @@ static int open_workers_listeners(struct parent *p, struct err *err)
             return -1;
         listener_address(p->children[i].listen_fd, address, &port);
     }
-    if (l->host.len)
-        log_listening(p, "listening", p->children[0].listen_fd);
     return 0;
 }
 
@@ -455,8 +462,6 @@ static int open_ports(struct parent *p, struct err *err)
     if (l->admin_host.len &&
         listener_open(l->admin_host, l->admin_port, false, &p->admin_fd, err) < 0)
         return err_wrap(err, "admin");
-    if (l->admin_host.len)
-        log_listening(p, "admin_listening", p->admin_fd);
     return 0;
 }
 
@@ -549,10 +554,11 @@ static int prepare(struct parent *p, struct err *err)
 
 static int start(struct parent *p, struct err *err)
 {
-    if (prepare(p, err) < 0 || take_signals(p, err) < 0 || open_sockets(p, err) < 0 ||
+    if (take_signals(p, err) < 0 || prepare(p, err) < 0 || open_sockets(p, err) < 0 ||
         watch_open(p->loop, on_change, p, &p->watch, err) < 0 || open_sealer(p, err) < 0)
         return -1;
     watch_files(p);
+    log_places(p);
     for (unsigned i = 0; i < p->child_count; i++)
         if (start_child(&p->children[i], err) < 0)
             return -1;

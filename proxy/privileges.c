@@ -3,6 +3,7 @@
 #include "proxy/privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -47,7 +48,12 @@ int privileges_drop(const char *user, const char *group, struct err *err)
 void privileges_forbid_cores(void)
 {
     struct rlimit none = { 0, 0 };
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 
     setrlimit(RLIMIT_CORE, &none);
+    if (fd >= 0) { /* should there be a core all the same, such as gcore's: without our memory */
+        (void)!write(fd, "0", 1);
+        close(fd);
+    }
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -72,7 +72,12 @@ static void pass(const char *request, const struct proxy_upstream *u, struct buf
     struct err err;
 
     ck_assert_int_eq(http1_next(h, &in, &e, &err), 1);
-    head_write_request(out, http1_head(h), u, STR("/v1?x"), &trace);
+    head_write_request(out, http1_head(h),
+                       &(struct head_request){ .upstream = u,
+                                               .rest = STR("/v1?x"),
+                                               .trace = &trace,
+                                               .payload_hash = head_payload_hash(http1_head(h)),
+                                               .now_us = INT64_C(1440938160000000) });
 }
 
 START_TEST(a_request_keeps_its_headers_but_for_those_of_the_connection)
