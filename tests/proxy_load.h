@@ -196,7 +196,7 @@ static inline bool load_call(struct load *l, int fd, unsigned *seed, struct buf 
             return false;
         bufs[0].len += (size_t)n;
         /* Then it is too early to take it apart. */
-        if (bufs[0].len < c.bytes)
+        if (bufs[0].len < c.bytes && memcmp(bufs[0].ptr, "HTTP/1.1 200 ", 13) == 0)
             continue;
         if (load_body(&bufs[0], &bufs[1])) {
             load_note(l, &c, &bufs[0], &bufs[1]);
@@ -250,6 +250,7 @@ struct load_found {
     size_t exact;  /* in the archive, byte for byte */
     size_t marked; /* there, with a body that is said to be left out */
     size_t twice;
+    size_t dropped;        /* bodies that the disk did not take in time, received in full or not */
     VEC(uint64_t) lost_us; /* when those were received that are not there, or without an end */
     struct map seen;       /* ids of all exchanges of the archive that have an end */
 };
@@ -260,6 +261,8 @@ static inline void load_check_one(const struct load *l, const struct map *by_id,
     char text[UUID_TEXT_BYTES];
     bool is_new;
 
+    if (x->body_note && strcmp(x->body_note, "the disk did not take it in time") == 0)
+        f->dropped += (size_t)x->request_body_missing + x->response_body_missing;
     uuid_format(x->id, text);
     const struct map_entry *entry = map_find(by_id, str_from(text));
     if (!entry || x->truncated) /* what nobody got in full can be whatever */
