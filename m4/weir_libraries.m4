@@ -13,6 +13,7 @@ AC_DEFUN([WEIR_LIBRARIES], [
   WEIR_LIBRARY([SSL], [libssl], [3.0], [libssl-dev], [openssl-devel], [openssl-dev])
   dnl 7.87 keeps a CA bundle that was read once; before, each TLS connection parses it again.
   WEIR_LIBRARY([CURL], [libcurl], [7.87], [libcurl4-openssl-dev], [libcurl-devel], [curl-dev])
+  WEIR_LIBRARY([NGHTTP2], [libnghttp2], [1.43], [libnghttp2-dev], [libnghttp2-devel], [nghttp2-dev])
   WEIR_LLHTTP
   WEIR_LIBRARY([ZSTD], [libzstd], [1.4.8], [libzstd-dev], [libzstd-devel], [zstd-dev])
   WEIR_LIBRARY([ZLIB], [zlib], [1.2.11], [zlib1g-dev], [zlib-devel], [zlib-dev])

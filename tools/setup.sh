@@ -4,7 +4,7 @@
 # What it takes to build weir on Debian 12; configure knows the names elsewhere.
 build_packages="gcc libc6-dev make autoconf automake pkg-config tzdata xz-utils
     libarchive-dev libjansson-dev libpcre2-dev libyaml-dev libssl-dev libzstd-dev zlib1g-dev
-    libbrotli-dev libcurl4-openssl-dev libseccomp-dev node-llhttp"
+    libbrotli-dev libcurl4-openssl-dev libnghttp2-dev libseccomp-dev node-llhttp"
 
 say() {
     printf '%s\n' "$*"
