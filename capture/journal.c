@@ -349,10 +349,10 @@ static int parse_frame(struct str file, size_t checked, size_t *at, struct journ
                        struct err *err)
 {
     size_t left = file.len - *at;
-    const uint8_t *head = (const uint8_t *)file.ptr + *at;
 
-    if (left < HEAD_BYTES)
+    if (left < HEAD_BYTES) /* also of an empty file, which has no address */
         return 0;
+    const uint8_t *head = (const uint8_t *)file.ptr + *at;
     uint32_t len = le32_get(head);
     if (crc32c(head, 4) != le32_get(head + 4)) {
         if (is_torn(file, *at, *at + HEAD_BYTES))

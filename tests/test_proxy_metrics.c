@@ -1,0 +1,281 @@
+/* /metrics of a proxy that has carried traffic: in Prometheus' text format to the letter, named as
+ * `promtool check metrics` wants it, and true.  Where promtool is installed it is asked as well. */
+#include "config.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#include "base/map.h"
+#include "tests/proxy_run.h"
+
+#define SETTINGS                                                                                   \
+    "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2}\n"                     \
+    "archive: {path: ./archive}\n"
+
+static struct proxy_run run;
+static struct buf page;
+
+static void fetch(void)
+{
+    struct proxy_run admin = run;
+
+    admin.port = run.admin_port;
+    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &page);
+}
+
+static void start(void)
+{
+    static const char *const requests[] = {
+        "GET /up/body/10 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",
+        "POST /up/echo HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+        "GET /dead/x HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",
+        "GET /up/status/429 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",
+    };
+
+    proxy_start(&run, SETTINGS);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+        proxy_ask(&run, requests[i], &page);
+    fetch();
+}
+
+static void stop(void)
+{
+    proxy_stop(&run);
+    buf_release(&page);
+}
+
+static struct str body(void)
+{
+    ptrdiff_t at = str_find(buf_str(&page), STR("\r\n\r\n"), 0);
+
+    ck_assert_int_gt(at, 0);
+    return str_sub(buf_str(&page), (size_t)at + 4, page.len);
+}
+
+/* --- the format --- */
+
+struct family {
+    struct str name, help, type;
+    size_t samples;
+};
+
+static bool is_name(struct str s, const char *more)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!isalpha((unsigned char)s.ptr[i]) && s.ptr[i] != '_' && !strchr(more, s.ptr[i]) &&
+            !(i > 0 && isdigit((unsigned char)s.ptr[i])))
+            return false;
+    return s.len > 0;
+}
+
+/* {a="b",c="d"}: names, quotes and escapes; true if all is well. */
+static bool are_labels(struct str s)
+{
+    while (s.len) {
+        ptrdiff_t equals = str_find_char(s, '=', 0);
+        if (equals < 0 || !is_name(str_sub(s, 0, (size_t)equals), ""))
+            return false;
+        s = str_sub(s, (size_t)equals + 1, s.len);
+        if (!s.len || s.ptr[0] != '"')
+            return false;
+        size_t at = 1;
+        while (at < s.len && s.ptr[at] != '"') {
+            if (s.ptr[at] == '\\' && (at + 1 == s.len || !strchr("\\\"n", s.ptr[++at])))
+                return false;
+            at++;
+        }
+        if (at == s.len || (at + 1 < s.len && s.ptr[at + 1] != ','))
+            return false;
+        s = str_sub(s, at + 2, s.len);
+    }
+    return true;
+}
+
+static bool is_value(struct str s)
+{
+    char text[64], *end;
+
+    snprintf(text, sizeof(text), "%.*s", STR_ARG(s));
+    double value = strtod(text, &end);
+    return s.len > 0 && s.len < sizeof(text) && !*end && !isspace((unsigned char)text[0]) &&
+           isfinite(value);
+}
+
+/* The name a sample belongs to: without what a histogram or summary adds. */
+static struct str base_name(struct str name, struct str type)
+{
+    static const char *const ends[] = { "_bucket", "_sum", "_count" };
+
+    if (str_eq(type, STR("histogram")) || str_eq(type, STR("summary")))
+        for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+            if (str_ends_with(name, str_from(ends[i])))
+                return str_sub(name, 0, name.len - strlen(ends[i]));
+    return name;
+}
+
+/* Every series once: in seen. */
+static void check_sample(struct str line, struct family *f, struct map *seen)
+{
+    size_t end = 0;
+
+    while (end < line.len && line.ptr[end] != '{' && line.ptr[end] != ' ')
+        end++;
+    struct str name = str_sub(line, 0, end), rest = str_sub(line, end, line.len);
+    ck_assert_msg(str_eq(base_name(name, f->type), f->name), "'%.*s' is not in its family '%.*s'",
+                  STR_ARG(line), STR_ARG(f->name));
+    if (rest.len && rest.ptr[0] == '{') {
+        ptrdiff_t close = str_find(rest, STR("} "), 0);
+        ck_assert_msg(close > 0 && are_labels(str_sub(rest, 1, (size_t)close - 1)), "labels: %.*s",
+                      STR_ARG(line));
+        rest = str_sub(rest, (size_t)close + 1, rest.len);
+    }
+    ck_assert_msg(rest.len > 1 && rest.ptr[0] == ' ' && is_value(str_sub(rest, 1, rest.len)),
+                  "value: %.*s", STR_ARG(line));
+    struct str series = str_sub(line, 0, line.len - rest.len);
+    ck_assert_msg(!map_find(seen, series), "'%.*s' comes twice", STR_ARG(series));
+    map_put(seen, series, NULL);
+    f->samples++;
+}
+
+static bool name_has(struct str name, const char *word)
+{
+    char padded[300], want[40];
+
+    snprintf(padded, sizeof(padded), "_%.*s_", STR_ARG(name));
+    snprintf(want, sizeof(want), "_%s_", word);
+    return strstr(padded, want) != NULL;
+}
+
+/* What promtool's linter looks for, by the guide "Metric and label naming". */
+static void check_family(const struct family *f)
+{
+    static const char *const types[] = { "counter", "gauge", "histogram", "summary" };
+    static const char *const units[] = {
+        "milliseconds", "microseconds", "nanoseconds", "minutes",   "hours",     "days",
+        "ms",           "us",           "ns",          "kilobytes", "megabytes", "gigabytes",
+        "kb",           "mb",           "gb",          "kib",       "mib",       "bits",
+        "percent",      "sec",          "secs",        "byte",      "second",    "celcius",
+    };
+    bool is_counter = str_eq(f->type, STR("counter")), is_known = false;
+
+    if (!f->name.len)
+        return;
+    ck_assert_msg(str_starts_with(f->name, STR("weir_")) ||
+                      str_starts_with(f->name, STR("process_")),
+                  "%.*s is nobody's", STR_ARG(f->name));
+    ck_assert_msg(f->help.len && f->samples > 0, "%.*s has no help or no sample", STR_ARG(f->name));
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        is_known |= str_eq(f->type, str_from(types[i]));
+        ck_assert_msg(!name_has(f->name, types[i]), "%.*s names its type", STR_ARG(f->name));
+    }
+    ck_assert_msg(is_known, "%.*s: type %.*s", STR_ARG(f->name), STR_ARG(f->type));
+    ck_assert_msg(str_ends_with(f->name, STR("_total")) == is_counter,
+                  "%.*s: counters, and only they, end with _total", STR_ARG(f->name));
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        ck_assert_msg(!name_has(f->name, units[i]), "%.*s is not in a base unit", STR_ARG(f->name));
+    for (size_t i = 0; i < f->name.len; i++)
+        ck_assert_msg(!isupper((unsigned char)f->name.ptr[i]) && f->name.ptr[i] != ':',
+                      "%.*s is not in snake_case", STR_ARG(f->name));
+}
+
+START_TEST(the_page_is_as_prometheus_wants_it)
+{
+    CLEANUP(map_release) struct map seen = { 0 }, names = { 0 };
+    struct family f = { 0 };
+    struct str rest = body(), line;
+    size_t series = 0;
+
+    ck_assert_str_eq(proxy_header(&page, "Content-Type"), "text/plain; version=0.0.4");
+    ck_assert_msg(str_ends_with(rest, STR("\n")), "the last line has no end");
+    while (str_split(&rest, '\n', &line)) {
+        if (line.len == 0)
+            continue;
+        if (str_starts_with(line, STR("# HELP "))) {
+            check_family(&f);
+            struct str text = str_sub(line, 7, line.len);
+            f = (struct family){ 0 };
+            str_split(&text, ' ', &f.name);
+            f.help = text;
+            ck_assert_msg(is_name(f.name, ":") && !map_find(&names, f.name), "%.*s", STR_ARG(line));
+            map_put(&names, f.name, NULL);
+        } else if (str_starts_with(line, STR("# TYPE "))) {
+            struct str text = str_sub(line, 7, line.len), name;
+            str_split(&text, ' ', &name);
+            ck_assert_msg(str_eq(name, f.name) && !f.samples && !f.type.len, "%.*s", STR_ARG(line));
+            f.type = text;
+        } else {
+            ck_assert_msg(line.ptr[0] != '#', "%.*s", STR_ARG(line));
+            check_sample(line, &f, &seen);
+            series++;
+        }
+    }
+    check_family(&f);
+    ck_assert_uint_gt(series, 20);
+    ck_assert_uint_lt(series, 1000); /* no label that a client could fill */
+}
+END_TEST
+
+START_TEST(promtool_has_nothing_to_say)
+{
+    CLEANUP(buf_release) struct buf said = { 0 };
+    char line[800];
+    struct err err;
+
+    if (system("command -v promtool > /dev/null 2>&1") !=
+        0) { /* most of its rules are those of the test before */
+        ck_assert_msg(!getenv("CI"), "promtool is missing (Debian: prometheus)");
+        puts("SKIP promtool_has_nothing_to_say: promtool is missing (Debian: prometheus)");
+        return;
+    }
+    ck_assert_int_eq(file_replace(temp_path("metrics"), body(), 0600, &err), 0);
+    snprintf(line, sizeof(line), "promtool check metrics < '%s' 2>&1", temp_path("metrics"));
+    FILE *f = popen(line, "r");
+    ck_assert_ptr_nonnull(f);
+    said.len = fread(buf_reserve(&said, 65536), 1, 65536, f);
+    int status = pclose(f);
+    ck_assert_msg(status == 0 && said.len == 0, "%s", buf_cstr(&said));
+}
+END_TEST
+
+static double value_of(const char *name)
+{
+    char want[200];
+
+    snprintf(want, sizeof(want), "\n%s ", name);
+    const char *at = strstr(buf_cstr(&page), want);
+    ck_assert_msg(at != NULL, "no %s", name);
+    return strtod(at + strlen(want), NULL);
+}
+
+START_TEST(the_numbers_are_those_of_the_traffic)
+{
+    ck_assert_double_eq(value_of("weir_requests_total"), 5);
+    ck_assert_double_eq(value_of("weir_requests_refused_total"), 1);
+    ck_assert_double_eq(value_of("weir_exchanges_total"), 4);
+    ck_assert_double_eq(value_of("weir_exchanges_recorded_total"), 4);
+    ck_assert_double_eq(value_of("weir_exchanges_open"), 0);
+    ck_assert_double_eq(value_of("weir_request_bytes_total"), 5);
+    ck_assert_double_eq(value_of("weir_answers_2xx_total"), 2);
+    ck_assert_double_eq(value_of("weir_upstream_failures_total"), 1);
+    ck_assert_double_eq(value_of("weir_up"), 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("proxy metrics");
+    TCase *tc = tcase_create("metrics");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, start, stop);
+    tcase_add_test(tc, the_page_is_as_prometheus_wants_it);
+    tcase_add_test(tc, promtool_has_nothing_to_say);
+    tcase_add_test(tc, the_numbers_are_those_of_the_traffic);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
