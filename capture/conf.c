@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "base/yaml.h"
+#include "capture/body_labels.h"
 #include "capture/conf_keys.h"
 
 void conf_free(struct conf *c)
@@ -15,6 +16,7 @@ void conf_free(struct conf *c)
     if (!c)
         return;
     attribution_free(c->attribution);
+    scrub_free(c->redaction.scrub);
     yaml_free(c->yaml);
     arena_release(&c->arena);
     free(c);
@@ -185,11 +187,60 @@ static int read_conditions(struct conf *c, const struct yaml *y, const struct ya
     return 0;
 }
 
+/* A member of the request's body becomes what records keep of it: a label, or the fingerprint of
+ * the end user. */
+static int place_body_condition(const struct yaml *y, const struct yaml_node *key,
+                                struct attribution_condition *ret, struct err *err)
+{
+    static const struct str containers[] = { STR_INIT("metadata."), STR_INIT("labels."),
+                                             STR_INIT("requestMetadata.") };
+    struct str name = key->text;
+
+    ret->kind = ATTRIBUTION_END_USER;
+    if (str_eq(name, STR("user")) || str_eq(name, STR("safety_identifier")))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(containers); i++) {
+        if (!str_starts_with(name, containers[i]) || name.len == containers[i].len)
+            continue;
+        if (body_label_is_user(str_sub(name, containers[i].len, name.len)))
+            return 0;
+        ret->kind = ATTRIBUTION_LABEL;
+        return 1;
+    }
+    return yaml_err(y, key, err,
+                    "'%.*s' is not looked at in bodies: known are metadata.NAME, labels.NAME, "
+                    "requestMetadata.NAME, user and safety_identifier",
+                    STR_ARG(name));
+}
+
+static int read_body_conditions(struct conf *c, const struct yaml *y, const struct yaml_node *map,
+                                struct attribution_condition *conditions, size_t *count,
+                                struct err *err)
+{
+    for (const struct yaml_node *n = map ? map->items : NULL; n; n = n->next) {
+        struct attribution_condition *to = &conditions[(*count)++];
+        int r = place_body_condition(y, n->key, to, err);
+        if (r < 0)
+            return -1;
+        if (r > 0) {
+            CLEANUP(buf_release) struct buf label = { 0 };
+            ptrdiff_t dot = str_find_char(n->key->text, '.', 0);
+            buf_addf(&label, "metadata%.*s",
+                     STR_ARG(str_sub(n->key->text, (size_t)dot, n->key->text.len)));
+            to->label = arena_str(&c->arena, buf_str(&label));
+        }
+        if (read_condition(c, y, n, to, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int read_rule(struct conf *c, const struct yaml *y, const struct yaml_node *rule,
                      struct err *err)
 {
     const struct yaml_node *labels = yaml_get(rule, "label"), *app = yaml_get(rule, "app");
-    size_t room = ATTRIBUTION_CONDITION_COUNT + (labels ? labels->len : 0);
+    const struct yaml_node *body = yaml_get(rule, "body");
+    size_t room = ATTRIBUTION_CONDITION_COUNT + (labels ? labels->len : 0) + (body ? body->len : 0);
     struct attribution_condition *conditions = arena_alloc(&c->arena, room * sizeof(*conditions));
     struct attribution_rule to = {
         .conditions = conditions,
@@ -201,7 +252,8 @@ static int read_rule(struct conf *c, const struct yaml *y, const struct yaml_nod
                 .end_user = text_of(c, rule, "set_end_user")},
     };
 
-    if (read_conditions(c, y, rule, conditions, &to.condition_count, err) < 0)
+    if (read_conditions(c, y, rule, conditions, &to.condition_count, err) < 0 ||
+        read_body_conditions(c, y, body, conditions, &to.condition_count, err) < 0)
         return -1;
     if (app && check_app_name(c, y, app, err) < 0)
         return -1;
@@ -261,6 +313,8 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
         for (const struct yaml_node *n = rules ? rules->items : NULL; n; n = n->next)
             if (read_rule(c, y, n, err) < 0)
                 return -1;
+        if (conf_read_redaction(c, y, root, err) < 0)
+            return -1;
         read_prices(c, yaml_get(root, "prices"), folder);
         note_unread(c, root);
     }

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "capture/attribution.h"
+#include "capture/scrub.h"
 
 #define CONF_BYTES_MAX (16u << 20)
 
@@ -31,6 +32,19 @@ struct conf_app {
     struct exchange_who is; /* app is its name */
     struct str owner, risk;
     struct str upstream; /* where its calls go that name none; "" = nowhere */
+};
+
+struct conf_names {
+    struct str *list;
+    size_t count;
+};
+
+/* What to take out of what is recorded. */
+struct conf_redaction {
+    struct scrub *scrub;               /* NULL = nothing; owned */
+    struct conf_names upstreams, apps; /* only of these; none = of all */
+    int64_t hold_bytes;                /* of a body that waits to be looked at */
+    int64_t hold_total_bytes;          /* of all of them, in one process */
 };
 
 struct yaml;
@@ -45,7 +59,8 @@ struct conf {
     const struct conf_app *apps;
     size_t app_count;
     struct attribution *attribution; /* never NULL; owned */
-    const struct str *unread;        /* top-level sections that no command reads yet */
+    struct conf_redaction redaction;
+    const struct str *unread; /* top-level sections that no command reads yet */
     size_t unread_count;
     struct arena arena; /* holds all of the above */
     struct yaml *yaml;  /* the checked document, for the sections that one command alone reads */
@@ -58,6 +73,9 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
 int conf_load(const char *path, struct conf **ret, struct err *err);
 void conf_free(struct conf *c);
 DEFINE_CLEANUP(struct conf, conf_free)
+
+/* The rules for calls of app to upstream; NULL = none.  Not for two threads at once. */
+struct scrub *conf_scrub_for(const struct conf *c, struct str upstream, struct str app);
 
 /* The value of a CONF_SIZE in bytes; false if it is none, or beyond INT64_MAX. */
 bool conf_size_parse(struct str text, int64_t *ret_bytes);

@@ -119,13 +119,15 @@ static const struct conf_key attribution_keys[] = {
     { "model",                                     CONF_PATTERNS, "if the model matches", NULL, NULL },
     { "end_user",                             CONF_PATTERNS, "if the end user is this one", NULL, NULL },
     { "label",       CONF_LABELS, "if labels of the record match", NULL, NULL },
-    { "app",                                     CONF_STRING, "then the app is this", NULL, NULL },
-    { "team",                             CONF_STRING, "then the team is this", NULL, NULL },
-    { "business_unit",           CONF_STRING, "then the business unit is this", NULL, NULL },
-    { "environment",                                     CONF_STRING, "then the environment is this", NULL, NULL },
-    { "purpose",                                CONF_STRING, "then the purpose is this", NULL, NULL },
-    { "set_end_user",     CONF_STRING, "then the end user is this", NULL, NULL },
-    { 0                                    },
+    { "body",                                     CONF_LABELS,
+     "if members of the request match: metadata.NAME, user, safety_identifier", NULL, NULL },
+    { "app",                             CONF_STRING, "then the app is this", NULL, NULL },
+    { "team",           CONF_STRING, "then the team is this", NULL, NULL },
+    { "business_unit",                                     CONF_STRING, "then the business unit is this", NULL, NULL },
+    { "environment",                                CONF_STRING, "then the environment is this", NULL, NULL },
+    { "purpose",     CONF_STRING, "then the purpose is this", NULL, NULL },
+    { "set_end_user",                                     CONF_STRING, "then the end user is this", NULL, NULL },
+    { 0                              },
 };
 static const struct conf_key tls_keys[] = {
     {"cert",                                CONF_PATH, "the certificate and its chain, PEM", NULL, NULL },
@@ -157,6 +159,23 @@ static const struct conf_key limit_keys[] = {
     { "send_time",           CONF_DURATION, "that a client may take nothing of its answer", NULL, NULL },
     { 0                    },
 };
+static const struct conf_key pattern_keys[] = {
+    {"name",                                             CONF_STRING, "what it is called", NULL, NULL },
+    { "pattern",                               CONF_STRING, "a Perl-compatible regular expression over bytes", NULL, NULL },
+    { "replace",                                              CONF_STRING, "what stands there instead; [NAME] if not said", NULL, NULL },
+    { "apply_to",                                         CONF_PATTERNS, "requests, answers, heads", NULL, NULL },
+    { 0},
+};
+static const struct conf_key redaction_keys[] = {
+    {"rules",                                              CONF_PATTERNS, "shipped rules, all or none", NULL, NULL },
+    { "patterns",                        CONF_LIST, "rules of your own", pattern_keys, NULL },
+    { "apply_to",                                                CONF_PATTERNS, "requests, answers, heads; all of them if not said", NULL, NULL },
+    { "upstreams",                                          CONF_PATTERNS, "only in calls to these", NULL, NULL },
+    { "apps",                                 CONF_PATTERNS, "only in calls of these", NULL, NULL },
+    { "hold_bytes",                                                CONF_SIZE, "of a body, held until it can be looked at", NULL, NULL },
+    { "hold_total",                                          CONF_SIZE, "of all bodies held, for each worker", NULL, NULL },
+    { 0},
+};
 static const struct conf_key top_keys[] = {
     {"archive",                               CONF_MAP, "where records are kept", archive_keys, NULL },
     { "upstreams",               CONF_NAMED, "providers and gateways, by name", upstream_keys, NULL },
@@ -168,7 +187,7 @@ static const struct conf_key top_keys[] = {
     { "reload",                CONF_MAP, "when to read the configuration again", reload_keys, NULL },
     { "policy",                                   CONF_LATER, "access, limits and routes", NULL, NULL },
     { "limits",                          CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
-    { "redaction",     CONF_LATER, "what to take out of bodies", NULL, NULL },
+    { "redaction",     CONF_MAP, "what to take out of what is recorded", redaction_keys, NULL },
     { "retention",                                   CONF_LATER, "how long to keep what", NULL, NULL },
     { "alerts",                               CONF_LATER, "what to speak up about", NULL, NULL },
     { "replay", CONF_LATER, "what-if scenarios", NULL, NULL },

@@ -9,4 +9,8 @@
 /* Every key known, every value of its type: ERR_USAGE with file:line:column otherwise. */
 int conf_check_keys(const struct yaml *y, const struct yaml_node *root, struct err *err);
 
+/* Reads the section `redaction`, of which the keys are checked, into c. */
+int conf_read_redaction(struct conf *c, const struct yaml *y, const struct yaml_node *root,
+                        struct err *err);
+
 #endif

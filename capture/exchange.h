@@ -69,6 +69,8 @@ struct exchange {
     struct str request_body, response_body;
     bool request_body_missing, response_body_missing; /* not recorded */
     bool request_body_encoded, response_body_encoded;
+    /* For live writers (record_add_amendments): it was undone before the body was recorded. */
+    bool request_body_decoded, response_body_decoded;
     /* Set by exchange_from_json, which has no bodies at hand: the bytes stored for each. */
     uint64_t request_stored_bytes, response_stored_bytes;
     const char *body_note; /* why a body is stored encoded or is missing; NULL = nothing to say */

@@ -8,6 +8,7 @@
 #include "base/jscan.h"
 #include "base/json.h"
 #include "base/timestamp.h"
+#include "capture/body_labels.h"
 #include "llm/provider.h"
 
 #define SSE_EVENTS_LOOKED_AT 8
@@ -113,45 +114,15 @@ void import_label(struct import *im, struct str name, struct str value)
                                                   arena_str(&im->arena, str_sub(value, 0, len)) });
 }
 
-/* String members of the request's "metadata".  Not user_id: that is the end user (Anthropic), whom
- * the ledger knows by fingerprint only. */
-static void label_metadata(struct import *im, struct str metadata)
+static void add_label(void *ctx, struct str name, struct str value)
 {
-    struct jscan s;
-    struct str key, raw;
-    CLEANUP(buf_release) struct buf name = { 0 };
-    CLEANUP(buf_release) struct buf value = { 0 };
-
-    jscan_init(&s, metadata);
-    if (!jscan_enter_object(&s))
-        return;
-    while (jscan_next_member(&s, &key)) {
-        if (jscan_peek(&s) != JSCAN_STRING || !jscan_string_raw(&s, &raw, NULL) ||
-            str_eq(key, STR("user_id")) || raw.len > 8 * IMPORT_LABEL_BYTES_MAX)
-            continue;
-        buf_clear(&name);
-        buf_add_text(&name, "metadata.");
-        jscan_unescape(key, &name);
-        buf_clear(&value);
-        jscan_unescape(raw, &value);
-        import_label(im, buf_str(&name), buf_str(&value));
-    }
+    import_label(ctx, name, value);
 }
 
 static void label_body(struct import *im)
 {
-    struct exchange *x = &im->record.x;
-    struct jscan s;
-    struct str key;
-
-    if (x->request_body_encoded)
-        return;
-    jscan_init(&s, x->request_body);
-    if (!jscan_enter_object(&s))
-        return;
-    while (jscan_next_member(&s, &key))
-        if (str_eq(key, STR("metadata")) && jscan_peek(&s) == JSCAN_OBJECT)
-            label_metadata(im, jscan_skip_raw(&s));
+    if (!im->record.x.request_body_encoded)
+        body_labels(im->record.x.request_body, add_label, im);
 }
 
 /* Headers that say who, and the name they go by in labels. */

@@ -37,6 +37,9 @@ void record_add_begin(struct buf *out, const struct exchange *x);
 void record_add_request(struct buf *out, const struct exchange *x);
 void record_add_response(struct buf *out, const struct exchange *x);
 void record_add_end(struct buf *out, const struct exchange *x);
+/* Added to the payload of END: what of who and labels x has, which then counts instead of what
+ * BEGIN said, and *_body_decoded. */
+void record_add_amendments(struct buf *out, const struct exchange *x);
 
 /* Where the frames of one exchange lie: runs of neighbouring frames. */
 struct record_run {

@@ -383,8 +383,8 @@ static int set_end_field(struct assembly *a, struct str key, struct str value, s
         failed = !str_to_i64(value, &n) || n < 0 || n > 999 || (x->status = (int)n, false);
     else if (str_eq(key, STR(FIELD_FACTS)))
         return set_facts(a, value, err);
-    else
-        set_known(x, FRAME_END, key, value, &failed);
+    else if (!set_known(x, FRAME_END, key, value, &failed))
+        set_known(x, FRAME_BEGIN, key, value, &failed); /* amended */
     return failed ? err_set(err, ERR_CORRUPT, "field '%.*s' is malformed",
                             STR_ARG(str_sub(key, 0, 60)))
                   : 0;

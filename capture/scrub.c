@@ -147,9 +147,18 @@ static void count_hits(struct scrub *s)
     }
 }
 
+static enum framing kind_of(const struct scrub_body *b)
+{
+    struct str first = str_sub(b->body, 0, GUESS_BYTES);
+    enum framing kind = framing_guess(b->content_type, first);
+
+    /* Checksums tell event streams by themselves: what only a header calls so is something else. */
+    return kind == FRAMING_EVENTSTREAM ? framing_guess(STR(""), first) : kind;
+}
+
 enum scrub_result scrub_body(struct scrub *s, struct scrub_body *b, struct err *err)
 {
-    enum framing kind = framing_guess(b->content_type, str_sub(b->body, 0, GUESS_BYTES));
+    enum framing kind = kind_of(b);
     enum scrub_result result = SCRUB_FAILED;
 
     if (!b->body.len || !scrub_applies(s, b->place))

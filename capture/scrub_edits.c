@@ -485,7 +485,9 @@ int scrub_find_edits(struct scrub *s, unsigned place, struct str body, enum fram
     int r;
 
     begin(s);
-    f.streams = place == SCRUB_ANSWERS && kind != FRAMING_JSON && kind != FRAMING_OPAQUE;
+    /* Lines of JSON in a request are records, not pieces. */
+    f.streams = kind == FRAMING_SSE ||
+                (place == SCRUB_ANSWERS && kind != FRAMING_JSON && kind != FRAMING_OPAQUE);
     if (kind == FRAMING_SSE)
         r = walk_sse(&f);
     else if (f.streams || begins_json(body))

@@ -116,6 +116,7 @@ void call_release(struct proxy_call *call)
 {
     assert(!call->is_begun && !call->recording.link);
     drop_conn(call, false);
+    call_record_release(call);
     proxy_conf_unref(call->conf);
     if (call->state != CALL_IDLE)
         step(call, CALL_ON_NEXT);
@@ -412,6 +413,8 @@ void call_request_body(struct proxy_call *call, struct str bytes)
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count)
 {
     call->request_done = true;
+    if (call->is_begun)
+        call_record_request_end(call);
     if (call->hold)
         call_hold_end(call, out_of(call));
     if (call->request->framing == HTTP1_CHUNKED)

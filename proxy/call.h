@@ -92,6 +92,7 @@ struct call_downstream {
 };
 
 struct call_hold;
+struct call_scrub;
 
 struct proxy_call {
     struct worker *worker;
@@ -123,7 +124,7 @@ struct proxy_call {
     uint64_t request_bytes, response_bytes;
     struct head_trace trace;
     struct recording recording;
-    struct call_hold *hold; /* what must be looked at before it is recorded; NULL = nothing */
+    struct call_scrub *scrub; /* what must be looked at before it is recorded; NULL = nothing */
 };
 
 /* down and address must outlive the call. */
@@ -202,6 +203,8 @@ void call_record_chunk(struct proxy_call *call, struct str bytes);
 bool call_record_end(struct proxy_call *call, bool truncated, enum error_class error);
 /* Nobody waits for the end of it any more. */
 void call_record_forget(struct proxy_call *call);
+/* Between calls. */
+void call_record_release(struct proxy_call *call);
 /* From the recorder: END is on disk, or never will be. */
 void call_durable(struct proxy_call *call, bool durable);
 

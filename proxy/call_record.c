@@ -10,7 +10,7 @@
 #include "capture/exchange.h"
 #include "capture/redact.h"
 #include "proxy/call.h"
-#include "proxy/call_hold.h"
+#include "proxy/call_scrub.h"
 
 /* Empty, without the cost of clearing the facts, which take 7 of its 8 KB and which nobody here
  * touches. */
@@ -104,7 +104,7 @@ int call_record_begin(struct proxy_call *call, const struct route *route, struct
     attribute(call, route, x);
     call->hides_bodies = redact_is_credential_path(x->path);
     call->recording = (struct recording){ .began_us = loop_now_us(w->loop) };
-    call_hold_begin(call, x);
+    call_scrub_begin(call, x);
     if (recorder_begin(w->recorder, &call->recording, x, err) < 0)
         return -1;
     call->is_begun = true;
@@ -120,7 +120,7 @@ void call_record_answer(struct proxy_call *call, const struct http1_head *head)
     x->status = (int)head->status;
     x->response_header_count = head->header_count;
     x->response_headers = take_headers(w, head, NULL);
-    call_hold_answer_head(call, x);
+    call_scrub_answer_head(call, x);
     recorder_response_head(w->recorder, &call->recording, x);
 }
 
@@ -141,18 +141,18 @@ void call_record_reply(struct proxy_call *call, const struct reply *reply, struc
 
 void call_record_request_body(struct proxy_call *call, struct str bytes)
 {
-    if (!call->hides_bodies && !call_hold_request(call, bytes))
+    if (!call->hides_bodies && !call_scrub_request(call, bytes))
         recorder_request_body(call->worker->recorder, &call->recording, bytes);
 }
 
 void call_record_request_end(struct proxy_call *call)
 {
-    call_hold_request_end(call);
+    call_scrub_request_end(call);
 }
 
 void call_record_chunk(struct proxy_call *call, struct str bytes)
 {
-    if (!call->hides_bodies && !call_hold_answer(call, bytes))
+    if (!call->hides_bodies && !call_scrub_answer(call, bytes))
         recorder_chunk(call->worker->recorder, &call->recording, bytes);
 }
 
@@ -179,7 +179,7 @@ bool call_record_end(struct proxy_call *call, bool truncated, enum error_class e
         x->body_note = "the bodies of this call are credentials";
     else if (rec->request_dropped || rec->response_dropped)
         x->body_note = "the disk did not take it in time";
-    call_hold_end(call, x);
+    call_scrub_end(call, x);
     call->is_begun = false;
     rec->on_durable = on_durable;
     rec->ctx = call;
@@ -189,4 +189,10 @@ bool call_record_end(struct proxy_call *call, bool truncated, enum error_class e
 void call_record_forget(struct proxy_call *call)
 {
     recorder_forget(call->worker->recorder, &call->recording);
+}
+
+void call_record_release(struct proxy_call *call)
+{
+    call_scrub_free(call->scrub);
+    call->scrub = NULL;
 }

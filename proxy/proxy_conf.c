@@ -412,10 +412,6 @@ static int read_all(struct proxy_conf_reading *r, struct err *err)
 
     if (!root)
         return yaml_err(r->yaml, NULL, err, "the configuration is empty");
-    if (yaml_get(root, "redaction")) /* to record what was to be taken out would be worse */
-        return yaml_err(r->yaml, yaml_get(root, "redaction"), err,
-                        "this weir cannot take anything out of bodies yet: remove the section, and "
-                        "do not record what must not be kept");
     if (read_listen(r, yaml_get(root, "listen"), err) < 0 ||
         read_archive(r, yaml_get(root, "archive"), err) < 0 ||
         read_limits(r, yaml_get(root, "limits"), err) < 0)

@@ -655,10 +655,10 @@ int recorder_begin(struct recorder *r, struct recording *rec, const struct excha
 }
 
 static bool append_body(struct recorder *r, struct recording *rec, enum journal_frame_type type,
-                        struct str bytes)
+                        struct str bytes, uint64_t at_us)
 {
     struct journal_frame f = {
-        .type = type, .sequence = rec->sequence, .at_us = offset_of(r, rec), .payload = bytes
+        .type = type, .sequence = rec->sequence, .at_us = at_us, .payload = bytes
     };
 
     assert(bytes.len <= JOURNAL_BODY_BYTES_MAX);
@@ -667,7 +667,7 @@ static bool append_body(struct recorder *r, struct recording *rec, enum journal_
 
 void recorder_request_body(struct recorder *r, struct recording *rec, struct str bytes)
 {
-    if (rec->request_dropped || append_body(r, rec, JOURNAL_REQUEST_BODY, bytes))
+    if (rec->request_dropped || append_body(r, rec, JOURNAL_REQUEST_BODY, bytes, offset_of(r, rec)))
         return;
     rec->request_dropped = true;
     r->o.stats->bodies_dropped++;
@@ -682,10 +682,26 @@ void recorder_response_head(struct recorder *r, struct recording *rec, const str
 
 void recorder_chunk(struct recorder *r, struct recording *rec, struct str bytes)
 {
-    if (rec->response_dropped || append_body(r, rec, JOURNAL_CHUNK, bytes))
+    if (rec->response_dropped || append_body(r, rec, JOURNAL_CHUNK, bytes, offset_of(r, rec)))
         return;
     rec->response_dropped = true;
     r->o.stats->bodies_dropped++;
+}
+
+void recorder_held(struct recorder *r, struct recording *rec, bool is_request, struct str bytes,
+                   uint64_t at_us)
+{
+    enum journal_frame_type type = is_request ? JOURNAL_REQUEST_BODY : JOURNAL_CHUNK;
+    bool *dropped = is_request ? &rec->request_dropped : &rec->response_dropped;
+
+    do {
+        struct str piece = str_sub(bytes, 0, JOURNAL_BODY_BYTES_MAX);
+        if (*dropped)
+            return;
+        *dropped = !append_body(r, rec, type, piece, at_us);
+        r->o.stats->bodies_dropped += *dropped;
+        bytes = str_sub(bytes, piece.len, bytes.len);
+    } while (bytes.len);
 }
 
 bool recorder_end(struct recorder *r, struct recording *rec, const struct exchange *x)
@@ -694,6 +710,7 @@ bool recorder_end(struct recorder *r, struct recording *rec, const struct exchan
 
     buf_clear(&r->text);
     record_add_end(&r->text, x);
+    record_add_amendments(&r->text, x);
     append_text(r, rec, JOURNAL_END, offset_of(r, rec));
     rec->end_bytes = j->held.len || !j->writer ? UINT64_MAX : journal_bytes(j->writer);
     j->open--;

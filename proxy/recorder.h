@@ -80,6 +80,9 @@ int recorder_begin(struct recorder *r, struct recording *rec, const struct excha
 void recorder_request_body(struct recorder *r, struct recording *rec, struct str bytes);
 void recorder_response_head(struct recorder *r, struct recording *rec, const struct exchange *x);
 void recorder_chunk(struct recorder *r, struct recording *rec, struct str bytes);
+/* A piece of a body that was held back until now, as of at_us after the beginning. */
+void recorder_held(struct recorder *r, struct recording *rec, bool is_request, struct str bytes,
+                   uint64_t at_us);
 /* END.  true = what is left of the answer may leave now; false = on_durable will say. */
 bool recorder_end(struct recorder *r, struct recording *rec, const struct exchange *x);
 /* Nobody waits for rec any more; does nothing if it does not wait. */

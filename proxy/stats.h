@@ -23,6 +23,9 @@
     X(exchanges_recorded, COUNTER, "Exchanges whose end was appended to the journal.")             \
     X(exchanges_lost, COUNTER, "Exchanges that the disk may not have: a write or a sync failed.")  \
     X(bodies_dropped, COUNTER, "Bodies left out of the record because it could not be written.")   \
+    X(bodies_withheld, COUNTER, "Bodies left out because redaction could not look into them.")     \
+    X(bodies_held_bytes, GAUGE, "Bytes of bodies that wait in memory for redaction.")              \
+    X(values_redacted, COUNTER, "Values that redaction rules took out of what was recorded.")      \
     X(answers_1xx, COUNTER, "Interim answers of upstreams.")                                       \
     X(answers_2xx, COUNTER, "Answers with status 200 to 299.")                                     \
     X(answers_3xx, COUNTER, "Answers with status 300 to 399.")                                     \

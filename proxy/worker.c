@@ -327,6 +327,7 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
     if (listen_on(w, options, err) < 0)
         return -1;
     w->stats->connections_open = w->stats->exchanges_open = w->stats->journal_failing = 0;
+    w->stats->bodies_held_bytes = 0;
     w->stats->up = 1;
     *ret = TAKE(w);
     return 0;

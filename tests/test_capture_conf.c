@@ -71,6 +71,31 @@ START_TEST(an_empty_file_is_a_configuration_that_says_nothing)
 }
 END_TEST
 
+START_TEST(redaction_is_for_some_upstreams_and_apps)
+{
+    CLEANUP(conf_free)
+    struct conf *c =
+        parse_good("upstreams: {a: {url: \"https://a\"}, b: {url: \"https://b\"}}\n"
+                   "apps: {x: {}, y: {}}\n"
+                   "redaction:\n  rules: [email]\n  upstreams: a\n  apps: [x]\n"
+                   "  patterns:\n    - {name: t, pattern: \"T-[0-9]+\", apply_to: heads}\n"
+                   "  apply_to: requests\n  hold_bytes: 1MiB\n");
+
+    struct scrub *s = conf_scrub_for(c, STR("a"), STR("x"));
+    ck_assert_ptr_nonnull(s);
+    ck_assert(scrub_applies(s, SCRUB_REQUESTS) && scrub_applies(s, SCRUB_HEADS));
+    ck_assert(!scrub_applies(s, SCRUB_ANSWERS));
+    ck_assert_ptr_null(conf_scrub_for(c, STR("b"), STR("x")));
+    ck_assert_ptr_null(conf_scrub_for(c, STR("a"), STR("y")));
+    ck_assert_int_eq(c->redaction.hold_bytes, 1 << 20);
+
+    CLEANUP(conf_free) struct conf *none = parse_good("apps: {x: {}}\n");
+    ck_assert_ptr_null(conf_scrub_for(none, STR("a"), STR("x")));
+    CLEANUP(conf_free) struct conf *all = parse_good("redaction: {}\n");
+    ck_assert_ptr_nonnull(conf_scrub_for(all, STR("a"), STR("x")));
+}
+END_TEST
+
 START_TEST(json_is_accepted)
 {
     CLEANUP(conf_free)
@@ -84,38 +109,52 @@ END_TEST
 static const struct {
     const char *text, *place, *hint;
 } wrong[] = {
-    {"archve: {path: x}\n",                                       "weir.yaml:1:1",  "archive"              },
-    { "archive: {pth: x}\n",                                      "weir.yaml:1:11", "path"                 },
-    { "archive: x\n",                                             "weir.yaml:1:10", "expected a map"       },
-    { "archive: {segment: {bytes: lots}}\n",                      "weir.yaml:1:28", "256MiB"               },
-    { "archive: {segment: {age: soon}}\n",                        "weir.yaml:1:26", "15m"                  },
-    { "archive: {durability: strickt}\n",                         "weir.yaml:1:23", "did you mean 'strict'"},
-    { "upstreams:\n  a: {url: ftp://x}\n",                        "weir.yaml:2:12", "https://"             },
-    { "upstreams:\n  a: {url: \"https://u:p@x\"}\n",              "weir.yaml:2:12", "credentials"          },
-    { "upstreams: [a]\n",                                         "weir.yaml:1:12", "expected a map"       },
-    { "apps:\n  a: {team: [x]}\n",                                "weir.yaml:2:13", ""                     },
-    { "apps:\n  a: {budget: {month: 4000}}\n",                    "weir.yaml:2:23", "4000 USD"             },
-    { "apps:\n  a: {budget: {month: 4000 EUR}}\n",                "weir.yaml:2:23", "4000 USD"             },
-    { "apps:\n  a: {budget: {alert_at: [80]}}\n",                 "weir.yaml:2:27", "80%"                  },
-    { "apps:\n  a: {risk: extreme}\n",                            "weir.yaml:2:13", "low, medium, high"    },
-    { "attribution: {app: a}\n",                                  "weir.yaml:1:14", "expected a list"      },
+    {"archve: {path: x}\n",                                       "weir.yaml:1:1",  "archive"                   },
+    { "archive: {pth: x}\n",                                      "weir.yaml:1:11", "path"                      },
+    { "archive: x\n",                                             "weir.yaml:1:10", "expected a map"            },
+    { "archive: {segment: {bytes: lots}}\n",                      "weir.yaml:1:28", "256MiB"                    },
+    { "archive: {segment: {age: soon}}\n",                        "weir.yaml:1:26", "15m"                       },
+    { "archive: {durability: strickt}\n",                         "weir.yaml:1:23", "did you mean 'strict'"     },
+    { "upstreams:\n  a: {url: ftp://x}\n",                        "weir.yaml:2:12", "https://"                  },
+    { "upstreams:\n  a: {url: \"https://u:p@x\"}\n",              "weir.yaml:2:12", "credentials"               },
+    { "upstreams: [a]\n",                                         "weir.yaml:1:12", "expected a map"            },
+    { "apps:\n  a: {team: [x]}\n",                                "weir.yaml:2:13", ""                          },
+    { "apps:\n  a: {budget: {month: 4000}}\n",                    "weir.yaml:2:23", "4000 USD"                  },
+    { "apps:\n  a: {budget: {month: 4000 EUR}}\n",                "weir.yaml:2:23", "4000 USD"                  },
+    { "apps:\n  a: {budget: {alert_at: [80]}}\n",                 "weir.yaml:2:27", "80%"                       },
+    { "apps:\n  a: {risk: extreme}\n",                            "weir.yaml:2:13", "low, medium, high"         },
+    { "attribution: {app: a}\n",                                  "weir.yaml:1:14", "expected a list"           },
     { "apps: {bot: {}}\nattribution:\n  - {host: x, app: bit}\n", "weir.yaml:3:20",
-     "did you mean 'bot'"                                                                                  },
-    { "attribution:\n  - {host: x, app: nobody}\n",               "weir.yaml:2:20", "add it there first"   },
-    { "attribution:\n  - {upstream: gw, team: t}\n",              "weir.yaml:2:16", "upstreams"            },
-    { "attribution:\n  - {host: x}\n",                            "weir.yaml:2:5",  "sets nothing"         },
-    { "attribution:\n  - {hots: x, team: t}\n",                   "weir.yaml:2:6",  "host"                 },
-    { "attribution:\n  - {network: 10.0.0.0/33, team: t}\n",      "weir.yaml:2:15", "10.0.0.0/8"           },
-    { "attribution:\n  - {network: fe80::/129, team: t}\n",       "weir.yaml:2:15", "no network"           },
-    { "attribution:\n  - {key_id: sk-123, team: t}\n",            "weir.yaml:2:14", "16 hexadecimal"       },
-    { "attribution:\n  - {provider: opnai, team: t}\n",           "weir.yaml:2:16", "no provider"          },
-    { "attribution:\n  - {path_prefix: bot, team: t}\n",          "weir.yaml:2:19", "begins with '/'"      },
-    { "attribution:\n  - {model: [], team: t}\n",                 "weir.yaml:2:13", "a list of values"     },
-    { "attribution:\n  - {label: x, team: t}\n",                  "weir.yaml:2:13", "expected a map"       },
-    { "attribution:\n  - {host: \"\", team: t}\n",                "weir.yaml:2:12", "leave the key out"    },
-    { "prices: {a: b}\n",                                         "weir.yaml:1:9",  "list of values"       },
-    { "apps: {a: {team: t}\n",                                    "weir.yaml:",     ""                     },
-    { "- a\n",                                                    "weir.yaml:1:1",  "expected a map"       },
+     "did you mean 'bot'"                                                                                       },
+    { "attribution:\n  - {host: x, app: nobody}\n",               "weir.yaml:2:20", "add it there first"        },
+    { "attribution:\n  - {upstream: gw, team: t}\n",              "weir.yaml:2:16", "upstreams"                 },
+    { "attribution:\n  - {host: x}\n",                            "weir.yaml:2:5",  "sets nothing"              },
+    { "attribution:\n  - {hots: x, team: t}\n",                   "weir.yaml:2:6",  "host"                      },
+    { "attribution:\n  - {network: 10.0.0.0/33, team: t}\n",      "weir.yaml:2:15", "10.0.0.0/8"                },
+    { "attribution:\n  - {network: fe80::/129, team: t}\n",       "weir.yaml:2:15", "no network"                },
+    { "attribution:\n  - {key_id: sk-123, team: t}\n",            "weir.yaml:2:14", "16 hexadecimal"            },
+    { "attribution:\n  - {provider: opnai, team: t}\n",           "weir.yaml:2:16", "no provider"               },
+    { "attribution:\n  - {path_prefix: bot, team: t}\n",          "weir.yaml:2:19", "begins with '/'"           },
+    { "attribution:\n  - {model: [], team: t}\n",                 "weir.yaml:2:13", "a list of values"          },
+    { "attribution:\n  - {label: x, team: t}\n",                  "weir.yaml:2:13", "expected a map"            },
+    { "attribution:\n  - {host: \"\", team: t}\n",                "weir.yaml:2:12", "leave the key out"         },
+    { "prices: {a: b}\n",                                         "weir.yaml:1:9",  "list of values"            },
+    { "attribution:\n  - {body: {metdata.x: y}, team: t}\n",      "weir.yaml:2:13", "metadata.NAME"             },
+    { "redaction: {emails: true}\n",                              "weir.yaml:1:13", "known here"                },
+    { "redaction: {rules: [email, crad]}\n",                      "weir.yaml:1:28", "did you mean 'card'"       },
+    { "redaction: {rules: none}\n",                               "weir.yaml:1:12", "nothing is to be taken out"},
+    { "redaction: {apply_to: bodies}\n",                          "weir.yaml:1:23", "requests, answers or heads"},
+    { "redaction: {patterns: [{name: x}]}\n",                     "weir.yaml:1:24", "a name and a pattern"      },
+    { "redaction: {patterns: [{name: x, pattern: \"(\"}]}\n",     "weir.yaml:1:43", "missing closing"           },
+    { "redaction: {patterns: [{name: email, pattern: y}]}\n",     "weir.yaml:1:47",
+     "is there already"                                                                                         },
+    { "redaction: {upstreams: [a]}\n",                            "weir.yaml:1:25", "upstreams"                 },
+    { "redaction: {apps: [a]}\n",                                 "weir.yaml:1:20", "apps"                      },
+    { "redaction: {hold_bytes: 1GiB}\n",                          "weir.yaml:1:25", "256MiB"                    },
+    { "redaction: {hold_bytes: 2MiB, hold_total: 1MiB}\n",        "weir.yaml:1:43",
+     "less than hold_bytes"                                                                                     },
+    { "apps: {a: {team: t}\n",                                    "weir.yaml:",     ""                          },
+    { "- a\n",                                                    "weir.yaml:1:1",  "expected a map"            },
 };
 
 START_TEST(a_wrong_configuration_says_where_and_what_to_write)
@@ -179,6 +218,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, every_section_is_read);
     tcase_add_test(tc, an_empty_file_is_a_configuration_that_says_nothing);
+    tcase_add_test(tc, redaction_is_for_some_upstreams_and_apps);
     tcase_add_test(tc, json_is_accepted);
     tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what_to_write, 0,
                         ARRAY_LEN(wrong));

@@ -295,7 +295,7 @@ static const struct {
     { LISTEN UP "archive: {path: a, segment: {bytes: 1}}\n",                               "weir.yaml:3:",     "64KiB at least"           },
     { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", allow_plaintext: yes}\n",
      "weir.yaml:3:",                                                                                           "true"                     },
-    { LISTEN ARCHIVE UP "redaction: {emails: true}\n",                                     "weir.yaml:4:",     "out of bodies"            },
+    { LISTEN ARCHIVE UP "redaction: {emails: true}\n",                                     "weir.yaml:4:",     "known here: rules"        },
 };
 
 START_TEST(a_wrong_setting_says_where_and_what_to_write)

@@ -6,6 +6,8 @@
  *     /made/ID/N/C/MS  N bytes that nobody but ID has (upstream_made), in C chunks MS milliseconds
  *                      apart; C = 0 for a Content-Length
  *     /sse/N/MS        N server-sent events, MS milliseconds apart, chunked
+ *     /recite/N/MS     the request's body, in chunks of N bytes, MS milliseconds apart; said to be
+ *                      gzip if the word "packed" is in the head
  *     /chunked         "one", "two", a trailer
  *     /close           reads the request and closes
  *     /cut             half of a chunked answer, then closes
@@ -126,6 +128,30 @@ static inline void upstream_make(int fd, const unsigned long made[static 4])
     free(bytes);
 }
 
+/* The request's body as the answer's, so many bytes a chunk, one every so many ms. */
+static inline void upstream_recite(int fd, const char *request, size_t len, int size, int wait_ms)
+{
+    const char *end = memmem(request, len, "\r\n\r\n", 4), *body = end + 4;
+    size_t left = len - (size_t)(body - request);
+    bool packed = memmem(request, (size_t)(end - request), "packed", 6) != NULL;
+
+    upstream_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n");
+    upstream_text(fd, packed ? "Content-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n"
+                             : "Content-Type: text/event-stream\r\n\r\n");
+    while (left) {
+        size_t n = left < (size_t)size ? left : (size_t)size;
+        char head[32];
+        snprintf(head, sizeof(head), "%zx\r\n", n);
+        upstream_text(fd, head);
+        upstream_send(fd, body, n);
+        upstream_text(fd, "\r\n");
+        body += n;
+        left -= n;
+        usleep((useconds_t)wait_ms * 1000);
+    }
+    upstream_text(fd, "0\r\n\r\n");
+}
+
 /* false: the connection ends. */
 static inline bool upstream_answer(int fd, const char *request, size_t len)
 {
@@ -162,6 +188,8 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         upstream_text(fd, answer);
     } else if (sscanf(path, "/made/%lu/%lu/%lu/%lu", &made[0], &made[1], &made[2], &made[3]) == 4) {
         upstream_make(fd, made);
+    } else if (sscanf(path, "/recite/%d/%d", &a, &b) == 2) {
+        upstream_recite(fd, request, len, a, b);
     } else if (strncmp(path, "/never", 6) == 0) {
         sleep(60);
     } else {
