@@ -58,7 +58,17 @@ static void add_target(struct buf *out, struct str s)
     buf_add_str(out, str_sub(s, from, s.len));
 }
 
-/* Copies s with the bytes that would break the line apart, and NUL, replaced.  bad: below '@'. */
+/* Is any of eight bytes a control character, a blank or ':'?  A yes may be wrong. */
+static bool has_control_or_colon(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    uint64_t colons = eight ^ ones * ':';
+
+    return ((((eight - ones * 0x21) & ~eight) | ((colons - ones) & ~colons)) & tops) != 0;
+}
+
+/* Copies s with the bytes that would break the line apart, and NUL, replaced.  bad: of controls,
+ * blank and ':'. */
 static void add_line_text(struct buf *out, struct str s, const char *bad, char instead)
 {
     char *to = buf_reserve(out, s.len);
@@ -66,9 +76,22 @@ static void add_line_text(struct buf *out, struct str s, const char *bad, char i
 
     for (; *bad; bad++)
         is_bad |= UINT64_C(1) << *bad;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        to[i] = c < 64 && is_bad >> c & 1 ? instead : (char)c;
+    for (size_t i = 0; i < s.len;) {
+        size_t end = i + 1;
+        uint64_t eight;
+        if (s.len - i >= sizeof(eight)) {
+            memcpy(&eight, s.ptr + i, sizeof(eight));
+            memcpy(to + i, &eight, sizeof(eight));
+            end = i + sizeof(eight);
+            if (!has_control_or_colon(eight)) {
+                i = end;
+                continue;
+            }
+        }
+        for (; i < end; i++) {
+            unsigned char c = (unsigned char)s.ptr[i];
+            to[i] = c < 64 && is_bad >> c & 1 ? instead : (char)c;
+        }
     }
     out->len += s.len;
 }

@@ -23,134 +23,137 @@ enum how {
 
 /* name ends with '*' for a prefix.  caller: the value says who calls; earlier rows rank better. */
 struct header_row {
-    const char *name;
+    struct str name;
     enum how how;
     bool caller;
 };
 
 static const struct header_row header_rows[] = {
-    {"x-weir-key",                          WHOLE,         true },
-    { "authorization",                      AUTHORIZATION, true },
-    { "x-api-key",                          WHOLE,         true }, /* Anthropic */
-    { "api-key",                            WHOLE,         true }, /* Azure OpenAI */
-    { "x-goog-api-key",                     WHOLE,         true },
-    { "ocp-apim-subscription-key",          WHOLE,         true }, /* Azure API Management */
-    { "x-litellm-api-key",                  AUTHORIZATION, true },
-    { "x-portkey-api-key",                  WHOLE,         true },
-    { "helicone-auth",                      AUTHORIZATION, true },
-    { "cf-aig-authorization",               AUTHORIZATION, true },
-    { "sec-websocket-protocol",             SUBPROTOCOLS,  true },
-    { "proxy-authorization",                AUTHORIZATION, false},
-    { "cookie",                             WHOLE,         false},
-    { "cookie2",                            WHOLE,         false},
-    { "set-cookie",                         WHOLE,         false},
-    { "set-cookie2",                        WHOLE,         false},
-    { "x-amz-security-token",               WHOLE,         false},
-    { "x-amzn-bedrock-security-token",      WHOLE,         false},
-    { "x-goog-iap-jwt-assertion",           WHOLE,         false},
-    { "x-ms-token-*",                       WHOLE,         false}, /* App Service sign-in */
-    { "x-ms-client-principal",              WHOLE,         false},
-    { "dpop",                               WHOLE,         false}, /* RFC 9449 */
-    { "x-forwarded-client-cert",            WHOLE,         false},
-    { "authentication-info",                WHOLE,         false},
-    { "www-authenticate",                   KEEP,          false}, /* a question, no answer */
-    { "proxy-authenticate",                 KEEP,          false},
-    { "idempotency-key",                    KEEP,          false},
-    { "x-idempotency-key",                  KEEP,          false},
-    { "openai-idempotency-key",             KEEP,          false},
-    { "x-stainless-*",                      KEEP,          false},
-    { "surrogate-key",                      KEEP,          false},
-    { "x-cache-key",                        KEEP,          false},
-    { "sec-websocket-key",                  KEEP,          false}, /* a nonce */
-    { ":path",                              URL,           true }, /* HTTP/2, as browsers log */
-    { "referer",                            URL,           false},
-    { "origin",                             URL,           false},
-    { "location",                           URL,           false},
-    { "content-location",                   URL,           false},
-    { "operation-location",                 URL,           false},
-    { "x-goog-upload-url",                  URL,           false},
-    { "x-goog-upload-control-url",          URL,           false},
-    { "x-original-url",                     URL,           false},
-    { "x-rewrite-url",                      URL,           false},
-    { "x-forwarded-uri",                    URL,           false},
-    { "x-envoy-original-path",              URL,           false},
-    { "x-litellm-call-id",                  KEEP,          false},
-    { "x-litellm-trace-id",                 KEEP,          false},
-    { "x-litellm-session-id",               KEEP,          false},
-    { "x-litellm-tags",                     KEEP,          false},
-    { "x-litellm-timeout",                  KEEP,          false},
-    { "x-litellm-stream-timeout",           KEEP,          false},
-    { "x-litellm-num-retries",              KEEP,          false},
-    { "x-litellm-end-user-id",              KEEP,          false},
-    { "x-litellm-customer-id",              KEEP,          false},
-    { "x-litellm-enable-message-redaction", KEEP,          false},
-    { "x-litellm-response-cost",            KEEP,          false},
-    { "x-litellm-response-cost-original",   KEEP,          false},
-    { "x-litellm-response-duration-ms",     KEEP,          false},
-    { "x-litellm-overhead-duration-ms",     KEEP,          false},
-    { "x-litellm-model-id",                 KEEP,          false},
-    { "x-litellm-model-group",              KEEP,          false},
-    { "x-litellm-model-region",             KEEP,          false},
-    { "x-litellm-version",                  KEEP,          false},
-    { "x-litellm-cache-key",                KEEP,          false},
-    { "x-litellm-key-spend",                KEEP,          false},
-    { "x-litellm-key-max-budget",           KEEP,          false},
-    { "x-litellm-key-tpm-limit",            KEEP,          false},
-    { "x-litellm-key-rpm-limit",            KEEP,          false},
-    { "x-litellm-attempted-retries",        KEEP,          false},
-    { "x-litellm-attempted-fallbacks",      KEEP,          false},
-    { "x-litellm-max-retries",              KEEP,          false},
-    { "x-litellm-max-fallbacks",            KEEP,          false},
-    { "x-litellm-*",                        WHOLE,         false},
-    { "x-portkey-provider",                 KEEP,          false},
-    { "x-portkey-trace-id",                 KEEP,          false},
-    { "x-portkey-span-*",                   KEEP,          false},
-    { "x-portkey-metadata",                 KEEP,          false},
-    { "x-portkey-cache*",                   KEEP,          false},
-    { "x-portkey-request-timeout",          KEEP,          false},
-    { "x-portkey-retry-*",                  KEEP,          false},
-    { "x-portkey-last-used-option-*",       KEEP,          false},
-    { "x-portkey-custom-host",              URL,           false},
-    { "x-portkey-*",                        WHOLE,         false}, /* configs hold keys */
+    {STR_INIT("x-weir-key"),                          WHOLE,         true },
+    { STR_INIT("authorization"),                      AUTHORIZATION, true },
+    { STR_INIT("x-api-key"),                          WHOLE,         true }, /* Anthropic */
+    { STR_INIT("api-key"),                            WHOLE,         true }, /* Azure OpenAI */
+    { STR_INIT("x-goog-api-key"),                     WHOLE,         true },
+    { STR_INIT("ocp-apim-subscription-key"),          WHOLE,         true }, /* Azure API Management */
+    { STR_INIT("x-litellm-api-key"),                  AUTHORIZATION, true },
+    { STR_INIT("x-portkey-api-key"),                  WHOLE,         true },
+    { STR_INIT("helicone-auth"),                      AUTHORIZATION, true },
+    { STR_INIT("cf-aig-authorization"),               AUTHORIZATION, true },
+    { STR_INIT("sec-websocket-protocol"),             SUBPROTOCOLS,  true },
+    { STR_INIT("proxy-authorization"),                AUTHORIZATION, false},
+    { STR_INIT("cookie"),                             WHOLE,         false},
+    { STR_INIT("cookie2"),                            WHOLE,         false},
+    { STR_INIT("set-cookie"),                         WHOLE,         false},
+    { STR_INIT("set-cookie2"),                        WHOLE,         false},
+    { STR_INIT("x-amz-security-token"),               WHOLE,         false},
+    { STR_INIT("x-amzn-bedrock-security-token"),      WHOLE,         false},
+    { STR_INIT("x-goog-iap-jwt-assertion"),           WHOLE,         false},
+    { STR_INIT("x-ms-token-*"),                       WHOLE,         false}, /* App Service sign-in */
+    { STR_INIT("x-ms-client-principal"),              WHOLE,         false},
+    { STR_INIT("dpop"),                               WHOLE,         false}, /* RFC 9449 */
+    { STR_INIT("x-forwarded-client-cert"),            WHOLE,         false},
+    { STR_INIT("authentication-info"),                WHOLE,         false},
+    { STR_INIT("www-authenticate"),                   KEEP,          false}, /* a question, no answer */
+    { STR_INIT("proxy-authenticate"),                 KEEP,          false},
+    { STR_INIT("idempotency-key"),                    KEEP,          false},
+    { STR_INIT("x-idempotency-key"),                  KEEP,          false},
+    { STR_INIT("openai-idempotency-key"),             KEEP,          false},
+    { STR_INIT("x-stainless-*"),                      KEEP,          false},
+    { STR_INIT("surrogate-key"),                      KEEP,          false},
+    { STR_INIT("x-cache-key"),                        KEEP,          false},
+    { STR_INIT("sec-websocket-key"),                  KEEP,          false}, /* a nonce */
+    { STR_INIT(":path"),                              URL,           true }, /* HTTP/2, as browsers log */
+    { STR_INIT("referer"),                            URL,           false},
+    { STR_INIT("origin"),                             URL,           false},
+    { STR_INIT("location"),                           URL,           false},
+    { STR_INIT("content-location"),                   URL,           false},
+    { STR_INIT("operation-location"),                 URL,           false},
+    { STR_INIT("x-goog-upload-url"),                  URL,           false},
+    { STR_INIT("x-goog-upload-control-url"),          URL,           false},
+    { STR_INIT("x-original-url"),                     URL,           false},
+    { STR_INIT("x-rewrite-url"),                      URL,           false},
+    { STR_INIT("x-forwarded-uri"),                    URL,           false},
+    { STR_INIT("x-envoy-original-path"),              URL,           false},
+    { STR_INIT("x-litellm-call-id"),                  KEEP,          false},
+    { STR_INIT("x-litellm-trace-id"),                 KEEP,          false},
+    { STR_INIT("x-litellm-session-id"),               KEEP,          false},
+    { STR_INIT("x-litellm-tags"),                     KEEP,          false},
+    { STR_INIT("x-litellm-timeout"),                  KEEP,          false},
+    { STR_INIT("x-litellm-stream-timeout"),           KEEP,          false},
+    { STR_INIT("x-litellm-num-retries"),              KEEP,          false},
+    { STR_INIT("x-litellm-end-user-id"),              KEEP,          false},
+    { STR_INIT("x-litellm-customer-id"),              KEEP,          false},
+    { STR_INIT("x-litellm-enable-message-redaction"), KEEP,          false},
+    { STR_INIT("x-litellm-response-cost"),            KEEP,          false},
+    { STR_INIT("x-litellm-response-cost-original"),   KEEP,          false},
+    { STR_INIT("x-litellm-response-duration-ms"),     KEEP,          false},
+    { STR_INIT("x-litellm-overhead-duration-ms"),     KEEP,          false},
+    { STR_INIT("x-litellm-model-id"),                 KEEP,          false},
+    { STR_INIT("x-litellm-model-group"),              KEEP,          false},
+    { STR_INIT("x-litellm-model-region"),             KEEP,          false},
+    { STR_INIT("x-litellm-version"),                  KEEP,          false},
+    { STR_INIT("x-litellm-cache-key"),                KEEP,          false},
+    { STR_INIT("x-litellm-key-spend"),                KEEP,          false},
+    { STR_INIT("x-litellm-key-max-budget"),           KEEP,          false},
+    { STR_INIT("x-litellm-key-tpm-limit"),            KEEP,          false},
+    { STR_INIT("x-litellm-key-rpm-limit"),            KEEP,          false},
+    { STR_INIT("x-litellm-attempted-retries"),        KEEP,          false},
+    { STR_INIT("x-litellm-attempted-fallbacks"),      KEEP,          false},
+    { STR_INIT("x-litellm-max-retries"),              KEEP,          false},
+    { STR_INIT("x-litellm-max-fallbacks"),            KEEP,          false},
+    { STR_INIT("x-litellm-*"),                        WHOLE,         false},
+    { STR_INIT("x-portkey-provider"),                 KEEP,          false},
+    { STR_INIT("x-portkey-trace-id"),                 KEEP,          false},
+    { STR_INIT("x-portkey-span-*"),                   KEEP,          false},
+    { STR_INIT("x-portkey-metadata"),                 KEEP,          false},
+    { STR_INIT("x-portkey-cache*"),                   KEEP,          false},
+    { STR_INIT("x-portkey-request-timeout"),          KEEP,          false},
+    { STR_INIT("x-portkey-retry-*"),                  KEEP,          false},
+    { STR_INIT("x-portkey-last-used-option-*"),       KEEP,          false},
+    { STR_INIT("x-portkey-custom-host"),              URL,           false},
+    { STR_INIT("x-portkey-*"),                        WHOLE,         false}, /* configs hold keys */
 };
 
 /* What the names of credentials we have not heard of end with; '-' and '_' are the same here. */
-static const char *const credential_endings[] = {
-    "authorization", "bearer",         "apikey",    "-auth",        "-key",
-    "-token",        "-secret",        "-password", "-passwd",      "-passphrase",
-    "-credential",   "-credentials",   "-jwt",      "-assertion",   "-signature",
-    "-cookie",       "-access-key-id", "-otp",      "-private-pem",
+static const struct str credential_endings[] = {
+    STR_INIT("authorization"), STR_INIT("bearer"),         STR_INIT("apikey"),
+    STR_INIT("-auth"),         STR_INIT("-key"),           STR_INIT("-token"),
+    STR_INIT("-secret"),       STR_INIT("-password"),      STR_INIT("-passwd"),
+    STR_INIT("-passphrase"),   STR_INIT("-credential"),    STR_INIT("-credentials"),
+    STR_INIT("-jwt"),          STR_INIT("-assertion"),     STR_INIT("-signature"),
+    STR_INIT("-cookie"),       STR_INIT("-access-key-id"), STR_INIT("-otp"),
+    STR_INIT("-private-pem"),
 };
 
 /* Query parameters that endings do not find, and those they find wrongly.  Rank after headers. */
 static const struct header_row query_rows[] = {
-    {"key",                   WHOLE, true }, /* Google */
-    { "api_key",              WHOLE, true },
-    { "api-key",              WHOLE, true },
-    { "apikey",               WHOLE, true },
-    { "subscription-key",     WHOLE, true },
-    { "access_token",         WHOLE, true },
-    { "token",                WHOLE, true },
-    { "x-amz-credential",     WHOLE, true }, /* its first part: see redact_parameter */
-    { "x-goog-credential",    WHOLE, true },
-    { "awsaccesskeyid",       WHOLE, true },
-    { "googleaccessid",       WHOLE, false},
-    { "auth",                 WHOLE, false},
-    { "jwt",                  WHOLE, false},
-    { "code",                 WHOLE, false}, /* OAuth; Azure Functions */
-    { "sig*",                 WHOLE, false}, /* "sig" of an Azure shared access signature, ... */
-    { "secret",               WHOLE, false},
-    { "password",             WHOLE, false},
-    { "passwd",               WHOLE, false},
-    { "pwd",                  WHOLE, false},
-    { "assertion",            WHOLE, false},
-    { "code_verifier",        WHOLE, false},
-    { "x-amz-security-token", WHOLE, false},
-    { "x-amz-signature",      WHOLE, false},
-    { "x-goog-signature",     WHOLE, false},
-    { "page_token",           KEEP,  false},
-    { "next_page_token",      KEEP,  false},
-    { "pagetoken",            KEEP,  false},
+    {STR_INIT("key"),                   WHOLE, true }, /* Google */
+    { STR_INIT("api_key"),              WHOLE, true },
+    { STR_INIT("api-key"),              WHOLE, true },
+    { STR_INIT("apikey"),               WHOLE, true },
+    { STR_INIT("subscription-key"),     WHOLE, true },
+    { STR_INIT("access_token"),         WHOLE, true },
+    { STR_INIT("token"),                WHOLE, true },
+    { STR_INIT("x-amz-credential"),     WHOLE, true }, /* its first part: see redact_parameter */
+    { STR_INIT("x-goog-credential"),    WHOLE, true },
+    { STR_INIT("awsaccesskeyid"),       WHOLE, true },
+    { STR_INIT("googleaccessid"),       WHOLE, false},
+    { STR_INIT("auth"),                 WHOLE, false},
+    { STR_INIT("jwt"),                  WHOLE, false},
+    { STR_INIT("code"),                 WHOLE, false}, /* OAuth; Azure Functions */
+    { STR_INIT("sig*"),                 WHOLE, false}, /* "sig" of an Azure shared access signature, ... */
+    { STR_INIT("secret"),               WHOLE, false},
+    { STR_INIT("password"),             WHOLE, false},
+    { STR_INIT("passwd"),               WHOLE, false},
+    { STR_INIT("pwd"),                  WHOLE, false},
+    { STR_INIT("assertion"),            WHOLE, false},
+    { STR_INIT("code_verifier"),        WHOLE, false},
+    { STR_INIT("x-amz-security-token"), WHOLE, false},
+    { STR_INIT("x-amz-signature"),      WHOLE, false},
+    { STR_INIT("x-goog-signature"),     WHOLE, false},
+    { STR_INIT("page_token"),           KEEP,  false},
+    { STR_INIT("next_page_token"),      KEEP,  false},
+    { STR_INIT("pagetoken"),            KEEP,  false},
 };
 
 enum {
@@ -258,11 +261,11 @@ static void index_add(struct name_index *x, unsigned letter, size_t row)
 static void make_indexes(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(header_rows); i++)
-        index_add(&header_index, letter_of_start(str_from(header_rows[i].name)), i);
+        index_add(&header_index, letter_of_start(header_rows[i].name), i);
     for (size_t i = 0; i < ARRAY_LEN(query_rows); i++)
-        index_add(&query_index, letter_of_start(str_from(query_rows[i].name)), i);
+        index_add(&query_index, letter_of_start(query_rows[i].name), i);
     for (size_t i = 0; i < ARRAY_LEN(credential_endings); i++)
-        index_add(&ending_index, letter_of_end(str_from(credential_endings[i])), i);
+        index_add(&ending_index, letter_of_end(credential_endings[i]), i);
 }
 
 static void need_indexes(void)
@@ -272,24 +275,23 @@ static void need_indexes(void)
     call_once(&once, make_indexes);
 }
 
-static bool name_matches(const char *pattern, struct str name)
+static bool name_matches(struct str p, struct str name)
 {
-    struct str p = str_from(pattern);
     if (p.ptr[p.len - 1] == '*')
         return str_istarts_with(name, str_sub(p, 0, p.len - 1));
     return str_ieq(name, p);
 }
 
 /* The tail of name, '_' read as '-', ASCII case ignored. */
-static bool ends_like(struct str name, const char *ending)
+static bool ends_like(struct str name, struct str ending)
 {
-    size_t len = strlen(ending);
+    size_t len = ending.len;
     if (name.len < len)
         return false;
     for (size_t i = 0; i < len; i++) {
         char c = name.ptr[name.len - len + i];
         c = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-        if (c != ending[i])
+        if (c != ending.ptr[i])
             return false;
     }
     return true;
