@@ -1,0 +1,479 @@
+/* Reloads of the built weir under load: configuration and certificate, by signal and by change. */
+#include "config.h"
+
+#include <dirent.h>
+#include <openssl/ssl.h>
+#include <sys/wait.h>
+
+#include "tests/check_main.h"
+#include "tests/proxy_run.h"
+#include "tests/tls_files.h"
+
+#define STORM_MS 5000
+#define EVERY_MS 100
+
+static struct proxy_run run;
+
+static const char *at(const char *name)
+{
+    static char paths[4][400];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+
+    snprintf(path, sizeof(paths[0]), "%s/%s", temp_folder, name);
+    return path;
+}
+
+/* One of two certificates, "one" or "two", comes to where the configuration says: the key first, so
+ * that for a moment they do not fit. */
+static void take_certificate(const char *name)
+{
+    char file[100];
+    static const char *const kinds[] = { "key", "cert" };
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct buf pem = { 0 };
+        struct err err;
+        snprintf(file, sizeof(file), "%s.%s", name, kinds[i]);
+        ck_assert_int_eq(file_read(at(file), 1u << 20, &pem, &err), 0);
+        ck_assert_int_eq(file_replace(at(kinds[i]), buf_str(&pem), 0600, &err), 0);
+        buf_release(&pem);
+    }
+}
+
+static void configure(int round, bool tls)
+{
+    char text[700];
+
+    snprintf(
+        text, sizeof(text),
+        "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2, grace: 10s%s}\n"
+        "archive: {path: ./archive}\n"
+        "apps: {bot: {team: team%d}}\n",
+        tls ? ", tls: {cert: cert, key: key}" : "", round);
+    proxy_configure(&run, text);
+}
+
+static void start(bool tls)
+{
+    proxy_prepare(&run, "");
+    tls_files_make(at("one.cert"), at("one.key"), "one", TLS_FILES_LOCAL);
+    tls_files_make(at("two.cert"), at("two.key"), "two", TLS_FILES_LOCAL);
+    take_certificate("one");
+    configure(0, tls);
+    proxy_launch(&run);
+}
+
+static void stop(void)
+{
+    proxy_stop(&run);
+}
+
+static int count_in_log(const char *part)
+{
+    struct buf log = { 0 };
+    struct err err;
+    int count = 0;
+
+    ck_assert_int_eq(file_read(run.log_path, 64u << 20, &log, &err), 0);
+    for (const char *p = buf_cstr(&log); (p = strstr(p, part)) != NULL; p++)
+        count++;
+    buf_release(&log);
+    return count;
+}
+
+static void wait_for_log(const char *part, int count)
+{
+    for (int i = 0; i < 500 && count_in_log(part) < count; i++)
+        proxy_sleep_ms(10);
+    ck_assert_msg(count_in_log(part) >= count, "not %d times '%s' in %s", count, part,
+                  run.log_path);
+}
+
+static long metric(const char *name)
+{
+    struct proxy_run admin = run;
+    struct buf text = { 0 };
+    char want[100];
+
+    admin.port = run.admin_port;
+    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &text);
+    snprintf(want, sizeof(want), "\n%s ", name);
+    const char *line = strstr(buf_cstr(&text), want);
+    ck_assert_msg(line != NULL, "no metric %s", name);
+    long value = atol(line + strlen(want));
+    buf_release(&text);
+    return value;
+}
+
+/* A change reaches all workers when each has counted it. */
+static void wait_for_reloads(long count)
+{
+    for (int i = 0; i < 500 && metric("weir_reloads_total") < count; i++)
+        proxy_sleep_ms(10);
+    ck_assert_int_ge(metric("weir_reloads_total"), count);
+}
+
+/* --- a client, plain or TLS --- */
+
+struct peer {
+    int fd;
+    SSL *ssl;
+};
+
+static bool peer_open(struct peer *p, SSL_CTX *ctx, SSL_SESSION *session)
+{
+    struct timeval patience = { .tv_sec = 10 };
+
+    *p = (struct peer){ .fd = proxy_connect(run.port) };
+    if (p->fd < 0)
+        return false;
+    setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (!ctx)
+        return true;
+    p->ssl = SSL_new(ctx);
+    SSL_set_fd(p->ssl, p->fd);
+    if (session)
+        SSL_set_session(p->ssl, session);
+    return SSL_connect(p->ssl) == 1;
+}
+
+static void peer_close(struct peer *p)
+{
+    if (p->ssl) {
+        SSL_shutdown(p->ssl);
+        SSL_free(p->ssl);
+    }
+    if (p->fd >= 0)
+        close(p->fd);
+}
+
+static bool peer_send(struct peer *p, const char *text)
+{
+    int len = (int)strlen(text);
+
+    return p->ssl ? SSL_write(p->ssl, text, len) == len
+                  : send(p->fd, text, (size_t)len, MSG_NOSIGNAL) == len;
+}
+
+static ssize_t peer_recv(struct peer *p, char *ret, size_t size)
+{
+    return p->ssl ? SSL_read(p->ssl, ret, (int)size) : recv(p->fd, ret, size, 0);
+}
+
+/* One request and its answer, which ends with the given text. */
+static bool peer_ask(struct peer *p, const char *request, const char *end)
+{
+    char answer[16384];
+    size_t len = 0;
+
+    if (!peer_send(p, request))
+        return false;
+    while (len < sizeof(answer) - 1) {
+        ssize_t n = peer_recv(p, answer + len, sizeof(answer) - 1 - len);
+        if (n <= 0)
+            return false;
+        len += (size_t)n;
+        answer[len] = '\0';
+        if (strncmp(answer, "HTTP/1.1 200", len < 12 ? len : 12) != 0)
+            return false;
+        if (len >= strlen(end) && strcmp(answer + len - strlen(end), end) == 0)
+            return true;
+    }
+    return false;
+}
+
+#define SHORT      "GET /bot/up/body/3 HTTP/1.1\r\nHost: w\r\n\r\n"
+#define SHORT_END  "\r\n\r\nabc"
+#define STREAM     "GET /bot/up/sse/8/40 HTTP/1.1\r\nHost: w\r\n\r\n"
+#define STREAM_END "\r\n0\r\n\r\n"
+
+enum habit { KEEPS, COMES_ANEW, STREAMS, HABITS };
+
+/* In a process of its own, until the time is over; exits with what failed (1 at most 100). */
+static pid_t load(enum habit habit, bool tls, int ms)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    SSL_CTX *ctx = tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+    struct peer p = { .fd = -1 };
+    struct timespec from, now;
+    bool ok = true, is_open = false;
+    int count = 0;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    do {
+        if (!is_open)
+            is_open = ok = peer_open(&p, ctx, NULL);
+        if (ok && habit == STREAMS)
+            ok = peer_ask(&p, STREAM, STREAM_END);
+        else if (ok)
+            ok = peer_ask(&p, SHORT, SHORT_END);
+        if (habit == COMES_ANEW) {
+            peer_close(&p);
+            is_open = false;
+        }
+        count += ok;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (ok && (now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < ms);
+    if (!ok)
+        fprintf(stderr, "client %d (tls %d) failed after %d answers, errno %d\n", (int)habit, tls,
+                count, errno);
+    _exit(ok && count > 0 ? 0 : 1);
+}
+
+/* --- what a worker holds --- */
+
+static void list_processes(pid_t *ret, int *ret_count)
+{
+    char path[100];
+    FILE *f;
+
+    *ret_count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
+    ret[(*ret_count)++] = run.pid;
+    f = fopen(path, "r");
+    while (f && *ret_count < 8 && fscanf(f, "%d", &ret[*ret_count]) == 1)
+        ++*ret_count;
+    if (f)
+        fclose(f);
+}
+
+/* Descriptors of pid; -1 if we may not know. */
+static int count_descriptors(pid_t pid)
+{
+    char path[64];
+    int count = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -1;
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static long resident_kib(pid_t pid)
+{
+    char path[64], line[200];
+    long kib = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof(line), f))
+        sscanf(line, "VmRSS: %ld kB", &kib);
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+/* --- tests --- */
+
+static void storm(bool tls)
+{
+    pid_t clients[2 * HABITS];
+    int rounds = STORM_MS / EVERY_MS;
+
+    for (int i = 0; i < 2 * HABITS; i++)
+        clients[i] = load((enum habit)(i % HABITS), tls, STORM_MS);
+    for (int i = 1; i <= rounds; i++) {
+        proxy_sleep_ms(EVERY_MS);
+        if (tls && i % 2)
+            take_certificate(i % 4 == 1 ? "two" : "one");
+        else
+            configure(i, tls);
+        kill(run.pid, SIGHUP);
+    }
+    for (int i = 0; i < 2 * HABITS; i++) {
+        int status = 0;
+        waitpid(clients[i], &status, 0);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "client %d failed", i);
+    }
+    ck_assert_int_ge(count_in_log("event=reloaded"), rounds / 2);
+    ck_assert_int_eq(count_in_log("event=worker_ended"), 0);
+    ck_assert_int_eq(metric("weir_upstream_failures_total"), 0);
+    ck_assert_int_eq(metric("weir_answers_5xx_total"), 0);
+}
+
+START_TEST(a_storm_of_reloads_fails_no_request)
+{
+    start(false);
+    storm(false);
+}
+END_TEST
+
+START_TEST(a_storm_of_certificates_fails_no_request)
+{
+    start(true);
+    storm(true);
+}
+END_TEST
+
+/* KiB that 50 reloads may cost; sanitizers keep what is freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define GROWTH_MAX 65536
+#else
+#define GROWTH_MAX 2048
+#endif
+
+START_TEST(fifty_reloads_leave_nothing_behind)
+{
+    pid_t pids[8];
+    int descriptors[8], count;
+    long kib[8];
+
+    start(true);
+    for (int i = 1; i <= 60; i++) { /* the first ten fill what is kept for good */
+        if (i == 11) {
+            list_processes(pids, &count);
+            ck_assert_int_ge(count, 3);
+            for (int k = 0; k < count; k++) {
+                descriptors[k] = count_descriptors(pids[k]);
+                kib[k] = resident_kib(pids[k]);
+            }
+        }
+        kill(run.pid, SIGHUP);
+        wait_for_reloads(2 * i);
+    }
+    for (int k = 0; k < 3; k++) { /* the parent and two workers; a sealer may have come and gone */
+        ck_assert_int_eq(count_descriptors(pids[k]), descriptors[k]);
+        ck_assert_msg(resident_kib(pids[k]) - kib[k] < GROWTH_MAX, "%ld KiB, then %ld", kib[k],
+                      resident_kib(pids[k]));
+    }
+}
+END_TEST
+
+static void name_of(struct peer *p, char ret[static 64])
+{
+    X509 *cert = SSL_get1_peer_certificate(p->ssl);
+
+    ck_assert_ptr_nonnull(cert);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, ret, 64);
+    X509_free(cert);
+}
+
+START_TEST(new_connections_get_the_new_certificate_and_old_ones_keep_theirs)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct peer before, after, again;
+    char name[64];
+
+    start(true);
+    ck_assert(peer_open(&before, ctx, NULL));
+    ck_assert(peer_ask(&before, SHORT, SHORT_END)); /* its ticket comes with the answer */
+    SSL_SESSION *session = SSL_get1_session(before.ssl);
+    take_certificate("two"); /* and no signal: the change is seen */
+    wait_for_log("event=reloaded", 1);
+    wait_for_reloads(2);
+
+    ck_assert(peer_ask(&before, SHORT, SHORT_END));
+    name_of(&before, name);
+    ck_assert_str_eq(name, "one");
+    ck_assert(peer_open(&after, ctx, NULL));
+    ck_assert(peer_ask(&after, SHORT, SHORT_END));
+    name_of(&after, name);
+    ck_assert_str_eq(name, "two");
+    for (int i = 0; i < 4; i++) { /* by whichever worker */
+        ck_assert(peer_open(&again, ctx, session));
+        ck_assert(SSL_session_reused(again.ssl) == 1);
+        ck_assert(peer_ask(&again, SHORT, SHORT_END));
+        peer_close(&again);
+    }
+    SSL_SESSION_free(session);
+    peer_close(&before);
+    peer_close(&after);
+    SSL_CTX_free(ctx);
+    ck_assert_int_gt(metric("weir_certificate_expires_timestamp_seconds"), time(NULL));
+}
+END_TEST
+
+START_TEST(a_certificate_that_does_not_fit_is_refused_and_counted)
+{
+    struct buf pem = { 0 };
+    struct err err;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct peer p;
+    char name[64];
+
+    start(true);
+    ck_assert_int_eq(file_read(at("two.key"), 1u << 20, &pem, &err), 0);
+    ck_assert_int_eq(file_replace(at("key"), buf_str(&pem), 0600, &err), 0);
+    buf_release(&pem);
+    wait_for_log("event=reload_refused", 1);
+    ck_assert_int_eq(count_in_log("weir.yaml:"), 1); /* with line and column */
+    ck_assert_int_eq(metric("weir_reloads_refused_total"), 1);
+    ck_assert(peer_open(&p, ctx, NULL));
+    name_of(&p, name);
+    ck_assert_str_eq(name, "one");
+    peer_close(&p);
+
+    /* A worker that comes later begins with what the others have. */
+    pid_t pids[8];
+    int count;
+    list_processes(pids, &count);
+    kill(pids[1], SIGKILL);
+    wait_for_log("event=worker_started", 3);
+    for (int i = 0; i < 8; i++) {
+        ck_assert(peer_open(&p, ctx, NULL));
+        ck_assert(peer_ask(&p, SHORT, SHORT_END));
+        peer_close(&p);
+    }
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
+START_TEST(a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken)
+{
+    struct err err;
+
+    start(false);
+    configure(1, false);
+    wait_for_reloads(2);
+    ck_assert_int_eq(file_replace(run.conf_path, STR("listen: {adress: x}\n"), 0600, &err), 0);
+    wait_for_log("event=reload_refused", 1);
+    ck_assert_int_eq(count_in_log("weir.yaml:1:10: "), 1);
+    struct buf answer = { 0 };
+    proxy_ask(&run, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", &answer);
+    ck_assert(strstr(answer.ptr, SHORT_END) != NULL);
+    buf_release(&answer);
+    configure(2, false);
+    wait_for_reloads(4);
+}
+END_TEST
+
+START_TEST(a_drain_cuts_no_stream)
+{
+    pid_t clients[8];
+    int status = 0;
+
+    start(false);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+        clients[i] = load(STREAMS, false, 1); /* one each, of 320 ms */
+    proxy_sleep_ms(100);
+    kill(run.pid, SIGHUP);
+    kill(run.pid, SIGTERM);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        waitpid(clients[i], &status, 0);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "stream %zu was cut", i);
+    }
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, NULL, stop);
+    tcase_add_test(tc, a_storm_of_reloads_fails_no_request);
+    tcase_add_test(tc, a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken);
+    tcase_add_test(tc, a_drain_cuts_no_stream);
+    tcase_add_test(tc, a_storm_of_certificates_fails_no_request);
+    tcase_add_test(tc, new_connections_get_the_new_certificate_and_old_ones_keep_theirs);
+    tcase_add_test(tc, a_certificate_that_does_not_fit_is_refused_and_counted);
+    tcase_add_test(tc, fifty_reloads_leave_nothing_behind);
+}
+
+CHECK_MAIN("proxy/reload", add_tests)
