@@ -23,7 +23,7 @@
 #include "bench/proxies.h"
 
 #define STREAMS_MAX       10000
-#define SPARE_DESCRIPTORS 100 /* of a worker, for all but streams */
+#define SPARE_DESCRIPTORS 400 /* of a worker, for all but streams; libcurl takes some */
 #define OPENED_PER_SECOND 1000.0
 #define CHECK_STREAMS     1000
 #define CHECK_STALL_MS    1000.0
@@ -96,6 +96,7 @@ static int measure(unsigned streams, double seconds, struct streams *ret)
         uint64_t before = proxy_rss(&p);
         struct load *l = load_of(&p, streams, OPENED_PER_SECOND, streams);
         load_run(l, streams / OPENED_PER_SECOND + 2);
+        uint64_t errors = l->errors;
         load_clear(l);
         proxy_cpu_begin(&p);
         load_run(l, seconds);
@@ -106,7 +107,7 @@ static int measure(unsigned streams, double seconds, struct streams *ret)
             .max_ms = (double)l->chunk.max_ns / 1e6,
             .kib = ((double)proxy_rss(&p) - (double)before) / 1024 / streams,
             .cpu_percent = (double)proxy_cpu_ns(&p) / seconds / 1e7,
-            .errors = l->errors,
+            .errors = errors + l->errors,
         };
         r = 0;
         load_free(l);
@@ -124,8 +125,12 @@ static int print_rows(void)
     unsigned streams = bench_is_short() ? 300 : most_streams();
     struct streams s;
 
-    if (measure(streams, bench_is_short() ? 1 : 10, &s) < 0 || s.errors)
+    if (measure(streams, bench_is_short() ? 1 : 10, &s) < 0)
         return 1;
+    if (s.errors) {
+        fprintf(stderr, "bench: %.0f of %u streams broke\n", (double)s.errors, streams);
+        return 1;
+    }
     bench_row("streams: open at once, a chunk a second each", streams, "streams");
     bench_row("streams: chunks that arrived", s.count, "chunks/s");
     bench_row("streams: a chunk is late by, p50", s.p50_ms * 1e3, "µs");
