@@ -269,6 +269,7 @@ enum import_result import_add(struct import *im, struct err *err)
         rec->x.id = uuid7_make(us, hash + CONTENT_ID_BYTES);
     }
     import_attribute(im);
+    import_scrub(im);
     enum import_result r = append(im, err);
     if (r == IMPORT_ADDED)
         map_put(&im->known, rec->x.content_id, NULL);

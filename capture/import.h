@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "capture/archive.h"
 #include "capture/attribution.h"
+#include "capture/conf.h"
 
 enum import_kind {
     IMPORT_AUTO,
@@ -37,6 +38,7 @@ typedef void (*import_progress_fn)(void *ctx, const char *file, uint64_t bytes, 
 struct import_options {
     const struct key *key;
     const struct attribution *attribution; /* NULL = no rules; its key must be set */
+    const struct conf *conf;               /* for its redaction; NULL = none */
     const char *map;         /* a map's file or name; NULL = found by the header of the table */
     const char *maps_folder; /* where named maps lie */
     bool has_at;

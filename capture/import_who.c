@@ -227,3 +227,19 @@ void import_attribute(struct import *im)
     };
     attribution_apply(a, &in, &x->who);
 }
+
+void import_settle_user(struct import *im)
+{
+    struct exchange *x = &im->record.x;
+    struct str user = x->facts.end_user;
+
+    if (!str_eq(im->record.kind, STR("rows")) && !x->request_body_encoded) {
+        struct call_facts read = { 0 };
+        struct call call = exchange_call(x);
+        call_read(&call, &im->arena, &read);
+        user = read.end_user;
+    }
+    if (!x->who.end_user.len)
+        x->who.end_user = user_fingerprint(im, user);
+    x->facts.end_user = (struct str){ 0 };
+}

@@ -10,4 +10,10 @@ bool import_find_time(const struct import_record *rec, int64_t *ret_us);
 /* Sets x.labels and x.who from the record, its heads and bodies, and the rules. */
 void import_attribute(struct import *im);
 
+/* Keeps the end user's fingerprint, which otherwise seal would take of what is recorded. */
+void import_settle_user(struct import *im);
+/* Takes out what the configuration's redaction says; the last thing before the record is written.
+ */
+void import_scrub(struct import *im);
+
 #endif

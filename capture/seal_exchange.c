@@ -122,8 +122,8 @@ static void hide_end_user(struct exchange *x, const struct key *key, struct seal
 
     if (!x->facts.end_user.len)
         return;
-    /* The recorder saw the body before anything was redacted in it. */
-    if (str_eq(x->origin, STR("proxy")) && x->who.end_user.len) {
+    /* Who recorded it saw the body before anything was redacted in it. */
+    if (!str_eq(x->origin, STR(ORIGIN_ROWS)) && x->who.end_user.len) {
         x->facts.end_user = x->who.end_user;
         return;
     }

@@ -201,6 +201,7 @@ static int run(const struct invocation *inv)
         return cli_fail(inv, &err);
     o.maps_folder = i.maps_folder;
     o.attribution = i.conf ? i.conf->attribution : NULL;
+    o.conf = i.conf;
     if (import_open(i.archive, &o, &im, &err) < 0)
         return cli_fail(inv, &err);
     int failed = read_files(&i, im, &stats);

@@ -425,6 +425,45 @@ START_TEST(rules_see_the_head_the_labels_and_the_model)
 }
 END_TEST
 
+static const char redacted_inputs[][900] = {
+    "{\"method\":\"POST\",\"url\":\"https://api.openai.com/v1/responses?m=jane%40example.com\","
+    "\"req_headers\":{\"user-agent\":\"jane@example.com\"},"
+    "\"req_body\":\"{\\\"model\\\":\\\"gpt-5\\\",\\\"user\\\":\\\"jane@example.com\\\","
+    "\\\"metadata\\\":{\\\"who\\\":\\\"jane@example.com\\\"}}\","
+    "\"status\":200," DATE ",\"resp_body\":\"data: {\\\"delta\\\":\\\"jane@exa\\\"}\\n\\n"
+    "data: {\\\"delta\\\":\\\"mple.com\\\"}\\n\\n\"}\n",
+    "{\"user_id\":\"jane@example.com\",\"event\":\"message_send\",\"time\":1790000000,"
+    "\"properties\":{\"main_model\":\"gpt-5\",\"prompt_tokens\":1,\"completion_tokens\":2,"
+    "\"edit_format\":\"jane@example.com\"}}\n",
+};
+
+START_TEST(what_is_to_be_redacted_is_not_even_in_the_journal)
+{
+    CLEANUP(conf_free) struct conf *c = NULL;
+    struct archive_journals journals = { 0 };
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct err err;
+    char user[FINGERPRINT_TEXT_BYTES];
+
+    ck_assert_int_eq(conf_parse(STR("redaction: {rules: email}\n"), "t", "", &c, &err), 0);
+    sample.options.conf = c;
+    sample_journal(&sample, sample_file("input", str_from(redacted_inputs[_i])), IMPORT_AUTO);
+    ck_assert_stats(&sample, 1, 1, 0, 0);
+    ck_assert_int_eq(archive_journals_list(sample.archive, &journals, &err), 0);
+    ck_assert_uint_eq(journals.len, 1);
+    ck_assert_int_eq(file_read(journals.ptr[0].path, 1u << 20, &bytes, &err), 0);
+    ck_assert_ptr_null(memmem(bytes.ptr, bytes.len, "jane", 4));
+    ck_assert_ptr_null(memmem(bytes.ptr, bytes.len, "mple.com", 8));
+    ck_assert_ptr_nonnull(memmem(bytes.ptr, bytes.len, "[email]", 7));
+    archive_journals_release(&journals);
+
+    sample_seal(&sample);
+    CLEANUP(json_decref) json_t *lines = sample_lines(&sample);
+    key_fingerprint(&sample.key, "user", STR("jane@example.com"), user);
+    ck_assert_str_eq(sample_get(lines, "0.end_user_fingerprint"), user);
+}
+END_TEST
+
 START_TEST(all_recorded_exchanges_are_imported)
 {
     static const struct {
@@ -477,6 +516,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, compressed_files_are_read_and_a_cut_one_says_so);
     tcase_add_test(tc, a_missing_file_is_an_error_and_an_empty_one_is_not);
     tcase_add_test(tc, rules_see_the_head_the_labels_and_the_model);
+    tcase_add_loop_test(tc, what_is_to_be_redacted_is_not_even_in_the_journal, 0,
+                        ARRAY_LEN(redacted_inputs));
     tcase_add_test(tc, all_recorded_exchanges_are_imported);
 }
 
