@@ -15,11 +15,12 @@
     "archive: {path: ./archive}\n"                                                                 \
     "limits: {head_time: 700ms, body_time: 700ms, body: 1KiB, headers: 60}\n"
 
-#define SECRET_CHARS 32
-#define SECRETS_MAX  1024
+#define SECRET_CHARS      32
+#define SECRETS_MAX       1024
+#define SECRET_TEXT_BYTES 80
 
 struct secret {
-    char text[SECRET_CHARS + 1];
+    char text[SECRET_TEXT_BYTES];
     const char *place, *stage;
 };
 static struct secret secrets[SECRETS_MAX];
@@ -48,7 +49,7 @@ static const char *new_secret(const char *place, const char *stage)
 static void look(struct str bytes, const char *where)
 {
     for (size_t i = 0; i < secret_count; i++)
-        for (size_t from = 0; from <= SECRET_CHARS - 12; from += 10) {
+        for (size_t from = 0; from + 12 <= strlen(secrets[i].text); from += 10) {
             struct str piece = { secrets[i].text + from, 12 };
             ck_assert_msg(str_find(bytes, piece, 0) < 0, "%s holds the secret of '%s' at '%s'",
                           where, secrets[i].place, secrets[i].stage);
@@ -302,8 +303,10 @@ static void send_places(const struct stage *stage)
         buf_clear(&answer);
         ck_assert_msg(proxy_read_all(fds[i], 10000, &answer), "%s, %s: no end", stage->name,
                       places[i].name);
-        ck_assert_msg(strstr(buf_cstr(&answer), stage->expected) != NULL, "%s, %s: %s", stage->name,
-                      places[i].name, answer.ptr);
+        /* A key of weir's own that it does not know ends the call early. */
+        bool is_unknown = strstr(buf_cstr(&answer), "x-weir-error: key_unknown") != NULL;
+        ck_assert_msg(is_unknown || strstr(answer.ptr, stage->expected) != NULL, "%s, %s: %s",
+                      stage->name, places[i].name, answer.ptr);
         close(fds[i]);
     }
 }
@@ -371,6 +374,144 @@ static void receive_answers(void)
     }
 }
 
+/* --- what rules take out of bodies --- */
+
+static void random_letters(char *to, size_t count)
+{
+    uint8_t random[64];
+
+    ck_assert_uint_le(count, sizeof(random));
+    ck_assert_int_eq(getrandom(random, count, 0), (ssize_t)count);
+    for (size_t i = 0; i < count; i++)
+        to[i] = (char)('a' + random[i] % 26);
+}
+
+static void random_digits(char *to, size_t count)
+{
+    random_letters(to, count);
+    for (size_t i = 0; i < count; i++)
+        to[i] = (char)('1' + to[i] % 9);
+}
+
+/* ISO 7064: what makes "DE00" and 18 digits an IBAN. */
+static void make_iban(char *text)
+{
+    unsigned rest = 0;
+
+    memcpy(text, "DE00", 4);
+    random_digits(text + 4, 18);
+    for (size_t i = 4; i < 22; i++)
+        rest = (rest * 10 + (unsigned)(text[i] - '0')) % 97;
+    for (const char *at = "131400"; *at; at++)
+        rest = (rest * 10 + (unsigned)(*at - '0')) % 97;
+    text[2] = (char)('0' + (98 - rest) / 10);
+    text[3] = (char)('0' + (98 - rest) % 10);
+}
+
+/* 16 digits whose last one is Luhn's. */
+static void make_card(char *text)
+{
+    unsigned sum = 0;
+
+    random_digits(text, 15);
+    text[0] = '4';
+    for (size_t i = 0; i < 15; i++) {
+        unsigned digit = (unsigned)(text[i] - '0') * (i % 2 ? 1 : 2);
+        sum += digit > 9 ? digit - 9 : digit;
+    }
+    text[15] = (char)('0' + (10 - sum % 10) % 10);
+}
+
+static void make_email(char *text)
+{
+    random_letters(text, 33);
+    text[16] = '@';
+    memcpy(text + 33, ".org", 4);
+}
+
+static void make_phone(char *text)
+{
+    memcpy(text, "+4930", 5);
+    random_digits(text + 5, 8);
+}
+
+static void make_api_key(char *text)
+{
+    memcpy(text, "sk-proj-1", 9);
+    random_letters(text + 9, 40);
+}
+
+static void make_own(char *text)
+{
+    memcpy(text, "EMP-", 4);
+    random_digits(text + 4, 12);
+}
+
+/* One for each rule; more rules, more rows. */
+static const struct {
+    const char *rule;
+    void (*make)(char *text);
+} redacted[] = {
+    {"iban",      make_iban   },
+    { "card",     make_card   },
+    { "email",    make_email  },
+    { "phone",    make_phone  },
+    { "api_key",  make_api_key},
+    { "employee", make_own    },
+};
+
+/* $ is the value. */
+static const struct {
+    const char *name, *request, *answer;
+} bodies[] = {
+    {"a request",                  "{\"messages\":[{\"role\":\"user\",\"content\":\"it is $, as I said\"}]}",
+     "{}"                                                                                                                                                                           },
+    { "a request that is no JSON", "it is $ as I said",                                                       "{}"                                                                  },
+    { "an answer",                 "",                                                                        "{\"choices\":[{\"message\":{\"content\":\"it is $, as you said\"}}]}"},
+    { "an answer that is no JSON", "",                                                                        "it is $ as you said"                                                 },
+    { "an error that repeats it",  "",
+     "{\"error\":{\"message\":\"Incorrect API key provided: $. You can\"}}"                                                                                                         },
+    { "both",                      "{\"input\":\"$\"}",                                                       "{\"output\":\"$\"}"                                                  },
+};
+
+static void pass_body(size_t rule, size_t body, bool leave)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 }, sent = { 0 }, text = { 0 }, got = { 0 };
+    struct secret *s = &secrets[secret_count++];
+    struct tap_answer evil = { .name = "redacted" };
+
+    memset(s->text, 0, sizeof(s->text));
+    redacted[rule].make(s->text);
+    s->place = redacted[rule].rule;
+    s->stage = bodies[body].name;
+    add_with_secret(&sent, bodies[body].request, s->text);
+    add_with_secret(&text, bodies[body].answer, s->text);
+    buf_addf(&bytes,
+             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             text.len, buf_cstr(&text));
+    size_t half = bytes.len - text.len / 2; /* it comes in two pieces, mostly cut within */
+    evil.bytes = str_sub(buf_str(&bytes), 0, half);
+    evil.later = str_sub(buf_str(&bytes), half, bytes.len);
+    tap.evil = &evil;
+    buf_clear(&got);
+    buf_addf(&got,
+             "POST /tap/evil HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             sent.len + (leave ? 1 : 0), buf_cstr(&sent));
+    if (leave) {
+        int fd = proxy_connect(run.port);
+        upstream_send(fd, got.ptr, got.len);
+        proxy_sleep_ms(30);
+        close(fd);
+        return;
+    }
+    buf_clear(&sent);
+    buf_add_str(&sent, buf_str(&got));
+    proxy_ask(&run, buf_cstr(&sent), &got);
+    ck_assert_msg(strstr(got.ptr, buf_cstr(&text)) != NULL, "the client got %s", got.ptr);
+}
+
 /* --- the whole --- */
 
 static void configure(void)
@@ -425,6 +566,38 @@ START_TEST(no_credential_is_anywhere)
     seal_and_look();
     proxy_launch(&run);
     ck_assert_uint_gt(secret_count, ARRAY_LEN(places) * ARRAY_LEN(stages));
+}
+END_TEST
+
+START_TEST(no_redacted_value_is_anywhere)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct err err;
+
+    proxy_end(&run, SIGTERM);
+    buf_addf(&text,
+             "upstreams:\n  tap: {url: \"http://127.0.0.1:%d\", proxy: none}\n"
+             "redaction: {rules: all, patterns: "
+             "[{name: employee, pattern: \"EMP-[0-9]{12}\"}]}\n" SETTINGS,
+             tap.port);
+    ck_assert_int_eq(file_replace(run.conf_path, buf_str(&text), 0600, &err), 0);
+    proxy_launch(&run);
+    for (size_t rule = 0; rule < ARRAY_LEN(redacted); rule++)
+        for (size_t body = 0; body < ARRAY_LEN(bodies); body++) {
+            pass_body(rule, body, false);
+            if (body < 2)
+                pass_body(rule, body, true);
+        }
+    look_into_admin("/metrics");
+    look_everywhere_on_disk();
+    pass_body(0, 0, true);
+    proxy_end(&run, SIGKILL);
+    look_everywhere_on_disk();
+    look_into_output("capture seal --archive", run.archive_path, "", "");
+    look_everywhere_on_disk();
+    look_into_output("capture export --archive", run.archive_path, "", "[employee]");
+    look_into_output("capture export --archive", run.archive_path, "--format har", "[email]");
+    proxy_launch(&run);
 }
 END_TEST
 
@@ -498,6 +671,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, no_credential_is_anywhere);
+    tcase_add_test(tc, no_redacted_value_is_anywhere);
     tcase_add_test(tc, no_credential_is_in_a_refusal_of_the_configuration);
     tcase_add_test(tc, the_key_of_the_certificate_is_nowhere);
     suite_add_tcase(suite, tc);
