@@ -351,8 +351,11 @@ static int use_current(struct recorder *r, struct err *err)
     if (j && j->writer && j->next_sequence > 1 && has_room &&
         (journal_bytes(j->writer) >= r->segment_bytes ||
          loop_now_us(r->o.loop) - j->created_us >= r->segment_age_us)) {
-        retire(r, j);
-        j = NULL;
+        make_spare(r, j); /* until it is there, j does */
+        if (r->spare->writer) {
+            retire(r, j);
+            j = NULL;
+        }
     }
     if (j)
         return 0;

@@ -191,6 +191,7 @@ START_TEST(a_full_journal_takes_no_new_exchanges_and_is_ready_after_its_last)
     open_recorder();
     begin(&stream);
     recorder_chunk(recorder, &stream, (struct str){ big, sizeof(big) });
+    turn_for(50000); /* the next one is made */
     for (int i = 0; i < 3; i++) {
         begin(&rec);
         ck_assert(finish(&rec));
