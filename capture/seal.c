@@ -480,11 +480,25 @@ static int retire(const struct run *run, const struct job *job, struct err *err)
     return r;
 }
 
+/* What a writer that died had not synced is in the kernel at best: it must not go, should the
+ * machine end, once a segment has been made of it. */
+static int sync_orphan(const struct archive_journal *journal, struct err *err)
+{
+    if (journal->ready)
+        return 0;
+    int fd = open(journal->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "cannot open it");
+    int r = fsync(fd) < 0 ? err_sys(err, "cannot sync it") : 0;
+    close(fd);
+    return r;
+}
+
 static int seal_one(struct run *run, const struct archive_journal *journal, struct err *err)
 {
     CLEANUP(job_release) struct job job = { .journal = journal };
 
-    if (open_job(run, &job, err) < 0)
+    if (sync_orphan(journal, err) < 0 || open_job(run, &job, err) < 0)
         return -1;
     sort_entries(&job);
     if (seal_days(run, &job, err) < 0)
