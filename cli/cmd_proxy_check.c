@@ -13,7 +13,7 @@ static const char *const formats[] = { "text", "json", NULL };
 static const struct option_def options[] = {
     {.kind = OPTION_FLAG,
      .name = "keys",
-     .help = "also read the upstreams' keys, which must be there"},
+     .help = "also read the upstreams' keys and the certificate, which must be there"},
     OPTION_FORMAT(formats),
     OPTIONS_END,
 };
@@ -28,9 +28,12 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
     buf_addf(out, "records in %.*s\n", STR_ARG(c->conf->archive_path));
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct proxy_upstream *u = &c->upstreams[i];
-        buf_addf(out, "/%.*s goes to %s://%.*s%.*s%s\n", STR_ARG(u->name),
+        buf_addf(out, "/%.*s goes to %s://%.*s%.*s%s%s\n", STR_ARG(u->name),
                  u->tls ? "https" : "http", STR_ARG(u->authority), STR_ARG(u->base_path),
-                 u->has_key ? " with a key of its own" : "");
+                 u->aws       ? ", signed for AWS"
+                 : u->has_key ? " with a key of its own"
+                              : "",
+                 u->requires_key ? ", for holders of a key" : "");
     }
     for (size_t i = 0; i < c->conf->app_count; i++)
         if (c->conf->apps[i].upstream.len)
@@ -57,6 +60,7 @@ static void add_json(const struct proxy_conf *c, struct buf *out)
         json_add_str(out, "authority", u->authority);
         json_add_str(out, "path", u->base_path);
         json_add_bool(out, "own_key", u->has_key);
+        json_add_bool(out, "requires_key", u->requires_key);
         buf_add_byte(out, '}');
     }
     buf_add_text(out, "]}\n");

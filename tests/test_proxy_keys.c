@@ -403,6 +403,49 @@ START_TEST(a_call_without_a_body_is_signed_at_once)
 }
 END_TEST
 
+/* --- what is kept --- */
+
+static void look_into(const char *folder, const char *const *secrets, size_t count)
+{
+    CLEANUP(dir_list_release) struct dir_list names = { 0 };
+    struct err err;
+
+    ck_assert_int_eq(dir_list_read(folder, &names, &err), 0);
+    ck_assert_uint_gt(names.len, 0);
+    for (size_t i = 0; i < names.len; i++) {
+        CLEANUP(buf_release) struct buf bytes = { 0 };
+        char path[600];
+        snprintf(path, sizeof(path), "%s/%s", folder, names.names[i]);
+        ck_assert_int_eq(file_read(path, 64u << 20, &bytes, &err), 0);
+        for (size_t k = 0; k < count; k++)
+            ck_assert_msg(str_find(buf_str(&bytes), str_from(secrets[k]), 0) < 0, "'%s' is in %s",
+                          secrets[k], path);
+    }
+}
+
+START_TEST(no_key_token_or_signature_is_in_the_journal)
+{
+    const char *const secrets[] = { any + 5,  "theirs", "sign-1", "sign-2",
+                                    "cred-2", TOKEN,    SECRET,   "of-the-upstream" };
+    char headers[400], folder[300];
+
+    snprintf(headers, sizeof(headers),
+             "x-amz-security-token: theirs\r\nauthorization: AWS4-HMAC-SHA256 "
+             "Credential=%s/20200101/us-east-1/bedrock/aws4_request, SignedHeaders=host, "
+             "Signature=sign-1",
+             any);
+    ask("POST /be/status/201?X-Amz-Credential=cred-2&X-Amz-Signature=sign-2"
+        "&X-Amz-Security-Token=theirs",
+        headers);
+    ck_assert_msg(has(answer.ptr, "HTTP/1.1 201"), "%s", answer.ptr);
+    snprintf(headers, sizeof(headers), "POST /ge/status/201?key=%s", any);
+    ask(headers, "");
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    snprintf(folder, sizeof(folder), "%s/journal", run.archive_path);
+    look_into(folder, secrets, ARRAY_LEN(secrets));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, start, stop);
@@ -417,6 +460,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_body_without_a_hash_is_held_and_signed);
     tcase_add_test(tc, a_large_chunked_body_with_expect_is_held_and_signed);
     tcase_add_test(tc, a_call_without_a_body_is_signed_at_once);
+    tcase_add_test(tc, no_key_token_or_signature_is_in_the_journal);
 }
 
 CHECK_MAIN("proxy/keys", add_tests)

@@ -1,0 +1,108 @@
+/* Started as root: whom the built weir becomes.  Skipped by anyone else. */
+#include "config.h"
+
+#include "proxy/privileges.h"
+
+#include <pwd.h>
+
+#include "tests/check_main.h"
+#include "tests/proxy_run.h"
+
+#define USER "nobody"
+
+static struct proxy_run run;
+
+static bool has_line(pid_t pid, const char *file, const char *want)
+{
+    char path[64], line[300];
+    bool found = false;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (!found && fgets(line, sizeof(line), f))
+        found = strncmp(line, want, strlen(want)) == 0;
+    fclose(f);
+    return found;
+}
+
+static bool is_logged(const char *part)
+{
+    struct buf log = { 0 };
+    struct err err;
+
+    ck_assert_int_eq(file_read(run.log_path, 1u << 20, &log, &err), 0);
+    bool found = strstr(buf_cstr(&log), part) != NULL;
+    buf_release(&log);
+    return found;
+}
+
+START_TEST(weir_started_as_root_is_the_user_in_all_its_processes)
+{
+    const struct passwd *pw = getpwnam(USER);
+    char want[100], path[100];
+    pid_t child = 0;
+
+    if (geteuid() != 0 || !pw) {
+        fprintf(stderr, "skipped: takes root and a user " USER "\n");
+        return;
+    }
+    proxy_prepare(&run, "");
+    ck_assert_int_eq(chown(temp_folder, pw->pw_uid, pw->pw_gid), 0);
+    proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1, "
+                          "user: " USER ", status: s.sock}\n"
+                          "archive: {path: ./archive}\n");
+    ck_assert_int_eq(chown(run.conf_path, pw->pw_uid, pw->pw_gid), 0);
+    proxy_launch(&run);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
+    for (int i = 0; i < 200 && !child; i++) {
+        FILE *f = fopen(path, "r");
+        if (!f || fscanf(f, "%d", &child) != 1)
+            proxy_sleep_ms(10);
+        if (f)
+            fclose(f);
+    }
+    ck_assert_int_gt(child, 0);
+    snprintf(want, sizeof(want), "Uid:\t%u\t%u\t%u\t%u", pw->pw_uid, pw->pw_uid, pw->pw_uid,
+             pw->pw_uid);
+    ck_assert(has_line(run.pid, "status", want) && has_line(child, "status", want));
+    snprintf(want, sizeof(want), "Gid:\t%u\t%u\t%u\t%u", pw->pw_gid, pw->pw_gid, pw->pw_gid,
+             pw->pw_gid);
+    ck_assert(has_line(run.pid, "status", want) && has_line(child, "status", want));
+    ck_assert(has_line(child, "status", "CapEff:\t0000000000000000"));
+    ck_assert(has_line(child, "limits", "Max core file size        0                    0"));
+
+    struct buf answer = { 0 };
+    proxy_ask(&run, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", &answer);
+    ck_assert(strstr(answer.ptr, "\r\n\r\nabc") != NULL);
+    buf_release(&answer);
+    kill(run.pid, SIGHUP); /* what it may read, it may read again */
+    for (int i = 0; i < 300 && !is_logged("event=reloaded"); i++)
+        proxy_sleep_ms(10);
+    ck_assert(is_logged("event=reloaded"));
+    proxy_stop(&run);
+}
+END_TEST
+
+START_TEST(an_unknown_user_or_group_is_said)
+{
+    struct err err;
+
+    ck_assert_int_eq(privileges_drop("no-such-user", NULL, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "no-such-user"));
+    ck_assert_int_eq(privileges_drop("root", "no-such-group", &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "no-such-group"));
+    if (geteuid() != 0) {
+        ck_assert_int_eq(privileges_drop("root", NULL, &err), -1);
+        ck_assert_ptr_nonnull(strstr(err.text, "start as root"));
+    }
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, weir_started_as_root_is_the_user_in_all_its_processes);
+    tcase_add_test(tc, an_unknown_user_or_group_is_said);
+}
+
+CHECK_MAIN("proxy/privileges", add_tests)
