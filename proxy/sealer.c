@@ -26,6 +26,7 @@
 #define MEMORY_BYTES   (UINT64_C(4) << 30) /* many times what the largest body takes */
 #define DESCRIPTORS    64u
 #define CLOSE_MS       2000
+#define FIRST_OWN_FD   3 /* behind the standard ones: the log is among those */
 
 /* What the child tells. */
 struct report {
@@ -127,7 +128,7 @@ static int run_child(struct sealer *s, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* it can be run again at any time */
     if (getppid() != parent)
         return 1;
-    close_range(STDERR_FILENO + 1, ~0u, 0); /* sockets of the parent, above all */
+    close_range(FIRST_OWN_FD, ~0u, 0); /* sockets of the parent, above all */
     setpriority(PRIO_PROCESS, 0, 19);
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
     enter_sandbox(s);
