@@ -30,6 +30,7 @@ static int work_through(struct crew *c)
 
     if (scan_new(c->feed, &scan, &c->err) < 0)
         return -1;
+    c->worker.scan = scan;
     while ((r = scan_next(scan, &b, &c->err)) > 0) {
         if (worker_add(&c->worker, b, scan_place(scan), &c->err) < 0) {
             r = -1;
@@ -153,6 +154,7 @@ int engine_run(const struct engine_query *q, struct engine_result *ret, struct e
     CLEANUP(repeats_release) struct repeats repeats = { 0 };
 
     assert(q->dimension_count <= DIMENSIONS_MAX && (q->book || !(q->measures & ENGINE_MONEY)));
+    assert(q->measures & ENGINE_MONEY || !(q->measures & ENGINE_UNITS));
     *ret = (struct engine_result){ 0 };
     int r = run_once(q, NULL, ret, err);
     if (r > 0) {

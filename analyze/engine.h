@@ -47,6 +47,7 @@ enum engine_measure {
     ENGINE_LATENCY = 1 << 2,
     ENGINE_USERS = 1 << 3, /* end_user */
     ENGINE_TIMES = 1 << 4, /* first and last seen */
+    ENGINE_UNITS = 1 << 5, /* every unit of usage; only with ENGINE_MONEY */
 };
 
 struct engine_sums {
@@ -66,6 +67,9 @@ struct engine_detail {
     struct sketch first_token_us;
     struct distinct users;
     int64_t first_us, last_us; /* INT64_MAX, INT64_MIN if it has no rows */
+    /* Of billable rows whose usage no other row has counted; TOOL_CALLS, which nobody bills, is 0.
+     */
+    int64_t units[USAGE_UNIT_COUNT];
 };
 
 struct engine_row {

@@ -9,9 +9,17 @@
 
 /* The columns that money reads, beside the units of usage. */
 static const enum ledger_column money_columns[] = {
-    LEDGER_EXCHANGE_ID,  LEDGER_APP,          LEDGER_TEAM,          LEDGER_PROVIDER,
-    LEDGER_MODEL,        LEDGER_BILLABLE,     LEDGER_GEO,           LEDGER_VARIANT,
-    LEDGER_USAGE_SOURCE, LEDGER_SERVICE_TIER, LEDGER_REPORTED_COST, LEDGER_REPORTED_COST_FIELD,
+    LEDGER_APP,
+    LEDGER_TEAM,
+    LEDGER_PROVIDER,
+    LEDGER_MODEL,
+    LEDGER_BILLABLE,
+    LEDGER_GEO,
+    LEDGER_VARIANT,
+    LEDGER_USAGE_SOURCE,
+    LEDGER_SERVICE_TIER,
+    LEDGER_REPORTED_COST,
+    LEDGER_REPORTED_COST_FIELD,
     LEDGER_PATH,
 };
 
@@ -45,6 +53,7 @@ void worker_release(struct worker *w)
     vec_release(&w->sums);
     vec_release(&w->slow);
     vec_release(&w->repeated);
+    vec_release(&w->odd);
     vec_release(&w->sources);
     vec_release(&w->providers);
     vec_release(&w->others);
@@ -145,16 +154,17 @@ static int count_requests(struct worker *w, struct err *err)
     int64_t *rows = counts + w->groups.count;
     int r = 0;
 
-    for (size_t row = 0; row < b->rows; row++) {
-        counts[w->groups.ids[row]] += is_kept(b, row) ? worker_requests(b, row) : 0;
+    bool same = !w->has_parts && !w->has_requests;
+    for (size_t row = 0; row < b->rows; row++)
         rows[w->groups.ids[row]] += is_kept(b, row);
-    }
+    for (size_t row = 0; !same && row < b->rows; row++)
+        counts[w->groups.ids[row]] += is_kept(b, row) ? worker_requests(b, row) : 0;
     for (size_t g = 0; r == 0 && g < w->groups.count; g++) {
         if (rows[g] == 0)
             continue;
         r = worker_group(w, (uint32_t)g, &group, err);
         if (r == 0)
-            group->sums.requests += counts[g];
+            group->sums.requests += same ? rows[g] : counts[g];
     }
     free(counts);
     return r;
@@ -264,6 +274,29 @@ static void count_times(struct worker *w)
     }
 }
 
+static int64_t unit_of(const struct block *b, size_t unit, size_t row)
+{
+    return block_int(b, (enum ledger_column)(LEDGER_USAGE + unit), row);
+}
+
+/* Column by column; what fetched answers have counted before is taken off again. */
+static void count_units(struct worker *w)
+{
+    const struct block *b = w->block;
+
+    for (size_t u = 0; u < USAGE_UNIT_COUNT; u++) {
+        const struct block_column *col = &b->columns[LEDGER_USAGE + u];
+        if (u == USAGE_TOOL_CALLS || col->absent)
+            continue;
+        for (size_t row = 0; row < b->rows; row++)
+            if (is_kept(b, row) && block_int(b, LEDGER_BILLABLE, row))
+                detail_of(w, row)->units[u] += unit_of(b, u, row);
+        for (size_t i = 0; i < w->repeated.len; i++)
+            if (block_int(b, LEDGER_BILLABLE, w->repeated.ptr[i]))
+                detail_of(w, w->repeated.ptr[i])->units[u] -= unit_of(b, u, w->repeated.ptr[i]);
+    }
+}
+
 static int count_details(struct worker *w, struct err *err)
 {
     uint32_t measures = w->query->measures;
@@ -282,6 +315,8 @@ static int count_details(struct worker *w, struct err *err)
         count_users(w);
     if (measures & ENGINE_TIMES)
         count_times(w);
+    if (measures & ENGINE_UNITS)
+        count_units(w);
     return 0;
 }
 

@@ -127,6 +127,8 @@ static void merge_detail(struct engine_detail *to, const struct engine_detail *f
 {
     for (size_t i = 0; i < ERROR_CLASS_COUNT; i++)
         to->errors[i] += from->errors[i];
+    for (size_t i = 0; i < USAGE_UNIT_COUNT; i++)
+        to->units[i] += from->units[i];
     sketch_merge(&to->duration_us, &from->duration_us);
     sketch_merge(&to->first_token_us, &from->first_token_us);
     distinct_merge(&to->users, &from->users);

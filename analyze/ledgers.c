@@ -114,12 +114,23 @@ static int add_folder(struct ledgers *l, const char *path, const int64_t span[2]
     return 0;
 }
 
-static bool is_archive(const char *path)
+/* A folder of ledgers holds some, or folders named KEY=VALUE; what looks like neither that nor an
+ * archive is opened as one, which says what it lacks. */
+static bool is_ledger_folder(const char *path)
 {
+    CLEANUP(dir_list_release) struct dir_list names = { 0 };
     CLEANUP(buf_release) struct buf inner = { 0 };
+    struct err err;
 
     buf_addf(&inner, "%s/chain", path);
-    return file_exists(buf_cstr(&inner));
+    if (file_exists(buf_cstr(&inner)) || dir_list_read(path, &names, &err) < 0)
+        return false;
+    for (size_t i = 0; i < names.len; i++) {
+        struct str name = str_from(names.names[i]);
+        if (str_ends_with(name, STR(SUFFIX)) || str_find_char(name, '=', 0) > 0)
+            return true;
+    }
+    return false;
 }
 
 int ledgers_add_path(struct ledgers *l, const char *path, int64_t from_us, int64_t to_us,
@@ -129,11 +140,9 @@ int ledgers_add_path(struct ledgers *l, const char *path, int64_t from_us, int64
     const int64_t span[2] = { from_us, to_us };
     struct stat st;
 
-    if (stat(path, &st) < 0)
-        return err_sys(err, "cannot read ledger '%s'", path);
-    if (!S_ISDIR(st.st_mode))
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
         return add(l, path, err);
-    if (!is_archive(path))
+    if (is_ledger_folder(path))
         return add_folder(l, path, span, 0, err);
     if (archive_open(path, false, &a, err) < 0)
         return -1;

@@ -78,8 +78,11 @@ struct run {
     struct map exact; /* "provider NUL model" that both sides have */
     struct map cells; /* key -> index of work */
     VEC(struct work) works;
-    bool by_month[PROVIDER_COUNT];
+    bool by_month[PROVIDER_COUNT], has_cost[PROVIDER_COUNT];
 };
+
+/* A cell of quantities only, beside those of costs. */
+#define CHECK 0x80
 
 /* --- keys --- */
 
@@ -129,8 +132,8 @@ static void note_name(struct run *r, enum provider p, struct str model, unsigned
     map_put(&r->exact, buf_str(&key), NULL)->value |= side;
 }
 
-static void cell_key(int64_t from_us, enum provider p, struct str model, enum bill_unit unit,
-                     struct buf *out)
+/* unit may carry CHECK. */
+static void cell_key(int64_t from_us, enum provider p, struct str model, int unit, struct buf *out)
 {
     buf_clear(out);
     buf_add_byte(out, (char)p);
@@ -140,7 +143,7 @@ static void cell_key(int64_t from_us, enum provider p, struct str model, enum bi
 }
 
 static struct work *find_cell(struct run *r, int64_t from_us, enum provider p, struct str model,
-                              enum bill_unit unit)
+                              int unit)
 {
     CLEANUP(buf_release) struct buf key = { 0 };
 
@@ -150,15 +153,15 @@ static struct work *find_cell(struct run *r, int64_t from_us, enum provider p, s
 }
 
 static struct work *make_cell(struct run *r, int64_t at_us, enum provider p, struct str model,
-                              enum bill_unit unit)
+                              int unit)
 {
     CLEANUP(buf_release) struct buf key = { 0 };
-    struct work fresh = {
-        .cell = {.provider = p, .unit = unit},
-          .all_cents = true
-    };
+    struct work fresh = { .all_cents = true };
     bool is_new;
 
+    fresh.cell.provider = p;
+    fresh.cell.unit = (enum bill_unit)(unit & ~CHECK);
+    fresh.cell.is_check = unit & CHECK;
     bucket_of(r, p, at_us, &fresh.cell.from_us, &fresh.cell.to_us);
     cell_key(fresh.cell.from_us, p, model, unit, &key);
     struct map_entry *e = map_put(&r->cells, buf_str(&key), &is_new);
@@ -213,15 +216,26 @@ static struct price_query query_of(const struct work *w, struct str tier)
 
 /* --- their side --- */
 
-static void add_theirs(struct run *r, const struct invoice_line *l)
+/* With a cost and a usage export of the same days, the latter gives its quantities to the former's
+ * cells, or has cells of its own beside them. */
+static struct work *cell_of_theirs(struct run *r, const struct invoice_line *l)
 {
     CLEANUP(buf_release) struct buf model = { 0 };
+    int64_t from_us, to_us;
 
-    if (l->unit == BILL_REQUESTS)
-        return;
     model_key(r, l->provider, l->model, &model);
-    struct work *w = make_cell(r, l->from_us, l->provider, buf_str(&model), l->unit);
+    if (l->has_cost || !r->has_cost[l->provider])
+        return make_cell(r, l->from_us, l->provider, buf_str(&model), (int)l->unit);
+    bucket_of(r, l->provider, l->from_us, &from_us, &to_us);
+    struct work *w = find_cell(r, from_us, l->provider, buf_str(&model), (int)l->unit);
+    return w ? w : make_cell(r, l->from_us, l->provider, buf_str(&model), (int)l->unit | CHECK);
+}
+
+static void add_theirs(struct run *r, const struct invoice_line *l)
+{
+    struct work *w = cell_of_theirs(r, l);
     struct reconcile_cell *c = &w->cell;
+
     c->model = l->model;
     if (!c->lines++) {
         c->first_row = l->row;
@@ -229,40 +243,54 @@ static void add_theirs(struct run *r, const struct invoice_line *l)
         w->their_tier = l->tier;
     }
     w->long_context |= l->long_context;
-    /* With a usage and a cost export of the same days, quantities come twice. */
-    bool counts = l->has_quantity && !(c->has_quantity && c->file != l->file);
+    bool twice = c->has_quantity && c->has_cost && !l->has_cost;
     c->has_quantity |= l->has_quantity;
-    if (counts)
+    if (l->has_quantity && !twice)
         c->theirs_micro += l->quantity_micro;
     c->has_cost |= l->has_cost;
     c->theirs_pusd += l->cost_pusd;
     w->all_cents &= l->cost_pusd % CENT_PUSD == 0;
 }
 
+/* Costs first. */
+static void add_invoice(struct run *r)
+{
+    const struct invoice *v = r->o->invoice;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < v->lines.len; i++)
+            if (v->lines.ptr[i].unit != BILL_REQUESTS && v->lines.ptr[i].has_cost == (pass == 0))
+                add_theirs(r, &v->lines.ptr[i]);
+}
+
 /* --- our side --- */
 
-/* The cell of theirs that our tokens of a kind are part of, or one of our own. */
+/* The cell of theirs that our tokens of a kind are part of, or one of our own; with CHECK, NULL if
+ * there is none. */
 static struct work *cell_of_ours(struct run *r, const struct reconcile_ours *x, struct str model,
-                                 enum bill_unit unit)
+                                 enum bill_unit unit, int check)
 {
+    bool is_write = unit == BILL_CACHE_WRITE_5M || unit == BILL_CACHE_WRITE_1H;
     const struct {
         struct str model;
         enum bill_unit unit;
     } tries[] = {
-        {model,    unit     },
-        { model,   BILL_NONE},
-        { STR(""), unit     },
-        { STR(""), BILL_NONE},
+        {model,    unit                              },
+        { model,   is_write ? BILL_CACHE_WRITE : unit},
+        { model,   BILL_NONE                         },
+        { STR(""), unit                              },
+        { STR(""), BILL_NONE                         },
     };
     int64_t from_us, to_us;
 
     bucket_of(r, x->provider, x->day_us, &from_us, &to_us);
     for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
-        struct work *w = find_cell(r, from_us, x->provider, tries[i].model, tries[i].unit);
+        struct work *w =
+            find_cell(r, from_us, x->provider, tries[i].model, (int)tries[i].unit | check);
         if (w)
             return w;
     }
-    return make_cell(r, x->day_us, x->provider, model, unit);
+    return check ? NULL : make_cell(r, x->day_us, x->provider, model, (int)unit);
 }
 
 /* The cost of each kind by the book; what is left of the row's cost goes to the dearest, so that
@@ -289,6 +317,19 @@ static void split_cost(const struct run *r, const struct reconcile_ours *x,
     cost[dearest] += left;
 }
 
+static void add_kind(struct work *w, const struct reconcile_ours *x, enum bill_unit unit, i128 cost)
+{
+    w->has_ours = true;
+    w->our_model = x->model;
+    w->our_tier = x->tier;
+    w->is_unpriced |= x->is_unpriced;
+    w->cell.ours_pusd += cost;
+    if (w->cell.unit != BILL_NONE)
+        w->cell.ours_micro += (i128)x->n[unit] * MICRO;
+    if (!w->cell.lines)
+        w->cell.model = x->model;
+}
+
 static void add_ours(struct run *r, const struct reconcile_ours *x)
 {
     CLEANUP(buf_release) struct buf model = { 0 };
@@ -299,16 +340,11 @@ static void add_ours(struct run *r, const struct reconcile_ours *x)
     for (int u = 0; u < BILL_UNIT_COUNT; u++) {
         if (!x->n[u] && !cost[u])
             continue;
-        struct work *w = cell_of_ours(r, x, buf_str(&model), (enum bill_unit)u);
-        w->has_ours = true;
-        w->our_model = x->model;
-        w->our_tier = x->tier;
-        w->is_unpriced |= x->is_unpriced;
-        w->cell.ours_pusd += cost[u];
-        if (w->cell.unit != BILL_NONE)
-            w->cell.ours_micro += (i128)x->n[u] * MICRO;
-        if (!w->cell.lines)
-            w->cell.model = x->model;
+        enum bill_unit unit = (enum bill_unit)u;
+        add_kind(cell_of_ours(r, x, buf_str(&model), unit, 0), x, unit, cost[u]);
+        struct work *check = cell_of_ours(r, x, buf_str(&model), unit, CHECK);
+        if (check)
+            add_kind(check, x, unit, cost[u]);
     }
 }
 
@@ -406,13 +442,15 @@ static int by_place(const void *a, const void *b)
     if (x->provider != y->provider)
         return x->provider < y->provider ? -1 : 1;
     int r = str_cmp(v->key, w->key);
+    if (r == 0)
+        r = (x->is_check > y->is_check) - (x->is_check < y->is_check);
     return r ? r : (x->unit > y->unit) - (x->unit < y->unit);
 }
 
 static bool is_same_model(const struct work *a, const struct work *b)
 {
     return a->cell.from_us == b->cell.from_us && a->cell.provider == b->cell.provider &&
-           str_eq(a->key, b->key);
+           a->cell.is_check == b->cell.is_check && str_eq(a->key, b->key);
 }
 
 /* Works are in order: those of a model stand together. */
@@ -499,6 +537,7 @@ static void prepare(struct run *r, uint64_t providers)
     for (size_t i = 0; i < v->lines.len; i++) {
         const struct invoice_line *l = &v->lines.ptr[i];
         r->by_month[l->provider] |= l->to_us - l->from_us > US_PER_DAY;
+        r->has_cost[l->provider] |= l->has_cost;
         note_name(r, l->provider, l->model, 1);
     }
     for (size_t i = 0; i < r->o->ours_count; i++)
@@ -506,19 +545,15 @@ static void prepare(struct run *r, uint64_t providers)
             note_name(r, r->o->ours[i].provider, r->o->ours[i].model, 2);
 }
 
-/* Quantities without a cost are left out of the sums where the invoice has costs, too. */
 static void sum_up(struct run *r)
 {
     struct reconcile *out = r->out;
-    bool has_cost[PROVIDER_COUNT] = { false };
 
-    for (size_t i = 0; i < r->works.len; i++)
-        has_cost[r->works.ptr[i].cell.provider] |= r->works.ptr[i].cell.has_cost;
     for (size_t i = 0; i < r->works.len; i++) {
-        struct reconcile_cell *c = &r->works.ptr[i].cell;
+        const struct reconcile_cell *c = &r->works.ptr[i].cell;
         vec_push(&out->cells, *c);
         out->class_cells[c->class]++;
-        if (c->lines && !c->has_cost && has_cost[c->provider])
+        if (c->is_check)
             continue;
         out->ours_pusd += c->ours_pusd;
         out->theirs_pusd += c->theirs_pusd;
@@ -535,8 +570,7 @@ void reconcile_run(const struct reconcile_options *o, struct reconcile *ret)
     *ret = (struct reconcile){ 0 };
     reconcile_span(o->invoice, &from_us, &to_us, &providers);
     prepare(&r, providers);
-    for (size_t i = 0; i < o->invoice->lines.len; i++)
-        add_theirs(&r, &o->invoice->lines.ptr[i]);
+    add_invoice(&r);
     for (size_t i = 0; i < o->ours_count; i++) {
         const struct reconcile_ours *x = &o->ours[i];
         if (providers >> x->provider & 1 && x->day_us >= from_us && x->day_us < to_us)

@@ -48,12 +48,24 @@ struct reconcile_ours {
     bool is_unpriced; /* some of it */
 };
 
+/* What the engine counted of the ledgers: one query by UTC day, provider, model and tier. */
+struct engine_query;
+struct reconcile_side {
+    VEC(struct reconcile_ours) rows;
+    struct arena arena;
+};
+/* q needs no dimensions and no measures; ret needs reconcile_side_release in any case. */
+int reconcile_count_ours(const struct engine_query *q, struct reconcile_side *ret, struct err *err);
+void reconcile_side_release(struct reconcile_side *s);
+DEFINE_CLEANUP_VALUE(struct reconcile_side, reconcile_side_release)
+
 struct reconcile_cell {
     int64_t from_us, to_us;
     enum provider provider;
     struct str model; /* in the words of the side that has it; "" = all */
     enum bill_unit unit;
     enum reconcile_class class;
+    bool is_check;                 /* a usage export's, beside costs: not in the sums */
     bool has_quantity;             /* theirs is known */
     bool has_cost;                 /* likewise: a usage export has quantities only */
     bool rate_known;               /* quantity and price parts are set */

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "analyze/repeats.h"
-
 /* A total order, so output never depends on the order of files or on a hash. */
 static int compare_rows(const void *a, const void *b, void *result)
 {
@@ -28,30 +26,9 @@ static int compare_rows(const void *a, const void *b, void *result)
     return 0;
 }
 
-int spend_run(const struct spend_options *o, struct engine_result *ret, struct err *err)
+int spend_run(const struct engine_query *query, struct engine_result *ret, struct err *err)
 {
-    CLEANUP(ledgers_release) struct ledgers ledgers = { 0 };
-    CLEANUP(ledgers_release) struct ledgers earlier = { 0 };
-    struct engine_query q = { .ledgers = &ledgers,
-                              .earlier = &earlier,
-                              .book = o->book,
-                              .attribution = o->attribution,
-                              .where = o->where,
-                              .from_us = o->from_us,
-                              .to_us = o->to_us,
-                              .dimensions = o->dimensions,
-                              .dimension_count = o->dimension_count,
-                              .measures = ENGINE_MONEY,
-                              .threads = o->threads };
-
-    *ret = (struct engine_result){ 0 };
-    if (ledgers_add_archive(&ledgers, o->archive, o->from_us, o->to_us, err) < 0)
-        return -1;
-    if (o->from_us > INT64_MIN + REPEATS_LOOK_BACK_US &&
-        ledgers_add_archive(&earlier, o->archive, o->from_us - REPEATS_LOOK_BACK_US, o->from_us,
-                            err) < 0)
-        return -1;
-    if (engine_run(&q, ret, err) < 0)
+    if (engine_run(query, ret, err) < 0)
         return -1;
     if (ret->rows.len)
         qsort_r(ret->rows.ptr, ret->rows.len, sizeof(*ret->rows.ptr), compare_rows, ret);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "analyze/figure.h"
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/table.h"
@@ -35,23 +36,11 @@ static int64_t count_of(const struct engine_sums *s, const struct count_column *
     return *(const int64_t *)(const void *)((const char *)s + c->offset);
 }
 
-static struct str usd(i128 pusd, int digits, char text[static DECIMAL_TEXT_BYTES])
-{
-    return str_from(decimal_format(decimal_round(pusd, PUSD_SCALE - digits), digits, text));
-}
-
-/* 1234567 as "1,234,567". */
 static void add_count(struct table *t, int64_t n)
 {
-    char digits[32], out[48];
-    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRId64, n), at = 0;
+    char text[FIGURE_BYTES];
 
-    for (size_t i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
-            out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    table_add_cell(t, (struct str){ out, at });
+    table_add_cell(t, figure_count(n, text));
 }
 
 /* A cost that nobody could know is not zero. */
@@ -62,11 +51,12 @@ static bool is_cost_unknown(const struct engine_sums *s)
 
 static void add_sums(struct table *t, const struct engine_sums *s)
 {
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         add_count(t, count_of(s, &counts[i]));
-    table_add_cell(t, is_cost_unknown(s) ? STR("-") : usd(engine_cost(s), SHOWN_USD_DIGITS, text));
+    table_add_cell(t, is_cost_unknown(s) ? STR("-")
+                                         : figure_usd(engine_cost(s), SHOWN_USD_DIGITS, text));
 }
 
 /* What a group without a value is called: silence would hide it. */
@@ -108,7 +98,7 @@ static void print_sources(const struct engine_result *s, struct buf *out)
                                                           "from the price book",
                                                           "as a gateway worked it out",
                                                           "on estimated usage" };
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
     const char *comma = "";
 
     buf_add_text(out, "\ncost: ");
@@ -116,7 +106,7 @@ static void print_sources(const struct engine_result *s, struct buf *out)
         if (s->totals.cost_pusd[i] == 0)
             continue;
         buf_addf(out, "%s%.*s %s", comma,
-                 STR_ARG(usd(s->totals.cost_pusd[i], SHOWN_USD_DIGITS, text)), words[i]);
+                 STR_ARG(figure_usd(s->totals.cost_pusd[i], SHOWN_USD_DIGITS, text)), words[i]);
         comma = ", ";
     }
     if (!*comma)
@@ -186,7 +176,7 @@ static void print_unpriced(const struct engine_result *s, struct buf *out)
 
 static void print_suspicious(const struct engine_result *s, struct buf *out)
 {
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
 
     if (s->suspicious_count == 0)
         return;
@@ -195,7 +185,7 @@ static void print_suspicious(const struct engine_result *s, struct buf *out)
     for (size_t i = 0; i < s->suspicious.len && i < SHOWN_SUSPICIOUS; i++) {
         const struct engine_suspicious *x = &s->suspicious.ptr[i];
         buf_addf(out, "  %.*s  %.*s  %.*s USD: %.*s\n", STR_ARG(x->exchange_id), STR_ARG(x->model),
-                 STR_ARG(usd(x->cost_pusd, SHOWN_USD_DIGITS, text)), STR_ARG(x->reason));
+                 STR_ARG(figure_usd(x->cost_pusd, SHOWN_USD_DIGITS, text)), STR_ARG(x->reason));
     }
     if (s->suspicious_count > SHOWN_SUSPICIOUS)
         buf_addf(out, "  and %zu more\n", s->suspicious_count - SHOWN_SUSPICIOUS);
@@ -204,7 +194,7 @@ static void print_suspicious(const struct engine_result *s, struct buf *out)
 void spend_print_text(const struct engine_result *s, const struct spend_print_options *o,
                       struct buf *out)
 {
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
 
     print_table(s, out);
     print_sources(s, out);
@@ -221,7 +211,7 @@ void spend_print_text(const struct engine_result *s, const struct spend_print_op
     if (s->unattributed.requests)
         buf_addf(out, "unattributed: %" PRId64 " requests, %.*s USD, without app or team\n",
                  s->unattributed.requests,
-                 STR_ARG(usd(engine_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
+                 STR_ARG(figure_usd(engine_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
     print_unpriced(s, out);
     print_suspicious(s, out);
     buf_addf(out, "\ntimes in %.*s, price book %.12s\n", STR_ARG(o->tz_name), o->price_book_hash);
@@ -229,7 +219,7 @@ void spend_print_text(const struct engine_result *s, const struct spend_print_op
 
 void spend_print_csv(const struct engine_result *s, struct buf *out)
 {
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
 
     for (size_t i = 0; i < s->dimension_count; i++)
         buf_addf(out, "%s,", dimension_name(s->dimensions[i]));
@@ -244,16 +234,16 @@ void spend_print_csv(const struct engine_result *s, struct buf *out)
             buf_addf(out, "%s%" PRId64, i || s->dimension_count ? "," : "",
                      count_of(&row->sums, &counts[i]));
         buf_addf(out, ",%.*s,%" PRId64 ",%" PRId64 "\r\n",
-                 STR_ARG(usd(engine_cost(&row->sums), PUSD_SCALE, text)),
+                 STR_ARG(figure_usd(engine_cost(&row->sums), PUSD_SCALE, text)),
                  row->sums.unknown_requests, row->sums.unpriced_requests);
     }
 }
 
 static void json_add_usd(struct buf *out, const char *key, i128 pusd)
 {
-    char text[DECIMAL_TEXT_BYTES];
+    char text[FIGURE_BYTES];
 
-    json_add_str(out, key, usd(pusd, PUSD_SCALE, text));
+    json_add_str(out, key, figure_usd(pusd, PUSD_SCALE, text));
 }
 
 static void json_add_sums(struct buf *out, const struct engine_sums *s)

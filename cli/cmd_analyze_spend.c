@@ -1,115 +1,40 @@
 #include "config.h"
 
-#include "cli/command.h"
+#include "cli/analysis.h"
 
-#include <stdlib.h>
-
+#include "analyze/spend.h"
 #include "analyze/spend_print.h"
-#include "capture/conf.h"
-#include "capture/key.h"
-#include "cli/datadir.h"
 #include "cli/span.h"
 
 static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
 
 static const struct option_def options[] = {
-    OPTION_ARCHIVE,
-    {.kind = OPTION_VALUE,
-      .name = "by",
-      .letter = 'b',
-      .value = "DIM[,DIM...]",
-      .help =
-          "what to group by: app, team, business_unit, environment, end_user, key_id, provider, "
-          "api, model, model_requested, status, error_class, service_tier, upstream, arm, day, "
-          "month, or another text column of weir-ledger(5)"                                    },
-    { .kind = OPTION_VALUE,
-      .name = "bucket",
-      .value = "SPAN",
-      .help = "also split by time, in the zone of --tz",
-      .choices = buckets                                                                       },
+    OPTIONS_ANALYSIS,
+    OPTION(VALUE, .name = "by", .letter = 'b', .value = "DIM[,DIM...]",
+           .help = "what to group by: app, team, business_unit, environment, end_user, key_id, "
+                   "provider, api, model, model_requested, status, error_class, service_tier, "
+                   "upstream, arm, day, month, or another text column of weir-ledger(5)"),
+    OPTION(VALUE, .name = "bucket", .value = "SPAN",
+           .help = "also split by time, in the zone of --tz", .choices = buckets),
     OPTIONS_SPAN,
-    { .kind = OPTION_VALUE,
-      .name = "tz",
-      .value = "ZONE",
-      .help = "the zone of --from, --to, buckets and times in --where (default UTC, which is what "
-              "providers bill by)"                                                           },
-    { .kind = OPTION_VALUE,
-      .name = "where",
-      .letter = 'w',
-      .value = "EXPR",
-      .help = "count only what passes this filter, see weir-where(7)"},
-    { .kind = OPTION_VALUE,
-      .name = "config",
-      .letter = 'c',
-      .value = "FILE",
-      .help = "attribute anew by the rules of this configuration; the archive stays as it is",
-      .is_path = true },
-    { .kind = OPTION_LIST,
-      .name = "prices",
-      .value = "FILE",
-      .help = "a price file laid over the shipped book, for contract prices and model maps; "
-              "repeatable",                                                                    .is_path = true                                                                          },
     OPTION_FORMAT(cli_formats),
     OPTIONS_END,
 };
 
 /* Everything the run borrows. */
 struct inputs {
-    struct archive *archive;
-    struct conf *conf;
-    struct price_book *book;
-    struct tz *tz;
-    struct where *where;
+    struct analysis analysis;
     struct dimension *dimensions[DIMENSIONS_MAX];
     size_t dimension_count;
-    struct span span;
 };
 
 static void inputs_release(struct inputs *in)
 {
-    archive_close(in->archive);
-    conf_free(in->conf);
-    price_book_free(in->book);
-    where_free(in->where);
+    analysis_close(&in->analysis);
     for (size_t i = 0; i < in->dimension_count; i++)
         dimension_free(in->dimensions[i]);
-    tz_close(in->tz);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
-
-static int load_prices(const struct invocation *inv, struct inputs *in, struct err *err)
-{
-    char *shipped;
-
-    if (datadir_path("prices", &shipped, err) < 0)
-        return -1;
-    int r = price_book_load(&in->book, shipped, err);
-    free(shipped);
-    for (size_t i = 0; r == 0 && in->conf && i < in->conf->price_count; i++)
-        r = price_book_load(&in->book, in->conf->prices[i].ptr, err);
-    const char *const *overlays = invocation_list(inv, "prices");
-    for (; r == 0 && *overlays; overlays++)
-        r = price_book_load(&in->book, *overlays, err);
-    return r;
-}
-
-static int load_conf(const struct invocation *inv, struct inputs *in, struct err *err)
-{
-    const char *path = invocation_get(inv, "config");
-    struct key key;
-
-    if (!path)
-        return 0;
-    if (conf_load(path, &in->conf, err) < 0)
-        return -1;
-    char *own = archive_path(in->archive, "key");
-    const char *key_path = in->conf->key_file.len ? in->conf->key_file.ptr : own;
-    int r = key_load(key_path, false, &key, err);
-    if (r == 0)
-        attribution_set_key(in->conf->attribution, &key);
-    free(own);
-    return r;
-}
 
 static int add_dimension(struct inputs *in, struct str name, struct err *err)
 {
@@ -118,7 +43,7 @@ static int add_dimension(struct inputs *in, struct str name, struct err *err)
             return 0;
     if (in->dimension_count == DIMENSIONS_MAX)
         return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", DIMENSIONS_MAX);
-    if (dimension_new(name, in->tz, &in->dimensions[in->dimension_count], err) < 0)
+    if (dimension_new(name, in->analysis.tz, &in->dimensions[in->dimension_count], err) < 0)
         return -1;
     in->dimension_count++;
     return 0;
@@ -139,25 +64,19 @@ static int parse_dimensions(const struct invocation *inv, struct inputs *in, str
 
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
 {
-    const char *zone = invocation_get(inv, "tz");
-    const char *where = invocation_get(inv, "where");
+    struct span span;
 
-    if (tz_open(str_from(zone ? zone : "UTC"), &in->tz, err) < 0 ||
-        span_parse(inv, in->tz, &in->span, err) < 0 || parse_dimensions(inv, in, err) < 0)
+    if (analysis_open(inv, &in->analysis, err) < 0 ||
+        span_parse(inv, in->analysis.tz, &span, err) < 0 || parse_dimensions(inv, in, err) < 0)
         return -1;
-    if (where && where_parse(str_from(where), in->tz, &in->where, err) < 0)
-        return err_wrap(err, "--where");
-    if (archive_open(invocation_get(inv, "archive"), false, &in->archive, err) < 0)
-        return -1;
-    return load_conf(inv, in, err) < 0 ? -1 : load_prices(inv, in, err);
+    return analysis_set_span(&in->analysis, span.from_us, span.to_us, err);
 }
 
-static void print(const struct invocation *inv, const struct inputs *in,
+static void print(const struct invocation *inv, const struct analysis *a,
                   const struct engine_result *spend)
 {
-    const char *zone = invocation_get(inv, "tz");
-    struct spend_print_options o = { .tz_name = str_from(zone ? zone : "UTC"),
-                                     .price_book_hash = price_book_hash(in->book) };
+    struct spend_print_options o = { .tz_name = str_from(a->zone),
+                                     .price_book_hash = price_book_hash(a->book) };
     CLEANUP(buf_release) struct buf out = { 0 };
 
     switch (cli_format(inv)) {
@@ -181,19 +100,11 @@ static int run(const struct invocation *inv)
 
     if (load_inputs(inv, &in, &err) < 0)
         return cli_fail(inv, &err);
-    struct spend_options o = {
-        .archive = in.archive,
-        .book = in.book,
-        .attribution = in.conf ? in.conf->attribution : NULL,
-        .where = in.where,
-        .from_us = in.span.from_us,
-        .to_us = in.span.to_us,
-        .dimensions = in.dimensions,
-        .dimension_count = in.dimension_count,
-    };
-    if (spend_run(&o, &spend, &err) < 0)
+    struct engine_query query =
+        analysis_query(&in.analysis, in.dimensions, in.dimension_count, ENGINE_MONEY);
+    if (spend_run(&query, &spend, &err) < 0)
         return cli_fail(inv, &err);
-    print(inv, &in, &spend);
+    print(inv, &in.analysis, &spend);
     return EXIT_OK;
 }
 

@@ -120,14 +120,18 @@ static void run(struct result *r, const char *by, const char *where_text)
                       err.text);
     if (where_text)
         ck_assert_int_eq(where_parse(str_from(where_text), NULL, &where, &err), 0);
-    struct spend_options o = { .archive = archive,
-                               .book = book,
-                               .where = where,
-                               .from_us = INT64_MIN,
-                               .to_us = INT64_MAX,
-                               .dimensions = r->dimensions,
-                               .dimension_count = r->count };
-    ck_assert_msg(spend_run(&o, &r->spend, &err) == 0, "%s", err.text);
+    CLEANUP(ledgers_release) struct ledgers ledgers = { 0 };
+    ck_assert_msg(ledgers_add_archive(&ledgers, archive, INT64_MIN, INT64_MAX, &err) == 0, "%s",
+                  err.text);
+    struct engine_query q = { .ledgers = &ledgers,
+                              .book = book,
+                              .where = where,
+                              .from_us = INT64_MIN,
+                              .to_us = INT64_MAX,
+                              .dimensions = r->dimensions,
+                              .dimension_count = r->count,
+                              .measures = ENGINE_MONEY };
+    ck_assert_msg(spend_run(&q, &r->spend, &err) == 0, "%s", err.text);
 }
 
 static void result_release(struct result *r)

@@ -1,0 +1,17 @@
+/* figure - numbers as people read them: the same in every report. */
+#ifndef ANALYZE_FIGURE_H
+#define ANALYZE_FIGURE_H
+
+#include "base/decimal.h"
+#include "base/str.h"
+
+#define FIGURE_BYTES 80
+
+/* 1e-12 USD rounded half to even to that many digits behind the point: "1234.50".  In text. */
+struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES]);
+/* The same with its sign even where it is a plus, and 0 without one: a difference. */
+struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTES]);
+/* 1234567 as "1,234,567". */
+struct str figure_count(i128 n, char text[static FIGURE_BYTES]);
+
+#endif

@@ -1,0 +1,128 @@
+#include "config.h"
+
+#include "cli/analysis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "analyze/repeats.h"
+#include "base/file.h"
+#include "capture/key.h"
+#include "cli/datadir.h"
+
+#define THREADS_DEFAULT_MAX 8
+
+static int load_prices(const struct invocation *inv, struct analysis *a, struct err *err)
+{
+    char *shipped;
+
+    if (datadir_path("prices", &shipped, err) < 0)
+        return -1;
+    int r = price_book_load(&a->book, shipped, err);
+    free(shipped);
+    for (size_t i = 0; r == 0 && a->conf && i < a->conf->price_count; i++)
+        r = price_book_load(&a->book, a->conf->prices[i].ptr, err);
+    const char *const *overlays = invocation_list(inv, "prices");
+    for (; r == 0 && *overlays; overlays++)
+        r = price_book_load(&a->book, *overlays, err);
+    return r;
+}
+
+/* The key that users were fingerprinted with: the configuration's, or the first archive's own. */
+static int load_key(struct analysis *a, struct err *err)
+{
+    CLEANUP(buf_release) struct buf own = { 0 };
+    struct key key;
+
+    buf_addf(&own, "%s/key", a->paths[0]);
+    const char *path = a->conf->key_file.len ? a->conf->key_file.ptr : buf_cstr(&own);
+    if (key_load(path, false, &key, err) < 0)
+        return -1;
+    attribution_set_key(a->conf->attribution, &key);
+    return 0;
+}
+
+static int load_conf(const struct invocation *inv, struct analysis *a, struct err *err)
+{
+    const char *path = invocation_get(inv, "config");
+
+    if (!path)
+        return 0;
+    if (conf_load(path, &a->conf, err) < 0)
+        return -1;
+    return load_key(a, err);
+}
+
+static int read_threads(const struct invocation *inv, struct analysis *a, struct err *err)
+{
+    const char *text = invocation_get(inv, "threads");
+    int64_t n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (text && (!str_to_i64(str_from(text), &n) || n < 1 || n > ENGINE_THREADS_MAX))
+        return err_set(err, ERR_USAGE, "--threads '%s' is not a number from 1 to %d", text,
+                       ENGINE_THREADS_MAX);
+    if (!text && n > THREADS_DEFAULT_MAX)
+        n = THREADS_DEFAULT_MAX;
+    a->threads = n < 1 ? 1 : (unsigned)n;
+    return 0;
+}
+
+int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err)
+{
+    const char *where = invocation_get(inv, "where"), *zone = invocation_get(inv, "tz");
+
+    *ret = (struct analysis){ .zone = zone ? zone : "UTC",
+                              .paths = invocation_list(inv, "archive"),
+                              .from_us = INT64_MIN,
+                              .to_us = INT64_MAX };
+    if (read_threads(inv, ret, err) < 0 || tz_open(str_from(ret->zone), &ret->tz, err) < 0)
+        return -1;
+    if (where && where_parse(str_from(where), ret->tz, &ret->where, err) < 0)
+        return err_wrap(err, "--where");
+    return load_conf(inv, ret, err) < 0 ? -1 : load_prices(inv, ret, err);
+}
+
+int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err)
+{
+    ledgers_release(&a->ledgers);
+    ledgers_release(&a->earlier);
+    a->from_us = from_us;
+    a->to_us = to_us;
+    for (const char *const *path = a->paths; *path; path++) {
+        if (ledgers_add_path(&a->ledgers, *path, from_us, to_us, err) < 0)
+            return -1;
+        if (from_us > INT64_MIN + REPEATS_LOOK_BACK_US &&
+            ledgers_add_path(&a->earlier, *path, from_us - REPEATS_LOOK_BACK_US, from_us, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct engine_query analysis_query(const struct analysis *a, struct dimension *const *dimensions,
+                                   size_t dimension_count, uint32_t measures)
+{
+    return (struct engine_query){
+        .ledgers = &a->ledgers,
+        .earlier = &a->earlier,
+        .book = a->book,
+        .attribution = a->conf ? a->conf->attribution : NULL,
+        .where = a->where,
+        .from_us = a->from_us,
+        .to_us = a->to_us,
+        .dimensions = dimensions,
+        .dimension_count = dimension_count,
+        .measures = measures,
+        .threads = a->threads,
+    };
+}
+
+void analysis_close(struct analysis *a)
+{
+    ledgers_release(&a->ledgers);
+    ledgers_release(&a->earlier);
+    conf_free(a->conf);
+    price_book_free(a->book);
+    where_free(a->where);
+    tz_close(a->tz);
+}

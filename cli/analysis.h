@@ -1,0 +1,55 @@
+/* analysis - what every question to the ledgers takes: which ledgers, whose rules, which prices,
+ * and how many threads may work on it. */
+#ifndef CLI_ANALYSIS_H
+#define CLI_ANALYSIS_H
+
+#include "analyze/engine.h"
+#include "capture/conf.h"
+#include "cli/command.h"
+
+/* The rows of an option table that analysis_open reads. */
+#define OPTIONS_ANALYSIS                                                                           \
+    OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,               \
+           .is_path = true,                                                                        \
+           .help = "an archive's folder, or a folder or file of ledgers; repeatable"),             \
+        OPTION(VALUE, .name = "tz", .value = "ZONE",                                               \
+               .help = "the zone of days, months and times you write (default UTC, which is what " \
+                       "providers bill by)"),                                                      \
+        OPTION(VALUE, .name = "where", .letter = 'w', .value = "EXPR",                             \
+               .help = "count only what passes this filter, see weir-where(7)"),                   \
+        OPTION(VALUE, .name = "config", .letter = 'c', .value = "FILE", .is_path = true,           \
+               .help =                                                                             \
+                   "attribute anew by the rules of this configuration; the archive stays as it "   \
+                   "is"),                                                                          \
+        OPTION(LIST, .name = "prices", .value = "FILE", .is_path = true,                           \
+               .help = "a price file laid over the shipped book, for contract prices and model "   \
+                       "maps; repeatable"),                                                        \
+        OPTION(VALUE, .name = "threads", .value = "N",                                             \
+               .help = "how many threads read ledgers (default: one for each processor, 8 at "     \
+                       "most)")
+
+struct analysis {
+    struct conf *conf; /* NULL = none given */
+    struct price_book *book;
+    struct tz *tz;
+    const char *zone; /* its name */
+    struct where *where;
+    unsigned threads;
+    const char *const *paths; /* of --archive */
+    struct ledgers ledgers, earlier;
+    int64_t from_us, to_us;
+};
+
+/* Everything but the span and the ledgers. */
+int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err);
+/* Lists the ledgers of the span (half open; INT64_MIN and INT64_MAX = unbounded), and those before
+ * it that repeats are looked for in.  May be called again for another span. */
+int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err);
+void analysis_close(struct analysis *a);
+DEFINE_CLEANUP_VALUE(struct analysis, analysis_close)
+
+/* A query over the span; dimensions stay the caller's. */
+struct engine_query analysis_query(const struct analysis *a, struct dimension *const *dimensions,
+                                   size_t dimension_count, uint32_t measures);
+
+#endif
