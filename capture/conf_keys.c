@@ -152,6 +152,7 @@ static const struct conf_key limit_keys[] = {
     { "headers", CONF_COUNT, "header lines", NULL, NULL },
     { "body",                     CONF_SIZE, "of a request", NULL, NULL },
     { "connections",                CONF_COUNT, "of applications, for each worker", NULL, NULL },
+    { "streams",                CONF_COUNT, "of a connection in HTTP/2", NULL, NULL },
     { "head_time",           CONF_DURATION, "from the first byte of a request to the end of its head", NULL,
      NULL },
     { "body_time",                     CONF_DURATION, "between two pieces of a request's body", NULL, NULL },

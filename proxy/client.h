@@ -1,9 +1,11 @@
 /* client - a connection of an application: what is the same in every protocol.
  *
  *     client.c ── socket, list of the worker, bytes out, the end
- *       └── client_h1.c   one call at a time
+ *       ├── client_h1.c   one call at a time
+ *       └── client_h2.c   many calls, each a stream
  *
- * What is closed is freed at the end of the turn, so handlers need only ask is_gone.
+ * A connection begins in HTTP/1.1 and becomes HTTP/2 if ALPN or its first bytes say so.  What is
+ * closed is freed at the end of the turn, so handlers need only ask is_gone.
  */
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
@@ -73,5 +75,8 @@ void client_write(struct client *c, struct str bytes);
 bool client_flush(struct client *c);
 
 void client_h1_open(struct worker *w, const struct sock *sock, const char *address);
+/* bytes came in already. */
+void client_h2_open(struct worker *w, const struct sock *sock, const char *address,
+                    struct str bytes);
 
 #endif

@@ -49,6 +49,7 @@ struct client_h1 {
     enum h1_state state;
     struct http1 *request;
     struct buf in;              /* read, not yet looked at */
+    bool is_fresh;              /* it may yet turn out to be HTTP/2 */
     bool ends_after;            /* this call is the last one */
     enum http1_framing framing; /* of the answer, to the peer */
     struct proxy_call call;
@@ -119,7 +120,7 @@ static bool wants_read(const struct client_h1 *c)
     if (c->state == H1_CALL)
         return call_wants_request(&c->call);
     return is_in(c, IN(IDLE) | IN(HEAD)) && !recorder_is_blocked(c->base.worker->recorder) &&
-           !c->in.len;
+           (!c->in.len || c->is_fresh);
 }
 
 static unsigned wanted_events(const struct client_h1 *c)
@@ -442,7 +443,7 @@ static void process_waiting(struct client_h1 *c)
 static void on_peer_end(struct client_h1 *c)
 {
     c->base.peer_ended = true;
-    if (c->state == H1_LINGER || (is_in(c, IN(IDLE) | IN(HEAD)) && !c->in.len))
+    if (c->state == H1_LINGER || (is_in(c, IN(IDLE) | IN(HEAD)) && (!c->in.len || c->is_fresh)))
         client_close(&c->base);
     else if (call_is_under_way(&c->call) &&
              (!c->call.request_done || http1_head(c->request)->keep_alive))
@@ -451,15 +452,44 @@ static void on_peer_end(struct client_h1 *c)
         c->ends_after = true;
 }
 
+/* With its first bytes a connection shows its protocol.  False: it is not for us (any more). */
+static bool is_ours(struct client_h1 *c, struct str in)
+{
+    struct sock sock = c->base.sock;
+    bool is_h2 = sock.tls && tls_conn_alpn(sock.tls) == TLS_ALPN_H2;
+    int preface = sock.tls ? is_h2 : http1_is_h2_preface(in);
+
+    if (preface < 0) {
+        if (c->state == H1_IDLE)
+            step(c, H1_ON_BYTES);
+        return false;
+    }
+    c->is_fresh = false;
+    if (preface == 0)
+        return true;
+    loop_io_remove(c->base.worker->loop, &c->base.io);
+    c->base.sock = (struct sock){ .fd = -1 };
+    client_h2_open(c->base.worker, &sock, c->base.address, in);
+    client_close(&c->base);
+    return false;
+}
+
 static void take(struct client_h1 *c, struct str in)
 {
-    if (c->in.len) {
+    bool waits = c->in.len > 0;
+
+    if (waits) {
         buf_add_str(&c->in, in);
-        process_waiting(c);
-        return;
+        in = buf_str(&c->in);
     }
-    process(c, &in);
-    if (!c->base.is_gone)
+    if (!c->is_fresh || is_ours(c, in)) {
+        if (waits) {
+            process_waiting(c);
+            return;
+        }
+        process(c, &in);
+    }
+    if (!c->base.is_gone && !waits)
         buf_add_str(&c->in, in);
 }
 
@@ -597,6 +627,7 @@ void client_h1_open(struct worker *w, const struct sock *sock, const char *addre
         free(c);
         return;
     }
+    c->is_fresh = true;
     call_init(&c->call, w, &downstream, c, c->base.address);
     c->request = http1_new(HTTP1_REQUESTS, &limits);
     settle(c);

@@ -19,6 +19,7 @@ static const struct proxy_limits default_limits = {
     .head_bytes = 64u << 10,
     .headers = 200,
     .connections = 20000,
+    .streams = 100,
     .body_bytes = 64u << 20,
     .head_us = 10 * SECOND,
     .body_us = 60 * SECOND,
@@ -365,7 +366,8 @@ static int read_listen(struct proxy_conf_reading *r, const struct yaml_node *map
 
 static int read_limits(struct proxy_conf_reading *r, const struct yaml_node *map, struct err *err)
 {
-    static const uint32_t header_range[2] = { 1, 512 }, connection_range[2] = { 1, 1000000 };
+    static const uint32_t header_range[2] = { 1, 512 }, connection_range[2] = { 1, 1000000 },
+                          stream_range[2] = { 1, 1000 };
     struct proxy_limits *l = &r->c->limits;
     uint64_t head_bytes = default_limits.head_bytes;
 
@@ -379,7 +381,8 @@ static int read_limits(struct proxy_conf_reading *r, const struct yaml_node *map
     set_duration(map, "body_time", &l->body_us);
     set_duration(map, "idle_time", &l->idle_us);
     set_duration(map, "send_time", &l->send_us);
-    if (set_count(r, map, "headers", header_range, &l->headers, err) < 0)
+    if (set_count(r, map, "headers", header_range, &l->headers, err) < 0 ||
+        set_count(r, map, "streams", stream_range, &l->streams, err) < 0)
         return -1;
     return set_count(r, map, "connections", connection_range, &l->connections, err);
 }

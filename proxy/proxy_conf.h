@@ -54,6 +54,7 @@ enum proxy_pressure { /* what happens while the journal cannot be written */
 
 struct proxy_limits {
     uint32_t head_bytes, headers, connections;
+    uint32_t streams; /* of a connection in HTTP/2 */
     uint64_t body_bytes;
     uint64_t head_us, body_us, idle_us, send_us;
 };

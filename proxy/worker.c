@@ -121,7 +121,6 @@ int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err)
                                    .cert_pem = c->listen.cert_pem,
                                    .key_pem = c->listen.key_pem,
                                    .ticket_keys = w->ticket_keys,
-                                   .no_h2 = true,
                                    .replaces = w->tls };
     int r = 0;
 

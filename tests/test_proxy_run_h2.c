@@ -1,0 +1,409 @@
+/* The proxy as a whole, spoken to in HTTP/2. */
+#include "config.h"
+
+#include "tests/check_main.h"
+#include "tests/h2_client.h"
+#include "tests/http2_frames.h"
+#include "tests/proxy_run.h"
+
+#define BASIC                                                                                      \
+    "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"                     \
+    "archive: {path: ./archive}\n"
+
+static struct proxy_run run;
+static struct h2_client client;
+
+static void set_up(void)
+{
+    proxy_start(&run, BASIC);
+    h2_connect(&client, proxy_connect(run.port));
+}
+
+static void tear_down(void)
+{
+    h2_close(&client);
+    proxy_stop(&run);
+}
+
+static bool has(const struct buf *text, const char *part)
+{
+    return text->len && memmem(text->ptr, text->len, part, strlen(part));
+}
+
+static long metric(const char *name)
+{
+    struct proxy_run admin = run;
+    struct buf text = { 0 };
+    char want[100];
+
+    admin.port = run.admin_port;
+    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &text);
+    snprintf(want, sizeof(want), "\n%s ", name);
+    const char *at = strstr(buf_cstr(&text), want);
+    ck_assert_msg(at != NULL, "no metric %s", name);
+    long value = atol(at + strlen(want));
+    buf_release(&text);
+    return value;
+}
+
+/* --- what passes --- */
+
+START_TEST(a_request_reaches_the_upstream_in_http1)
+{
+    static const char *const extra[] = { "x-one",  "1",   "te",     "trailers", "cookie", "a=b",
+                                         "cookie", "c=d", "x-weir", "kept?",    NULL };
+    int32_t with = h2_ask(&client, "POST", "/up/echo?a=%20b", extra, "{\"a\":1}", 7);
+    h2_wait(&client, with);
+    struct h2_answer *a = &client.answers[with];
+
+    ck_assert_int_eq(a->status, 200);
+    ck_assert_msg(has(&a->body, "POST /echo?a=%20b HTTP/1.1\r\nHost: 127.0.0.1:"), "%s",
+                  buf_cstr(&a->body));
+    ck_assert(has(&a->body, "\r\nx-one: 1\r\n") && has(&a->body, "\r\ncookie: a=b; c=d\r\n"));
+    ck_assert(!has(&a->body, "\r\nte:") && !has(&a->body, "Host: weir") &&
+              !has(&a->body, "\r\nhost:"));
+    ck_assert(has(&a->body, "\r\nTransfer-Encoding: chunked\r\n"));
+    ck_assert(has(&a->body, "\r\n\r\n7\r\n{\"a\":1}\r\n0\r\n\r\n"));
+    ck_assert(has(&a->head, "x-odd-case: kept\n") && has(&a->head, "x-weir-exchange-id: "));
+}
+END_TEST
+
+START_TEST(a_body_of_known_length_stays_so)
+{
+    static const char *const extra[] = { "content-length", "7", NULL };
+    int32_t id = h2_ask(&client, "POST", "/up/echo", extra, "{\"a\":1}", 7);
+
+    h2_wait(&client, id);
+    ck_assert(has(&client.answers[id].body, "\r\nContent-Length: 7\r\n\r\n{\"a\":1}"));
+    ck_assert(!has(&client.answers[id].body, "chunked"));
+}
+END_TEST
+
+START_TEST(trailers_and_heads_pass)
+{
+    int32_t id = h2_ask(&client, "GET", "/up/chunked", NULL, NULL, 0);
+    h2_wait(&client, id);
+    ck_assert(has(&client.answers[id].body, "onetwo") &&
+              has(&client.answers[id].head, "x-sum: 6\n"));
+
+    id = h2_ask(&client, "HEAD", "/up/body/9", NULL, NULL, 0);
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 200);
+    ck_assert(has(&client.answers[id].head, "content-length: 9\n"));
+    ck_assert_uint_eq(client.answers[id].bytes, 0);
+}
+END_TEST
+
+START_TEST(a_body_is_asked_for_when_the_upstream_is_there)
+{
+    static const char *const extra[] = { "expect", "100-continue", NULL };
+    int32_t id = h2_ask(&client, "POST", "/up/echo", extra, "hi", 2);
+
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 200);
+    ck_assert(!has(&client.answers[id].body, "xpect:"));
+}
+END_TEST
+
+START_TEST(own_answers_are_as_in_http1)
+{
+    int32_t id = h2_ask(&client, "GET", "/nowhere/x", NULL, NULL, 0);
+
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 404);
+    ck_assert(has(&client.answers[id].head, "x-weir-error: no_such_upstream\n"));
+    ck_assert(has(&client.answers[id].body, "\"code\":\"no_such_upstream\""));
+    id = h2_ask(&client, "GET", "/up/a/../b", NULL, NULL, 0);
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 400);
+    id = h2_ask(&client, "GET", "/dead/x", NULL, NULL, 0);
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 502);
+}
+END_TEST
+
+#define TOGETHER 100
+
+START_TEST(a_hundred_streams_at_once_get_each_their_own)
+{
+    static char bodies[TOGETHER][30000];
+    static const char *const extra[] = { "content-length", "30000", NULL };
+    int32_t ids[TOGETHER];
+
+    h2_run(&client, 50); /* SETTINGS: how many streams there may be */
+    for (int i = 0; i < TOGETHER; i++) {
+        memset(bodies[i], 'A' + i % 26, sizeof(bodies[i]));
+        snprintf(bodies[i], sizeof(bodies[i]), "body of %d ", i);
+        bodies[i][strlen(bodies[i])] = '.';
+        ids[i] = h2_ask(&client, "POST", "/up/echo", extra, bodies[i], sizeof(bodies[i]));
+    }
+    for (int i = 0; i < TOGETHER; i++) {
+        char want[40];
+        h2_wait(&client, ids[i]);
+        snprintf(want, sizeof(want), "body of %d .", i);
+        ck_assert_int_eq(client.answers[ids[i]].status, 200);
+        ck_assert_msg(has(&client.answers[ids[i]].body, want), "%d", i);
+        ck_assert_uint_gt(client.answers[ids[i]].bytes, sizeof(bodies[i]));
+    }
+}
+END_TEST
+
+START_TEST(an_event_leaves_before_the_next_one_comes)
+{
+    int32_t id = h2_ask(&client, "GET", "/up/sse/5/300", NULL, NULL, 0);
+    struct h2_answer *a = &client.answers[id];
+
+    for (int i = 0; i < 500 && !has(&a->body, "{\"n\":0}"); i++)
+        h2_run(&client, 10);
+    ck_assert(has(&a->body, "{\"n\":0}") && !has(&a->body, "{\"n\":3}"));
+    h2_wait(&client, id);
+    ck_assert(has(&a->body, "{\"n\":4}"));
+}
+END_TEST
+
+/* --- what does not --- */
+
+static const char *const smuggled[][3] = {
+    {"connection",         "close",                                  NULL},
+    { "transfer-encoding", "chunked",                                NULL},
+    { "upgrade",           "h2c",                                    NULL},
+    { "x",                 "a\r\ntransfer-encoding: chunked",        NULL},
+    { "x",                 "a\r\n\r\nGET /up/echo HTTP/1.1\r\n\r\n", NULL},
+    { "content-length",    "3",                                      NULL},
+    { "host",              "other",                                  NULL},
+    { "x\r\ny",            "1",                                      NULL},
+};
+
+START_TEST(no_second_request_can_be_smuggled)
+{
+    static const char *const plain[] = { NULL };
+    int32_t id = h2_ask(&client, "POST", "/up/echo", smuggled[_i], "0\r\n\r\nGET /x HTTP/1.1", 20);
+
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 0);
+    ck_assert_uint_eq(client.answers[id].reason, NGHTTP2_PROTOCOL_ERROR);
+    /* The connection and the upstream's connections are as they were. */
+    id = h2_ask(&client, "POST", "/up/echo", plain, "second", 6);
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 200);
+    ck_assert(has(&client.answers[id].body, "\r\n\r\n6\r\nsecond\r\n0\r\n\r\n"));
+}
+END_TEST
+
+START_TEST(a_cut_answer_is_reset)
+{
+    int32_t id = h2_ask(&client, "GET", "/up/cut", NULL, NULL, 0);
+
+    h2_wait(&client, id);
+    ck_assert(has(&client.answers[id].body, "hello") && !client.answers[id].ended);
+    ck_assert_uint_eq(client.answers[id].reason, NGHTTP2_INTERNAL_ERROR);
+}
+END_TEST
+
+START_TEST(a_flood_of_resets_ends_the_connection)
+{
+    struct buf bytes = { 0 }, got = { 0 };
+    int fd = proxy_connect(run.port);
+
+    frame_add_preface(&bytes);
+    for (uint32_t i = 0; i < 2000; i++) {
+        frame_add_head(&bytes, 1 + 2 * i, FLAG_BOTH,
+                       ":method=GET\n:scheme=http\n:authority=w\n:path=/up/never\n");
+        frame_add_number(&bytes, FRAME_RST, 1 + 2 * i, 8);
+    }
+    upstream_send(fd, bytes.ptr, bytes.len);
+    ck_assert(proxy_read_all(fd, 5000, &got));
+    close(fd);
+    ck_assert_int_lt(metric("weir_exchanges_recorded_total"), 250);
+    ck_assert_int_eq(metric("weir_exchanges_open"), 0);
+    buf_release(&bytes);
+    buf_release(&got);
+}
+END_TEST
+
+/* --- slow, leaving, draining --- */
+
+static long memory_kib(void)
+{
+    char line[200], path[64] = "";
+    long kib = 0;
+    struct buf log = { 0 };
+    struct err err;
+    int pid = 0;
+
+    for (int i = 0; i < 300 && !pid; i++) {
+        buf_clear(&log);
+        ck_assert_int_eq(file_read(run.log_path, 1u << 20, &log, &err), 0);
+        const char *at = strstr(buf_cstr(&log), "worker_started number=0 pid=");
+        pid = at ? atoi(at + 28) : 0;
+        if (!pid)
+            proxy_sleep_ms(10);
+    }
+    buf_release(&log);
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof(line), f))
+        sscanf(line, "VmRSS: %ld kB", &kib);
+    if (f)
+        fclose(f);
+    ck_assert_int_gt(kib, 0);
+    return kib;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define GROWTH_MAX 32768
+#else
+#define GROWTH_MAX 8192
+#endif
+
+START_TEST(a_slow_stream_stops_no_other_and_costs_no_memory)
+{
+    h2_close(&client);
+    client.keeps_windows = client.drops_bodies = true;
+    h2_connect(&client, proxy_connect(run.port));
+    long before = memory_kib();
+    int32_t slow = h2_ask(&client, "GET", "/up/body/80000000", NULL, NULL, 0);
+    for (int i = 0; i < 1000 && client.answers[slow].bytes < 65535; i++)
+        h2_run(&client, 10);
+    h2_run(&client, 200);
+    ck_assert_uint_eq(client.answers[slow].bytes, 65535);
+    /* The connection's window opens, the stream's does not. */
+    nghttp2_session_consume_connection(client.session, 65535);
+    int32_t other = h2_ask(&client, "GET", "/up/body/10000", NULL, NULL, 0);
+    h2_wait(&client, other);
+    ck_assert_uint_eq(client.answers[other].bytes, 10000);
+    ck_assert_uint_eq(client.answers[slow].bytes, 65535);
+    long after = memory_kib();
+    ck_assert_msg(after - before < GROWTH_MAX, "grew from %ld to %ld KiB", before, after);
+    for (size_t seen = 0; !client.answers[slow].closed && !client.has_ended;) {
+        size_t n = client.answers[slow].bytes - seen;
+        seen += n;
+        nghttp2_session_consume_connection(client.session, seen == n ? n - 65535 + 10000 : n);
+        nghttp2_session_consume_stream(client.session, slow, n);
+        h2_run(&client, 1);
+    }
+    ck_assert_uint_eq(client.answers[slow].bytes, 80000000);
+    ck_assert(client.answers[slow].ended);
+}
+END_TEST
+
+struct found {
+    int count;
+    bool truncated;
+    enum error_class error;
+    size_t body;
+};
+
+static void find(void *ctx, const struct exchange *x, bool ended)
+{
+    struct found *f = ctx;
+
+    f->count += ended;
+    f->truncated = x->truncated;
+    f->error = x->transport_error;
+    f->body = x->response_body.len;
+}
+
+START_TEST(a_stream_that_is_reset_is_recorded_as_left)
+{
+    struct found f = { 0 };
+    int32_t id = h2_ask(&client, "GET", "/up/sse/1000/20", NULL, NULL, 0);
+
+    for (int i = 0; i < 500 && !has(&client.answers[id].body, "{\"n\":2}"); i++)
+        h2_run(&client, 10);
+    nghttp2_submit_rst_stream(client.session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    h2_run(&client, 100);
+    for (int i = 0; i < 300 && metric("weir_clients_gone_total") == 0; i++)
+        proxy_sleep_ms(10);
+    ck_assert_int_eq(metric("weir_clients_gone_total"), 1);
+    ck_assert_int_eq(metric("weir_exchanges_open"), 0);
+    id = h2_ask(&client, "GET", "/up/body/1", NULL, NULL, 0);
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 200);
+    proxy_end(&run, SIGKILL);
+    proxy_each_record(&run, find, &f);
+    ck_assert_int_ge(f.count, 1);
+    proxy_launch(&run);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_in_a_stream_is_recorded)
+{
+    struct found f = { 0 };
+    int32_t id = h2_ask(&client, "GET", "/up/sse/1000/20", NULL, NULL, 0);
+
+    for (int i = 0; i < 500 && !has(&client.answers[id].body, "{\"n\":2}"); i++)
+        h2_run(&client, 10);
+    nghttp2_submit_rst_stream(client.session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    h2_run(&client, 100);
+    proxy_end(&run, SIGTERM);
+    proxy_each_record(&run, find, &f);
+    ck_assert_int_eq(f.count, 1);
+    ck_assert(f.truncated && f.body > 0);
+    ck_assert_int_eq(f.error, ERROR_CLASS_CLIENT_GONE);
+    proxy_launch(&run);
+}
+END_TEST
+
+START_TEST(draining_lets_streams_end)
+{
+    int status;
+    int32_t id = h2_ask(&client, "GET", "/up/sse/10/50", NULL, NULL, 0);
+
+    for (int i = 0; i < 500 && !has(&client.answers[id].body, "{\"n\":0}"); i++)
+        h2_run(&client, 10);
+    kill(run.pid, SIGTERM);
+    h2_wait(&client, id);
+    ck_assert(client.had_goaway && client.answers[id].ended);
+    ck_assert(has(&client.answers[id].body, "{\"n\":9}"));
+    h2_run(&client, 1000);
+    ck_assert(client.has_ended);
+    waitpid(run.pid, &status, 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    proxy_launch(&run);
+}
+END_TEST
+
+START_TEST(strict_holds_the_end_until_it_is_on_disk)
+{
+    proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", workers: 1}\n"
+                          "archive: {path: ./archive, durability: strict}\n");
+    proxy_end(&run, SIGTERM);
+    proxy_launch(&run);
+    h2_close(&client);
+    h2_connect(&client, proxy_connect(run.port));
+    for (int i = 0; i < 20; i++)
+        h2_ask(&client, "GET", "/up/body/100", NULL, NULL, 0);
+    for (int32_t id = 1; id < 41; id += 2) {
+        h2_wait(&client, id);
+        ck_assert(client.answers[id].ended && client.answers[id].bytes == 100);
+    }
+    struct found f = { 0 };
+    proxy_end(&run, SIGKILL);
+    proxy_each_record(&run, find, &f);
+    ck_assert_int_eq(f.count, 20);
+    proxy_launch(&run);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_request_reaches_the_upstream_in_http1);
+    tcase_add_test(tc, a_body_of_known_length_stays_so);
+    tcase_add_test(tc, trailers_and_heads_pass);
+    tcase_add_test(tc, a_body_is_asked_for_when_the_upstream_is_there);
+    tcase_add_test(tc, own_answers_are_as_in_http1);
+    tcase_add_test(tc, a_hundred_streams_at_once_get_each_their_own);
+    tcase_add_test(tc, an_event_leaves_before_the_next_one_comes);
+    tcase_add_loop_test(tc, no_second_request_can_be_smuggled, 0, ARRAY_LEN(smuggled));
+    tcase_add_test(tc, a_cut_answer_is_reset);
+    tcase_add_test(tc, a_flood_of_resets_ends_the_connection);
+    tcase_add_test(tc, a_slow_stream_stops_no_other_and_costs_no_memory);
+    tcase_add_test(tc, a_stream_that_is_reset_is_recorded_as_left);
+    tcase_add_test(tc, a_client_that_leaves_in_a_stream_is_recorded);
+    tcase_add_test(tc, draining_lets_streams_end);
+    tcase_add_test(tc, strict_holds_the_end_until_it_is_on_disk);
+}
+
+CHECK_MAIN("proxy run h2", add_tests)
