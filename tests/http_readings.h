@@ -61,6 +61,7 @@ struct read_result {
 /* The length of the first line with its end, 0 if there is no end; *ret_text is without it. */
 static inline size_t read_line(struct str in, unsigned how, struct str *ret_text, bool *bad)
 {
+    *ret_text = STR("");
     for (size_t i = 0; i < in.len; i++) {
         bool is_cr = in.ptr[i] == '\r', is_lf = in.ptr[i] == '\n';
         bool before_lf = is_cr && i + 1 < in.len && in.ptr[i + 1] == '\n';
