@@ -131,6 +131,7 @@ static void clean_request_head(struct proxy_call *call, struct exchange *x)
     x->path = scrub_value(call, x->path, arena);
     x->query = scrub_value(call, x->query, arena);
     x->user_agent = scrub_value(call, x->user_agent, arena);
+    x->who.app = scrub_value(call, x->who.app, arena); /* callers name themselves */
     x->labels = clean_labels(call, x->labels, arena);
     note_report(call, "request head");
 }
@@ -431,6 +432,8 @@ static void attribute(struct proxy_call *call, struct str body)
     free(facts);
     add_body_labels(call, body);
     attribution_apply(call->conf->conf->attribution, &h->in, &h->who);
+    if (applies(h, SCRUB_HEADS))
+        h->who.app = scrub_value(call, h->who.app, &h->arena);
     h->is_amended = true;
 }
 

@@ -26,7 +26,10 @@ static const char rules[] =
     "  - {end_user: bob@example, team: bobs}\n"
     "  - {label: {metadata.cost_center: \"42*\"}, business_unit: cc}\n"
     "  - {label: {header.x-tenant: acme}, end_user: bob@example, team: both}\n"
-    "  - {label: {header.x-tenant: acme}, set_end_user: acme}\n";
+    "  - {label: {header.x-tenant: acme}, set_end_user: acme}\n"
+    "  - {body: {labels.squad: [red, \"blue-*\"]}, team: squad}\n"
+    "  - {body: {metadata.user_id: ann@example}, team: anns}\n"
+    "  - {body: {requestMetadata.job: nightly, user: ann@example}, purpose: night}\n";
 
 static const struct key key = { .bytes = { 9 } };
 static struct conf *conf;
@@ -72,6 +75,9 @@ static const struct {
     { { .provider = STR_INIT("azure.ai.openai") },                                                 "",      "",        "it", "",        ""         },
     { { .model = STR_INIT("gpt-5-mini") },                                                         "",      "",        "",   "",        "expensive"},
     { { .model = STR_INIT("o3") },                                                                 "",      "",        "",   "",        "expensive"},
+    { { .labels = STR_INIT("{\"metadata.squad\":\"blue-2\"}") },                                   "",      "squad",   "",   "",        ""         },
+    { { .labels = STR_INIT("{\"metadata.squad\":\"green\"}") },                                    "",      "",        "",   "",        ""         },
+    { { .labels = STR_INIT("{\"metadata.job\":\"nightly\"}") },                                    "",      "",        "",   "",        ""         }, /* whose? */
     { { .model = STR_INIT("o3-mini") },                                                            "",      "",        "",   "",        ""         },
     { { .labels = STR_INIT("{\"metadata.cost_center\":\"4\\u0032-x\"}") },                         "",      "",        "cc", "",        ""         },
     { { .labels = STR_INIT("{\"metadata.cost_center\":42}") },                                     "",      "",        "",   "",        ""         },
@@ -152,8 +158,24 @@ START_TEST(headers_that_rules_mention_are_listed_once)
 }
 END_TEST
 
+START_TEST(a_user_named_in_a_body_is_known_by_fingerprint)
+{
+    char user[FINGERPRINT_TEXT_BYTES];
+    struct exchange_who who;
+
+    key_fingerprint(&key, "user", STR("ann@example"), user);
+    struct attribution_input in = { .end_user = str_from(user),
+                                    .labels = STR("{\"metadata.job\":\"nightly\"}") };
+    attribution_apply(conf->attribution, &in, &who);
+    ck_assert(str_eq(who.team, STR("anns")));
+    ck_assert(str_eq(who.purpose, STR("night")));
+    ck_assert(attribution_needs_body(conf->attribution));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, a_user_named_in_a_body_is_known_by_fingerprint);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, a_call_is_attributed, 0, ARRAY_LEN(rows));
     tcase_add_test(tc, an_end_user_is_known_by_fingerprint_and_set_as_one);

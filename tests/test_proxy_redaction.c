@@ -374,11 +374,12 @@ END_TEST
 START_TEST(killed_after_a_whole_answer_strict_has_it_redacted)
 {
     proxy_start(&run, BASIC STRICT RULES);
-    ask("/up/recite/7/1", "", STR(stream_body));
+    ask("/up/recite/7/1", "x-weir-app: 4111111111111111\r\n", STR(stream_body));
     proxy_end(&run, SIGKILL);
     read_record();
     check_files();
     check_text(found.response_body, stream_clean);
+    check_text(found.who.app, "[card]");
     ck_assert(!found.truncated);
     finish();
 }
