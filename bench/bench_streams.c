@@ -29,7 +29,8 @@
 #define CHECK_STALL_MS    1000.0
 #define CHECK_KIB         32.0
 #define SOAK_STREAMS      1000
-#define SOAK_KIB_MINUTE   512.0 /* what may be noise of the allocator */
+#define SOAK_DESCRIPTORS  20
+#define SOAK_KIB          2048.0 /* by which the slope may raise memory over the run: the allocator's */
 
 struct streams {
     double count, p50_ms, p99_ms, max_ms, kib, cpu_percent;
@@ -200,7 +201,9 @@ static int judge(const double *rss, const double *fds, size_t count, const struc
            rss[from], from, rss[count - 1], grows);
     printf("soak: descriptors %.0f at %zu s, %.0f at the end, slope %+.3f/min\n", fds[from], from,
            fds[count - 1], opens);
-    return grows > SOAK_KIB_MINUTE || l->errors || !l->completed;
+    double minutes = (double)(count - from) / 60;
+    return grows * minutes > SOAK_KIB || opens * minutes > SOAK_DESCRIPTORS || l->errors ||
+           !l->completed;
 }
 
 static int soak_with(struct proxy *p, size_t seconds)

@@ -20,11 +20,12 @@
 
 const uint8_t *worker_random(struct worker *w, size_t len)
 {
-    assert(len <= 256); /* what getrandom gives whole */
+    assert(len <= sizeof(w->random));
     if (w->random_left < len) {
-        for (size_t at = 0; at < sizeof(w->random); at += 256)
-            if (getrandom(w->random + at, 256, 0) != 256)
-                at -= 256; /* interrupted before there was entropy */
+        for (size_t at = 0; at < sizeof(w->random);) {
+            ssize_t n = getrandom(w->random + at, sizeof(w->random) - at, 0);
+            at += n > 0 ? (size_t)n : 0; /* else interrupted before there was any */
+        }
         w->random_left = sizeof(w->random);
     }
     w->random_left -= len;
