@@ -322,6 +322,20 @@ static void tear(const char *path, uint64_t synced, uint64_t size)
         ck_assert_int_eq(truncate(path, (off_t)((kept + 1023) / 512 * 512)), 0);
 }
 
+/* What a cut leaves is on the disk: the next one takes nothing of it. */
+static void note_left(const char *path, const char *name)
+{
+    char log[300];
+    struct stat st;
+
+    snprintf(log, sizeof(log), "%s/faultfs.log", run.archive_path);
+    FILE *f = fopen(log, "a");
+    ck_assert(f && stat(path, &st) == 0);
+    fprintf(f, "S %lu %lu 0 0\nN %lu %s\n", (unsigned long)st.st_ino, (unsigned long)st.st_size,
+            (unsigned long)st.st_ino, name);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
 /* Of the same file: an inode can have been another's, whose name was noted late. */
 static bool is_earlier_name(const char *earlier, const char *name)
 {
@@ -359,6 +373,7 @@ static void cut_folder(const char *folder)
             continue;
         }
         tear(path, s->size, (uint64_t)st.st_size);
+        note_left(path, entry->d_name);
         if (is_earlier_name(s->name, entry->d_name) && rand() % 2) {
             snprintf(old, sizeof(old), "%s/%s", folder, s->name);
             rename(path, old);
