@@ -136,7 +136,9 @@ static struct pricing pricing_of(struct worker *w, size_t row)
     struct price_query query;
 
     worker_query_of(w, row, &query);
-    query.at_us = w->block->first_us; /* the row itself may not be one that counts */
+    /* The row stands for others, which are single calls, and may not be one that counts. */
+    query.at_us = w->block->first_us;
+    query.requests = 1;
     price_cache_rates(w->prices, &query, 0, &p.rates[0]);
     p.short_until = p.rates[0].input_until;
     p.is_plain = covers(&p.rates[0], w->block) && is_usable(&p.rates[0]);
@@ -463,6 +465,7 @@ static int flush_rows(struct worker *w, struct err *err)
 {
     struct engine_sums sums;
 
+    vec_clear(&w->odd);
     for (size_t i = 0; i < w->slow.len; i++) {
         worker_price_row(w, w->slow.ptr[i], false, &sums);
         if (add_to_group(w, w->slow.ptr[i], &sums, err) < 0)
@@ -473,7 +476,7 @@ static int flush_rows(struct worker *w, struct err *err)
         if (add_to_group(w, w->repeated.ptr[i], &sums, err) < 0)
             return -1;
     }
-    return 0;
+    return worker_list_odd(w, err);
 }
 
 /* Sums by cell, all 0, and a class for each. */

@@ -104,16 +104,21 @@ static bool uses_cache(const struct usage *u)
            u->n[USAGE_CACHE_WRITE_5M] > 0 || u->n[USAGE_CACHE_WRITE_1H] > 0;
 }
 
-static void note_suspicious(struct worker *w, size_t row, i128 cost, const char *reason)
+int worker_list_odd(struct worker *w, struct err *err)
 {
-    const struct engine_suspicious s = {
-        .exchange_id = block_str(w->block, LEDGER_EXCHANGE_ID, row),
-        .model = block_str(w->block, LEDGER_MODEL, row),
-        .reason = str_from(reason),
-        .cost_pusd = cost,
-    };
-
-    tally_suspicious(w->tally, &s);
+    if (w->odd.len > 0 && scan_load(w->scan, LEDGER_EXCHANGE_ID, err) < 0)
+        return -1;
+    for (size_t i = 0; i < w->odd.len; i++) {
+        const struct odd_row *odd = &w->odd.ptr[i];
+        const struct engine_suspicious s = {
+            .exchange_id = block_str(w->block, LEDGER_EXCHANGE_ID, odd->row),
+            .model = block_str(w->block, LEDGER_MODEL, odd->row),
+            .reason = str_from(odd->reason),
+            .cost_pusd = odd->cost_pusd,
+        };
+        tally_suspicious(w->tally, &s);
+    }
+    return 0;
 }
 
 static void price_row(struct worker *w, size_t row, const struct usage *usage,
@@ -143,7 +148,7 @@ static void price_row(struct worker *w, size_t row, const struct usage *usage,
     }
     if (reported && !price_is_plausible(reported_pusd, usage,
                                         price.status == PRICE_OK ? &price : NULL, &reason))
-        note_suspicious(w, row, reported_pusd, reason);
+        vec_push(&w->odd, ((struct odd_row){ (uint32_t)row, reported_pusd, reason }));
 }
 
 /* Output without input: half of a bill is no bill, though what is known of it is priced. */

@@ -35,6 +35,13 @@ struct pricing {
     bool is_plain; /* else every billable row is priced one by one */
 };
 
+/* A reported cost that cannot be right. */
+struct odd_row {
+    uint32_t row;
+    i128 cost_pusd;
+    const char *reason;
+};
+
 struct worker {
     const struct engine_query *query;
     const struct repeats
@@ -42,6 +49,7 @@ struct worker {
     bool meet;
     struct engine_result *tally;
     struct price_cache *prices;
+    struct scan *scan;
     /* of the block under way */
     const struct block *block;
     uint64_t place;
@@ -51,6 +59,7 @@ struct worker {
     VEC(struct cell) sums; /* by cell, twice for the two lengths, and one for the rest */
     VEC(uint32_t) slow;    /* rows to be priced one by one */
     VEC(uint32_t) repeated;
+    VEC(struct odd_row) odd;
     VEC(uint8_t) sources, providers;  /* of the block's dictionaries */
     VEC(const int64_t *) others;      /* columns with units that no plain row uses */
     VEC(uint8_t) flags;               /* of each row */
@@ -75,6 +84,8 @@ bool worker_is_unattributed(const struct block *b, size_t row);
 int worker_price_block(struct worker *w, struct err *err);
 /* engine_row.c: one row that no whole rates describe. */
 void worker_price_row(struct worker *w, size_t row, bool is_repeated, struct engine_sums *ret);
+/* Lists the odd rows by their exchange's id, a column that is read for nothing else. */
+int worker_list_odd(struct worker *w, struct err *err);
 void worker_query_of(const struct worker *w, size_t row, struct price_query *ret);
 
 #endif

@@ -334,6 +334,11 @@ static int read_group(struct scan *s, struct err *err)
     return decode_columns(s, &s->rest, err) < 0 ? -1 : 1;
 }
 
+int scan_load(struct scan *s, enum ledger_column c, struct err *err)
+{
+    return decode_column(s, c, err);
+}
+
 int scan_next(struct scan *s, const struct block **ret, struct err *err)
 {
     int r;

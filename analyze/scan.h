@@ -92,6 +92,8 @@ DEFINE_CLEANUP(struct scan, scan_close)
 /* 1 = *ret set, valid until the next call; 0 = end; -1 = error, which names the ledger; then
  * scan_place tells where, and the feed hands out no more. */
 int scan_next(struct scan *s, const struct block **ret, struct err *err);
+/* Decodes one more column of the block last handed out, into it. */
+int scan_load(struct scan *s, enum ledger_column c, struct err *err);
 /* Of the block last handed out or failed: its ledger * 2^32 + row group. */
 uint64_t scan_place(const struct scan *s);
 
