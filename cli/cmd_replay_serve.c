@@ -114,8 +114,7 @@ static int listen_at(const struct serving *s, int *ret_fd, struct err *err)
 static int load_tls(const struct serving *s, struct tls_context **ret, struct err *err)
 {
     struct tls_options o = { .cert_path = invocation_get(s->inv, "tls-cert"),
-                             .key_path = invocation_get(s->inv, "tls-key"),
-                             .no_h2 = true };
+                             .key_path = invocation_get(s->inv, "tls-key") };
 
     if (!o.cert_path && !o.key_path)
         return 0;
@@ -277,7 +276,9 @@ const struct command command_replay_serve = {
         "requests (retries too) and how they were answered: same, alike, synthetic, "
         "unmatched.\n\n"
         "SIGTERM and SIGINT end it when the answers under way have ended; a second one at once. "
-        "Requests may have 64 MiB; HTTP/1.1 is spoken, with TLS if a certificate is given.",
+        "Requests may have 64 MiB. HTTP/1.1 is spoken, and HTTP/2 with those who begin so or "
+        "choose "
+        "it by ALPN; with TLS if a certificate is given.",
     .examples = examples,
     .see_also = "weir-proxy-run(1), weir-capture-export(1), weir-exchanges(5), weir-archive(5)",
     .run = run,

@@ -9,6 +9,7 @@
 #include "base/http1.h"
 #include "base/sock.h"
 #include "replay/refusal.h"
+#include "replay/streams.h"
 
 #define LINGER_US  UINT64_C(2000000) /* for the peer to read our last words */
 #define KEEP_BYTES 4096u             /* larger buffers are not kept between requests */
@@ -16,6 +17,7 @@
 enum conn_state {
     CONN_READING,
     CONN_PLAYING,
+    CONN_H2,     /* for good: its requests are streams */
     CONN_LINGER, /* all is sent; what still comes in is thrown away */
     CONN_GONE,   /* closed; freed at the end of the turn */
 };
@@ -28,7 +30,9 @@ struct conn {
     struct loop_timer timer;
     struct loop_task task; /* goes on with what is in `in`; once GONE, frees */
     enum conn_state state;
-    uint64_t since_us; /* that it waits for the present request */
+    uint64_t since_us;       /* that it waits for the present request */
+    bool is_h1;              /* its first bytes were no preface of HTTP/2 */
+    struct streams *streams; /* in CONN_H2 */
     struct http1 *parser;
     struct buf in, out, body;
     bool peer_ended;
@@ -43,12 +47,28 @@ struct conn *conn_next(const struct conn *c)
     return c->next;
 }
 
+/* An HTTP/2 connection is read as long as its answers are taken. */
+static void settle_h2(struct conn *c)
+{
+    struct loop *loop = c->server->options.loop;
+    uint64_t patience_us = streams_patience_us(c->streams, c->since_us);
+
+    loop_io_want(loop, &c->io,
+                 (c->out.len ? LOOP_WRITE : 0) | (c->out.len < SERVER_OUT_BYTES ? LOOP_READ : 0));
+    if (patience_us == UINT64_MAX)
+        loop_timer_cancel(loop, &c->timer);
+    else
+        loop_timer_set(loop, &c->timer, patience_us);
+}
+
 static void settle(struct conn *c)
 {
     struct loop *loop = c->server->options.loop;
     unsigned wanted = c->out.len ? LOOP_WRITE : 0;
 
-    if (c->state == CONN_GONE)
+    if (c->state == CONN_H2)
+        settle_h2(c);
+    if (c->state == CONN_H2 || c->state == CONN_GONE)
         return;
     if (c->state == CONN_LINGER || (c->state == CONN_READING && !c->peer_ended))
         wanted |= LOOP_READ;
@@ -84,6 +104,7 @@ void conn_close(struct conn *c)
     if (play_is_on(&c->play))
         s->counts.abandoned++;
     play_stop(&c->play);
+    streams_free(TAKE(c->streams));
     c->state = CONN_GONE;
     loop_io_remove(s->options.loop, &c->io);
     loop_timer_cancel(s->options.loop, &c->timer);
@@ -99,7 +120,9 @@ void conn_close(struct conn *c)
 void conn_drain(struct conn *c)
 {
     c->ends_after = true;
-    if (c->state == CONN_READING && !c->in.len && !http1_is_under_way(c->parser))
+    if (c->state == CONN_H2)
+        streams_drain(c->streams);
+    else if (c->state == CONN_READING && !c->in.len && !http1_is_under_way(c->parser))
         conn_close(c);
 }
 
@@ -230,35 +253,15 @@ static const struct play_sink sink = {
     .head = on_head, .body = on_body, .end = on_end, .flush = on_flush, .is_full = on_is_full
 };
 
-static void play(struct conn *c, struct answer *a)
-{
-    c->state = CONN_PLAYING;
-    play_start(&c->play, a);
-}
-
 /* --- the request --- */
 
 static void respond(struct conn *c)
 {
     const struct http1_head *head = http1_head(c->parser);
-    ptrdiff_t query = str_find_char(head->path, '?', 0);
-    struct call_header *headers = mem_calloc(head->header_count + 1, sizeof(*headers));
-    struct server_request r = {
-        .request = {.method = head->method, .path = head->path, .body = buf_str(&c->body)},
-        .headers = headers,
-        .header_count = head->header_count
-    };
 
-    for (size_t i = 0; i < head->header_count; i++)
-        headers[i] = (struct call_header){ head->headers[i].name, head->headers[i].value };
-    if (query >= 0) {
-        r.request.path = str_sub(head->path, 0, (size_t)query);
-        r.request.query = str_sub(head->path, (size_t)query + 1, head->path.len);
-    }
     c->ends_after |= !head->keep_alive || c->server->is_draining;
-    struct answer *a = server_answer(c->server, &r);
-    free(headers);
-    play(c, a);
+    c->state = CONN_PLAYING;
+    play_start(&c->play, server_answer_to(c->server, head, buf_str(&c->body)));
 }
 
 /* Answers what is no request that can be looked at, as the last one.  There may be no head, so the
@@ -322,6 +325,57 @@ static void process(struct conn *c)
         conn_close(c);
 }
 
+/* --- HTTP/2 --- */
+
+/* Sends what the streams have; the connection may be gone after it. */
+static void push(struct conn *c)
+{
+    do {
+        if (c->out.len < SERVER_OUT_BYTES)
+            streams_take(c->streams, &c->out, SERVER_OUT_BYTES);
+        if (!c->out.len)
+            break;
+        flush(c);
+    } while (c->state == CONN_H2 && !c->out.len);
+    if (c->state == CONN_H2 && !c->out.len && streams_is_over(c->streams))
+        end_last(c);
+}
+
+static void on_output(void *ctx)
+{
+    struct conn *c = ctx;
+    loop_defer(c->server->options.loop, &c->task);
+}
+
+static void feed(struct conn *c, struct str bytes)
+{
+    struct err err;
+
+    c->since_us = loop_now_us(c->server->options.loop);
+    if (streams_feed(c->streams, bytes, &err) < 0)
+        c->server->counts.refused++;
+    push(c);
+}
+
+/* What the first bytes say of the protocol; false = too few to tell. */
+static bool choose_protocol(struct conn *c)
+{
+    int is_h2 = c->is_h1 ? 0 : http1_is_h2_preface(buf_str(&c->in));
+
+    c->is_h1 = is_h2 == 0;
+    if (is_h2 <= 0)
+        return c->is_h1;
+    c->state = CONN_H2;
+    c->streams = streams_new(c->server, on_output, c);
+    if (c->server->is_draining)
+        streams_drain(c->streams);
+    struct buf in = c->in;
+    c->in = (struct buf){ 0 };
+    feed(c, buf_str(&in));
+    buf_release(&in);
+    return false;
+}
+
 static void on_task(void *ctx)
 {
     struct conn *c = ctx;
@@ -330,7 +384,10 @@ static void on_task(void *ctx)
         free_conn(c);
         return;
     }
-    process(c);
+    if (c->state == CONN_H2)
+        push(c);
+    else
+        process(c);
     settle(c);
 }
 
@@ -339,7 +396,7 @@ static void on_peer_end(struct conn *c)
     bool waits = c->state == CONN_PLAYING && !http1_head(c->parser)->keep_alive;
 
     c->peer_ended = true;
-    if (!waits && (c->state != CONN_READING || !c->in.len))
+    if (!waits && (c->state != CONN_READING || !c->in.len || !c->is_h1))
         conn_close(c);
 }
 
@@ -353,28 +410,35 @@ static void read_some(struct conn *c)
         conn_close(c);
     else if (r == SOCK_END)
         on_peer_end(c);
-    if (r != SOCK_DONE || c->state != CONN_READING)
+    if (r != SOCK_DONE)
+        return;
+    if (c->state == CONN_H2)
+        feed(c, (struct str){ s->read, n });
+    if (c->state != CONN_READING)
         return;
     if (!http1_is_under_way(c->parser))
         c->since_us = loop_now_us(s->options.loop);
     buf_add(&c->in, s->read, n);
-    process(c);
+    if (choose_protocol(c))
+        process(c);
 }
 
 static void on_io(void *ctx, unsigned events)
 {
     struct conn *c = ctx;
-    bool reads = c->state == CONN_READING || c->state == CONN_LINGER;
+    bool reads = c->state != CONN_PLAYING;
 
     if (events & LOOP_WRITE && c->out.len) {
         flush(c);
-        if (c->state == CONN_PLAYING)
+        if (c->state == CONN_H2)
+            push(c);
+        else if (c->state == CONN_PLAYING)
             play_resume(&c->play);
     }
     if (c->state != CONN_GONE && reads && events & (LOOP_READ | LOOP_PEER_CLOSED | LOOP_HANGUP)) {
         do {
             read_some(c);
-        } while (c->state == CONN_READING && sock_has_pending(&c->sock));
+        } while ((c->state == CONN_READING || c->state == CONN_H2) && sock_has_pending(&c->sock));
     } else if (c->state != CONN_GONE && events & (LOOP_HANGUP | LOOP_PEER_CLOSED)) {
         if (events & LOOP_HANGUP)
             conn_close(c);

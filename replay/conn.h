@@ -1,9 +1,11 @@
 /* conn - a client's connection to the stand-in provider.
  *
  *     READING ── PLAYING ── READING ...
- *        └──────────┴────── LINGER ── GONE
+ *        ├──────────┴────── LINGER ── GONE
+ *        └── H2 ───────────────┘
  *
- * One request at a time; what a client sends ahead waits.
+ * HTTP/1.1 has one request at a time; what a client sends ahead waits.  One that begins with the
+ * preface of HTTP/2 is asked for many at a time (replay/streams).
  */
 #ifndef REPLAY_CONN_H
 #define REPLAY_CONN_H

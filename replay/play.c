@@ -48,9 +48,9 @@ static bool play_next(struct play *p)
     return false;
 }
 
-static void step(void *ctx)
+/* All that is due and that the sink takes. */
+static void advance(struct play *p)
 {
-    struct play *p = ctx;
     uint64_t now_us = loop_now_us(p->loop);
 
     while (!p->sink->is_full(p->ctx)) {
@@ -62,7 +62,16 @@ static void step(void *ctx)
         if (!play_next(p))
             break;
     }
-    p->sink->flush(p->ctx);
+}
+
+static void step(void *ctx)
+{
+    struct play *p = ctx;
+
+    do {
+        advance(p);
+        p->sink->flush(p->ctx);
+    } while (p->answer && !loop_timer_is_set(&p->timer) && !p->sink->is_full(p->ctx));
 }
 
 void play_start(struct play *p, struct answer *a)

@@ -74,6 +74,12 @@ static bool says_no_stream(struct str body)
     return !value;
 }
 
+struct server_request {
+    struct request request;
+    const struct call_header *headers;
+    size_t header_count;
+};
+
 /* What the request alone says. */
 static void read_request(const struct server_request *r, struct arena *arena,
                          struct call_facts *ret)
@@ -118,7 +124,7 @@ static struct answer *unmatched_answer(struct server *s, const struct server_req
     return refusal_not_found(facts->api, buf_str(&why));
 }
 
-struct answer *server_answer(struct server *s, const struct server_request *r)
+static struct answer *answer_to(struct server *s, const struct server_request *r)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     struct call_facts facts;
@@ -139,6 +145,26 @@ struct answer *server_answer(struct server *s, const struct server_request *r)
     s->counts.same += match == LIBRARY_SAME;
     s->counts.alike += match == LIBRARY_ALIKE;
     return a;
+}
+
+struct answer *server_answer_to(struct server *s, const struct http1_head *head, struct str body)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    ptrdiff_t query = str_find_char(head->path, '?', 0);
+    struct call_header *headers = arena_alloc(&arena, (head->header_count + 1) * sizeof(*headers));
+    struct server_request r = {
+        .request = {.method = head->method, .path = head->path, .body = body},
+        .headers = headers,
+        .header_count = head->header_count,
+    };
+
+    for (size_t i = 0; i < head->header_count; i++)
+        headers[i] = (struct call_header){ head->headers[i].name, head->headers[i].value };
+    if (query >= 0) {
+        r.request.path = str_sub(head->path, 0, (size_t)query);
+        r.request.query = str_sub(head->path, (size_t)query + 1, head->path.len);
+    }
+    return answer_to(s, &r);
 }
 
 /* --- connections --- */

@@ -4,8 +4,8 @@
  *             └─ library_find ─── the same request, or one alike
  *                      └───────── none: a synthetic answer, or 404 in the provider's own form
  *
- * One loop, one thread.  conn speaks HTTP/1.1 and knows nothing of what is answered; server
- * knows nothing of how.
+ * One loop, one thread.  conn (HTTP/1.1) and streams (HTTP/2) know nothing of what is answered,
+ * server nothing of how.
  */
 #ifndef REPLAY_SERVER_H
 #define REPLAY_SERVER_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/http1.h"
 #include "base/listener.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -90,14 +91,8 @@ void server_drain(struct server *s);
 
 /* --- for connections --- */
 
-struct server_request {
-    struct request request;
-    const struct call_header *headers;
-    size_t header_count;
-};
-
-/* A reference, never NULL. */
-struct answer *server_answer(struct server *s, const struct server_request *r);
+/* To a whole request; a reference, never NULL. */
+struct answer *server_answer_to(struct server *s, const struct http1_head *head, struct str body);
 /* The connection is closed and out of the list. */
 void server_conn_gone(struct server *s);
 

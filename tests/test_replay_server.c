@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "tests/check_main.h"
+#include "tests/http2_frames.h"
 #include "tests/replay_sample.h"
 
 #define RECORDED(path, rest)                                                                       \
@@ -26,6 +27,8 @@ static const char lines[] =
                                 "\"chunks\":[[20000,3],[60000,3]],\"resp_body\":\"onetwo\"")
             RECORDED("/v1/cut", "\"truncated\":true,\"resp_body\":\"half\"") RECORDED(
                 "/v1/slow", "\"head_us\":1000,\"chunks\":[[400000,4]],\"resp_body\":\"slow\"");
+
+#define LARGE_BYTES (600u << 10) /* more than is held for a client that does not read */
 
 static struct replay_sample sample;
 static struct buf answer;
@@ -91,7 +94,16 @@ static void setup(void)
     int listener;
 
     temp_folder_make();
-    replay_sample_open(&sample, lines);
+    struct buf all = { 0 };
+    buf_add_text(&all, lines);
+    buf_add_text(&all,
+                 "{\"method\":\"POST\",\"url\":\"https://h.example/v1/large\",\"req_body\":\"{}\","
+                 "\"status\":200,\"resp_headers\":{\"content-length\":\"1\"},\"resp_body\":\"");
+    for (size_t i = 0; i < LARGE_BYTES; i++)
+        buf_add_byte(&all, (char)('a' + i % 26));
+    buf_add_text(&all, "\"}\n");
+    replay_sample_open(&sample, buf_cstr(&all));
+    buf_release(&all);
     ck_assert_int_eq(listener_open(STR("127.0.0.1"), 0, false, &listener, &err), 0);
     listener_address(listener, address, &found);
     port = found;
@@ -131,9 +143,14 @@ static int dial(void)
     return fd;
 }
 
+static void say_bytes(int fd, struct str bytes)
+{
+    ck_assert_int_eq(send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), (ssize_t)bytes.len);
+}
+
 static void say(int fd, const char *text)
 {
-    ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+    say_bytes(fd, str_from(text));
 }
 
 /* All that comes until the server closes, or until quiet for so long; as text in answer. */
@@ -295,7 +312,7 @@ START_TEST(what_happened_is_counted)
     ck_assert_int_eq(stat_of("same"), 3);
     ck_assert_int_eq(stat_of("cut"), 1);
     ck_assert_int_eq(stat_of("unmatched"), 1);
-    ck_assert_int_eq(stat_of("exchanges"), 4);
+    ck_assert_int_eq(stat_of("exchanges"), 5);
     ck_assert_int_eq(stat_of("connections_open"), 1);
 }
 END_TEST
@@ -330,6 +347,138 @@ START_TEST(many_streams_play_at_once)
 }
 END_TEST
 
+START_TEST(a_client_that_does_not_read_is_waited_for)
+{
+    int fd = dial();
+
+    say(fd, POST("/v1/large", CLOSING));
+    usleep(100000);
+    const char *body = strstr(hear(fd, 5000), "\r\n\r\n");
+    ck_assert_ptr_nonnull(body);
+    ck_assert_uint_eq(strlen(body + 4), LARGE_BYTES);
+    ck_assert_int_eq(body[4 + LARGE_BYTES - 1], 'a' + (LARGE_BYTES - 1) % 26);
+    close(fd);
+}
+END_TEST
+
+/* --- HTTP/2 --- */
+
+static void add_h2_request(struct buf *out, uint32_t stream, const char *path)
+{
+    char head[200];
+
+    snprintf(head, sizeof(head), ":method=POST\n:scheme=http\n:authority=h\n:path=%s\n", path);
+    frame_add_head(out, stream, FLAG_END_HEADERS, head);
+    frame_add(out, FRAME_DATA, FLAG_END_STREAM, stream, STR("{}"));
+}
+
+/* What came of each stream, in order: "3[sized]3. 5[half]5x": data, ends, resets. */
+static void read_h2(struct buf *ret, size_t *ret_data_bytes)
+{
+    struct str rest = buf_str(&answer);
+    struct frame f;
+
+    buf_clear(ret);
+    *ret_data_bytes = 0;
+    while (frame_next(&rest, &f)) {
+        if (f.type == FRAME_DATA && f.body.len) {
+            *ret_data_bytes += f.body.len;
+            buf_addf(ret, "%u[%.*s]", f.stream, STR_ARG(str_sub(f.body, 0, 20)));
+        }
+        if ((f.type == FRAME_DATA || f.type == FRAME_HEADERS) && f.flags & FLAG_END_STREAM)
+            buf_addf(ret, "%u. ", f.stream);
+        if (f.type == FRAME_RST)
+            buf_addf(ret, "%ux ", f.stream);
+        if (f.type == FRAME_GOAWAY)
+            buf_add_text(ret, "away ");
+    }
+    buf_cstr(ret);
+}
+
+START_TEST(streams_of_one_connection_play_at_once)
+{
+    CLEANUP(buf_release) struct buf out = { 0 }, told = { 0 };
+    size_t bytes;
+    int fd = dial();
+
+    frame_add_preface(&out);
+    add_h2_request(&out, 1, "/v1/slow");
+    add_h2_request(&out, 3, "/app/up/v1/sized");
+    add_h2_request(&out, 5, "/v1/cut");
+    add_h2_request(&out, 7, "/v1/messages");
+    say_bytes(fd, buf_str(&out));
+    hear(fd, 1000);
+    read_h2(&told, &bytes);
+    const char *slow = strstr(told.ptr, "1[slow]1. "), *sized = strstr(told.ptr, "3[sized]3. ");
+    ck_assert_msg(slow && sized && sized < slow, "%s", told.ptr);
+    ck_assert_msg(strstr(told.ptr, "5[half]") && strstr(told.ptr, "5x "), "%s", told.ptr);
+    ck_assert_msg(strstr(told.ptr, "7[{\"type\":\"error\"") != NULL, "%s", told.ptr);
+    ck_assert_ptr_null(strstr(told.ptr, "away"));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_stream_waits_for_its_window)
+{
+    CLEANUP(buf_release) struct buf out = { 0 }, told = { 0 };
+    size_t bytes, more;
+    int fd = dial();
+
+    frame_add_preface(&out);
+    add_h2_request(&out, 1, "/v1/large");
+    say_bytes(fd, buf_str(&out));
+    hear(fd, 300);
+    read_h2(&told, &bytes);
+    ck_assert_uint_eq(bytes, 65535); /* RFC 9113, 6.9.2 */
+    buf_clear(&out);
+    frame_add_number(&out, FRAME_WINDOW, 0, LARGE_BYTES);
+    frame_add_number(&out, FRAME_WINDOW, 1, LARGE_BYTES);
+    say_bytes(fd, buf_str(&out));
+    hear(fd, 300);
+    read_h2(&told, &more);
+    ck_assert_uint_eq(bytes + more, LARGE_BYTES);
+    ck_assert_ptr_nonnull(strstr(told.ptr, "1. "));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_stream_under_way_ends_before_the_server_does)
+{
+    CLEANUP(buf_release) struct buf out = { 0 }, told = { 0 };
+    size_t bytes;
+    int fd = dial();
+
+    frame_add_preface(&out);
+    add_h2_request(&out, 1, "/v1/slow");
+    say_bytes(fd, buf_str(&out));
+    usleep(50000);
+    kill(server_pid, SIGTERM);
+    hear(fd, 5000);
+    read_h2(&told, &bytes);
+    ck_assert_msg(strstr(told.ptr, "away ") != NULL, "%s", told.ptr);
+    ck_assert_msg(strstr(told.ptr, "1[slow]1. ") != NULL, "%s", told.ptr);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_its_streams_is_counted)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+    int fd = dial();
+
+    frame_add_preface(&out);
+    add_h2_request(&out, 1, "/v1/slow");
+    add_h2_request(&out, 3, "/v1/slow");
+    frame_add_number(&out, FRAME_RST, 1, 8);
+    say_bytes(fd, buf_str(&out));
+    usleep(50000);
+    close(fd);
+    for (int i = 0; i < 100 && stat_of("abandoned") < 2; i++)
+        usleep(10000);
+    ck_assert_int_eq(stat_of("abandoned"), 2);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -342,6 +491,11 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_happened_is_counted);
     tcase_add_test(tc, an_answer_under_way_ends_before_the_server_does);
     tcase_add_test(tc, many_streams_play_at_once);
+    tcase_add_test(tc, a_client_that_does_not_read_is_waited_for);
+    tcase_add_test(tc, streams_of_one_connection_play_at_once);
+    tcase_add_test(tc, a_stream_waits_for_its_window);
+    tcase_add_test(tc, a_stream_under_way_ends_before_the_server_does);
+    tcase_add_test(tc, a_client_that_leaves_its_streams_is_counted);
 }
 
 CHECK_MAIN("replay/server", add_tests)
