@@ -5,6 +5,7 @@
 #include "tests/h2_client.h"
 #include "tests/http2_frames.h"
 #include "tests/proxy_run.h"
+#include "tests/tls_files.h"
 
 #define BASIC                                                                                      \
     "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"                     \
@@ -386,6 +387,43 @@ START_TEST(strict_holds_the_end_until_it_is_on_disk)
 }
 END_TEST
 
+static const struct {
+    const char *option, *says;
+} protocols[] = {
+    {"--http2",    "200 2"  },
+    { "--http1.1", "200 1.1"},
+};
+
+START_TEST(over_tls_alpn_decides)
+{
+    char settings[700], line[700], said[64] = "";
+
+    if (system("curl --version 2> /dev/null | grep -q HTTP2") != 0) {
+        ck_assert_msg(!getenv("CI"), "no curl with HTTP/2");
+        puts("SKIP: no curl with HTTP/2");
+        return;
+    }
+    proxy_end(&run, SIGTERM);
+    snprintf(line, sizeof(line), "%s", temp_path("cert.pem"));
+    tls_files_make(line, temp_path("key.pem"), "localhost", "IP:127.0.0.1");
+    snprintf(settings, sizeof(settings),
+             "listen: {address: \"127.0.0.1:0\", workers: 1,\n"
+             "         tls: {cert: ./cert.pem, key: ./key.pem}}\n"
+             "archive: {path: ./archive}\n");
+    proxy_configure(&run, settings);
+    proxy_launch(&run);
+    snprintf(line, sizeof(line),
+             "curl -s -o /dev/null -w '%%{http_code} %%{http_version}' %s --cacert '%s' -d hello "
+             "https://127.0.0.1:%d/up/echo",
+             protocols[_i].option, temp_path("cert.pem"), run.port);
+    FILE *f = popen(line, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(said, sizeof(said), f));
+    pclose(f);
+    ck_assert_str_eq(said, protocols[_i].says);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -402,6 +440,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_slow_stream_stops_no_other_and_costs_no_memory);
     tcase_add_test(tc, a_stream_that_is_reset_is_recorded_as_left);
     tcase_add_test(tc, a_client_that_leaves_in_a_stream_is_recorded);
+    tcase_add_loop_test(tc, over_tls_alpn_decides, 0, ARRAY_LEN(protocols));
     tcase_add_test(tc, draining_lets_streams_end);
     tcase_add_test(tc, strict_holds_the_end_until_it_is_on_disk);
 }
