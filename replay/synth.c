@@ -74,109 +74,69 @@ struct form {
     "\"prompt_eval_count\":$P,\"prompt_eval_duration\":200000000,\"eval_count\":$O,"               \
     "\"eval_duration\":119000000"
 
-/* clang-format off: one field a line */
+/* A row, which the formatter leaves in one piece: it aligns the members of braces. */
+#define FORM(...)                                                                                  \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
 static const struct form forms[] = {
-    {
-     .api = API_CHAT,
-     .content_type = JSON_TYPE,
-     .opening = "{\"id\":\"chatcmpl-synth$N\",\"object\":\"chat.completion\","
-                   "\"created\":1700000000,\"model\":$M,\"choices\":[{\"index\":0,\"message\":"
-                   "{\"role\":\"assistant\",\"content\":$F,\"refusal\":null},\"logprobs\":null,"
-                   "\"finish_reason\":\"stop\"}]," CHAT_USAGE "}\n",
-     },
-    {
-     .api = API_CHAT,
-     .stream = true,
-     .content_type = SSE_TYPE,
-     .opening = CHAT_CHUNK("{\"role\":\"assistant\",\"content\":\"\"}", "null") "}\n\n",
-     .piece = CHAT_CHUNK("{\"content\":$W}", "null") "}\n\n",
-     .closing = CHAT_CHUNK("{}", "\"stop\"") "," CHAT_USAGE "}\n\ndata: [DONE]\n\n",
-     },
-    {
-     .api = API_RESPONSES,
-     .content_type = JSON_TYPE,
-     .opening = RESPONSE_DONE "\n",
-     },
-    {
-     .api = API_RESPONSES,
-     .stream = true,
-     .content_type = SSE_TYPE,
-     .opening = SSE("response.created", ",\"response\":" RESPONSE("in_progress", "", "null"))
-            SSE("response.output_item.added",
-     ",\"output_index\":0,\"item\":" RESPONSE_ITEM("in_progress", ""))
-                SSE("response.content_part.added", RESPONSE_AT ",\"part\":" RESPONSE_PART("\"\"")),
-     .piece = SSE("response.output_text.delta", RESPONSE_AT ",\"delta\":$W,\"logprobs\":[]"),
-     .closing = SSE("response.output_text.done", RESPONSE_AT ",\"text\":$F,\"logprobs\":[]")
-            SSE("response.content_part.done", RESPONSE_AT ",\"part\":" RESPONSE_PART("$F"))
-                SSE("response.output_item.done",
-     ",\"output_index\":0,\"item\":" RESPONSE_ITEM("completed", RESPONSE_PART("$F")))
-                    SSE("response.completed", ",\"response\":" RESPONSE_DONE),
-     },
-    {
-     .api = API_MESSAGES,
-     .content_type = JSON_TYPE,
-     .opening = MESSAGE("{\"type\":\"text\",\"text\":$F}",                                                                                    "\"end_turn\"",
-     "{\"input_tokens\":$P,\"output_tokens\":$O}") "\n",
-     },
-    {
-     .api = API_MESSAGES,
-     .stream = true,
-     .content_type = SSE_TYPE,
-     .opening = SSE(
-            "message_start", ",\"message\":" MESSAGE("", "null", "{\"input_tokens\":$P,\"output_tokens\":1}"))
-            SSE("content_block_start",
-     ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}") SSE("ping", ""),
-     .piece = SSE("content_block_delta",
-     ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":$W}"),
-     .closing = SSE("content_block_stop", ",\"index\":0")
-            SSE("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\","
-                                 "\"stop_sequence\":null},\"usage\":{\"output_tokens\":$O}")
-                SSE("message_stop", ""),
-     },
-    {
-     .api = API_GENERATE_CONTENT,
-     .content_type = JSON_TYPE,
-     .opening = GEMINI("$F",                                                                                                     ",\"finishReason\":\"STOP\"") "\n",
-     },
-    {
-     .api = API_GENERATE_CONTENT,
-     .stream = true,
-     .content_type = "text/event-stream",
-     .opening = "",
-     .piece = "data: " GEMINI("$W", "") "\r\n\r\n",
-     .closing = "data: " GEMINI("\"\"", ",\"finishReason\":\"STOP\"") "\r\n\r\n",
-     },
-    {
-     .api = API_CONVERSE,
-     .content_type = JSON_TYPE,
-     .opening = "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":$F}]}},"
-                   "\"stopReason\":\"end_turn\"," CONVERSE_USAGE "}\n",
-     },
-    {
-     .api = API_CONVERSE,
-     .stream = true,
-     .content_type = AWS_TYPE,
-     .opening = "messageStart {\"role\":\"assistant\"}",
-     .piece = "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":$W}}",
-     .closing = "contentBlockStop {\"contentBlockIndex\":0}\n"
-                   "messageStop {\"stopReason\":\"end_turn\"}\n"
-                   "metadata {" CONVERSE_USAGE "}",
-     },
-    {
-     .api = API_OLLAMA_CHAT,
-     .content_type = JSON_TYPE,
-     .opening = OLLAMA("$F",                                                                                                                                             OLLAMA_DONE),
-     },
-    {
-     .api = API_OLLAMA_CHAT,
-     .stream = true,
-     .content_type = "application/x-ndjson",
-     .opening = "",
-     .piece = OLLAMA("$W", "false"),
-     .closing = OLLAMA("\"\"", OLLAMA_DONE),
-     },
+    FORM(.api = API_CHAT, .content_type = JSON_TYPE,
+         .opening = "{\"id\":\"chatcmpl-synth$N\",\"object\":\"chat.completion\","
+                    "\"created\":1700000000,\"model\":$M,\"choices\":[{\"index\":0,\"message\":"
+                    "{\"role\":\"assistant\",\"content\":$F,\"refusal\":null},\"logprobs\":null,"
+                    "\"finish_reason\":\"stop\"}]," CHAT_USAGE "}\n"),
+    FORM(.api = API_CHAT, .stream = true, .content_type = SSE_TYPE,
+         .opening = CHAT_CHUNK("{\"role\":\"assistant\",\"content\":\"\"}", "null") "}\n\n",
+         .piece = CHAT_CHUNK("{\"content\":$W}", "null") "}\n\n",
+         .closing = CHAT_CHUNK("{}", "\"stop\"") "," CHAT_USAGE "}\n\ndata: [DONE]\n\n"),
+    FORM(.api = API_RESPONSES, .content_type = JSON_TYPE, .opening = RESPONSE_DONE "\n"),
+    FORM(.api = API_RESPONSES, .stream = true, .content_type = SSE_TYPE,
+         .opening = SSE("response.created", ",\"response\":" RESPONSE("in_progress", "", "null"))
+             SSE("response.output_item.added",
+                 ",\"output_index\":0,\"item\":" RESPONSE_ITEM("in_progress", ""))
+                 SSE("response.content_part.added", RESPONSE_AT ",\"part\":" RESPONSE_PART("\"\"")),
+         .piece = SSE("response.output_text.delta", RESPONSE_AT ",\"delta\":$W,\"logprobs\":[]"),
+         .closing = SSE("response.output_text.done", RESPONSE_AT ",\"text\":$F,\"logprobs\":[]")
+             SSE("response.content_part.done", RESPONSE_AT ",\"part\":" RESPONSE_PART("$F"))
+                 SSE("response.output_item.done", ",\"output_index\":0,\"item\":" RESPONSE_ITEM(
+                                                      "completed", RESPONSE_PART("$F")))
+                     SSE("response.completed", ",\"response\":" RESPONSE_DONE)),
+    FORM(.api = API_MESSAGES, .content_type = JSON_TYPE,
+         .opening = MESSAGE("{\"type\":\"text\",\"text\":$F}", "\"end_turn\"",
+                            "{\"input_tokens\":$P,\"output_tokens\":$O}") "\n"),
+    FORM(.api = API_MESSAGES, .stream = true, .content_type = SSE_TYPE,
+         .opening =
+             SSE("message_start",
+                 ",\"message\":" MESSAGE("", "null", "{\"input_tokens\":$P,\"output_tokens\":1}"))
+                 SSE("content_block_start",
+                     ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}")
+                     SSE("ping", ""),
+         .piece = SSE("content_block_delta",
+                      ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":$W}"),
+         .closing = SSE("content_block_stop", ",\"index\":0")
+             SSE("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\","
+                                  "\"stop_sequence\":null},\"usage\":{\"output_tokens\":$O}")
+                 SSE("message_stop", "")),
+    FORM(.api = API_GENERATE_CONTENT, .content_type = JSON_TYPE,
+         .opening = GEMINI("$F", ",\"finishReason\":\"STOP\"") "\n"),
+    FORM(.api = API_GENERATE_CONTENT, .stream = true, .content_type = "text/event-stream",
+         .opening = "", .piece = "data: " GEMINI("$W", "") "\r\n\r\n",
+         .closing = "data: " GEMINI("\"\"", ",\"finishReason\":\"STOP\"") "\r\n\r\n"),
+    FORM(.api = API_CONVERSE, .content_type = JSON_TYPE,
+         .opening =
+             "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":$F}]}},"
+             "\"stopReason\":\"end_turn\"," CONVERSE_USAGE "}\n"),
+    FORM(.api = API_CONVERSE, .stream = true, .content_type = AWS_TYPE,
+         .opening = "messageStart {\"role\":\"assistant\"}",
+         .piece = "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":$W}}",
+         .closing = "contentBlockStop {\"contentBlockIndex\":0}\n"
+                    "messageStop {\"stopReason\":\"end_turn\"}\n"
+                    "metadata {" CONVERSE_USAGE "}"),
+    FORM(.api = API_OLLAMA_CHAT, .content_type = JSON_TYPE, .opening = OLLAMA("$F", OLLAMA_DONE)),
+    FORM(.api = API_OLLAMA_CHAT, .stream = true, .content_type = "application/x-ndjson",
+         .opening = "", .piece = OLLAMA("$W", "false"), .closing = OLLAMA("\"\"", OLLAMA_DONE)),
 };
-/* clang-format on */
 
 struct synth {
     const struct form *form;

@@ -4,7 +4,7 @@ import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, InvokeMod
   from '@aws-sdk/client-bedrock-runtime'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { CLAUDE_ON_BEDROCK, HI } from './fixture.mjs'
-import { at, failure, proxied, say } from './transcript.mjs'
+import { at, failure, say } from './transcript.mjs'
 
 const id = name => `weir.${name}-v1:0`
 const asked = name => ({ modelId: id(name), messages: [{ role: 'user', content: [{ text: HI }] }] })
@@ -45,8 +45,7 @@ async function invoke(client, http) {
 }
 
 for (const http of ['HTTP/1.1', 'HTTP/2']) {
-  // The proxy's listener speaks HTTP/1.1 only.
-  const handler = http === 'HTTP/1.1' || proxied ? { requestHandler: new NodeHttpHandler() } : {}
+  const handler = http === 'HTTP/1.1' ? { requestHandler: new NodeHttpHandler() } : {}
   const client = new BedrockRuntimeClient({ endpoint: at('bedrock'), region: 'us-east-1',
     maxAttempts: 1, credentials: { accessKeyId: 'AKIAMADEUP', secretAccessKey: 'made-up' },
     ...handler })

@@ -1,8 +1,7 @@
 // transcript.mjs - what the clients' programs share: where the provider is, and how they say what
 // they got.  Each is run as `node NAME.mjs URL [proxy]`; behind a proxy each provider has a path.
-const [url, proxy] = process.argv.slice(2)
+const [url, proxied] = process.argv.slice(2)
 
-export const proxied = proxy !== undefined
 export const at = name => proxied ? `${url}/${name}` : url
 
 // One line: what a client was given, and the calls it took, as the archive should have them.
