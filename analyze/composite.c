@@ -7,17 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct composite *tools_of(struct composite *c)
+{
+    return c->lender ? c->lender : c;
+}
+
+void composite_share(struct composite *c, struct composite *lender)
+{
+    c->lender = lender;
+}
+
 static void make_room(struct composite *c, size_t rows)
 {
+    struct composite *t = tools_of(c);
+
     c->rows = rows;
-    if (!c->table)
-        c->table = mem_calloc(COMPOSITE_TABLE, sizeof(*c->table));
+    if (!t->table)
+        t->table = mem_calloc(COMPOSITE_TABLE, sizeof(*t->table));
+    if (t->key_capacity < rows || !t->keys) {
+        t->key_capacity = rows;
+        t->keys = mem_realloc(t->keys, (rows + 1) * sizeof(*t->keys));
+    }
     if (c->capacity >= rows && c->ids)
         return;
     c->capacity = rows;
     c->ids = mem_realloc(c->ids, (rows + 1) * sizeof(*c->ids));
     c->first_row = mem_realloc(c->first_row, (rows + 1) * sizeof(*c->first_row));
-    c->keys = mem_realloc(c->keys, (rows + 1) * sizeof(*c->keys));
 }
 
 void composite_start(struct composite *c, size_t rows)
@@ -42,6 +57,8 @@ static inline __attribute__((always_inline)) void split_by_table(struct composit
                                                                  const uint8_t *bytes, size_t limit,
                                                                  size_t width)
 {
+    uint32_t *table = tools_of(c)->table;
+    uint64_t *keys = tools_of(c)->keys;
     size_t count = 0;
 
     for (size_t row = 0; row < c->rows; row++) {
@@ -49,16 +66,16 @@ static inline __attribute__((always_inline)) void split_by_table(struct composit
         if (codes && bytes)
             code = bytes[row] ? limit : code;
         size_t key = c->ids[row] * width + code;
-        uint32_t id = c->table[key];
+        uint32_t id = table[key];
         if (id == 0) {
-            c->keys[count] = key;
+            keys[count] = key;
             c->first_row[count] = (uint32_t)row;
-            id = c->table[key] = (uint32_t)++count;
+            id = table[key] = (uint32_t)++count;
         }
         c->ids[row] = id - 1;
     }
     for (size_t i = 0; i < count; i++)
-        c->table[c->keys[i]] = 0;
+        table[keys[i]] = 0;
     c->count = count;
 }
 
@@ -76,25 +93,26 @@ static size_t slot_of(const struct composite *c, uint64_t key)
 static void split_by_hash(struct composite *c, const uint32_t *codes, const uint8_t *is_null,
                           size_t limit)
 {
+    struct composite *t = tools_of(c);
     size_t count = 0, slots = 1024;
 
     while (slots < 2 * c->rows)
         slots *= 2;
-    if (c->slot_count < slots) {
-        c->slots = mem_realloc(c->slots, slots * sizeof(*c->slots));
-        c->slot_count = slots;
+    if (t->slot_count < slots) {
+        t->slots = mem_realloc(t->slots, slots * sizeof(*t->slots));
+        t->slot_count = slots;
     }
-    memset(c->slots, 0, c->slot_count * sizeof(*c->slots));
+    memset(t->slots, 0, t->slot_count * sizeof(*t->slots));
     for (size_t row = 0; row < c->rows; row++) {
         uint64_t code = is_null && is_null[row] ? limit : codes[row];
         uint64_t key = (uint64_t)c->ids[row] << 32 | code;
-        size_t slot = slot_of(c, key);
-        if (c->slots[slot] == 0) {
-            c->keys[count] = key;
+        size_t slot = slot_of(t, key);
+        if (t->slots[slot] == 0) {
+            t->keys[count] = key;
             c->first_row[count] = (uint32_t)row;
-            c->slots[slot] = (uint32_t)++count;
+            t->slots[slot] = (uint32_t)++count;
         }
-        c->ids[row] = c->slots[slot] - 1;
+        c->ids[row] = t->slots[slot] - 1;
     }
     c->count = count;
 }
@@ -133,7 +151,7 @@ void composite_release(struct composite *c)
 {
     free(c->ids);
     free(c->first_row);
-    free(c->keys);
+    free(c->keys); /* its own, if any: NULL where it borrows */
     free(c->table);
     free(c->slots);
     *c = (struct composite){ 0 };

@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-#define COMPOSITE_TABLE (1u << 18)
+#define COMPOSITE_TABLE (1u << 17)
 
 struct composite {
     size_t rows;
@@ -21,12 +21,16 @@ struct composite {
     size_t count;        /* ids in use */
     /* private */
     size_t capacity;
-    uint32_t *table; /* COMPOSITE_TABLE cells, all 0 between steps */
-    uint64_t *keys;  /* of a step: the pair behind each new id */
+    struct composite *lender; /* whose table, keys and slots it works with, NULL = its own */
+    uint32_t *table;          /* COMPOSITE_TABLE cells, all 0 between steps */
+    uint64_t *keys;           /* of a step: the pair behind each new id */
+    size_t key_capacity;
     uint32_t *slots; /* of the hash */
     size_t slot_count;
 };
 
+/* Lets it work with the memory of another, between whose steps its own steps then fall. */
+void composite_share(struct composite *c, struct composite *lender);
 /* All rows alike: id 0. */
 void composite_start(struct composite *c, size_t rows);
 /* The ids of another, to be split further. */

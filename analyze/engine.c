@@ -70,6 +70,8 @@ static void crew_init(struct crew *c, const struct engine_query *q, struct scan_
     *c = (struct crew){
         .feed = feed, .worker = {.query = q, .repeats = repeats, .tally = tally}
     };
+    composite_share(&c->worker.keys, &c->worker.groups);
+    composite_share(&c->worker.cells, &c->worker.groups);
     if (q->measures & ENGINE_MONEY)
         c->worker.prices = price_cache_new(q->book);
     if (tally)

@@ -63,6 +63,7 @@ struct scan {
     size_t group;
     uint64_t place;
     struct parquet_values values[LEDGER_COLUMN_COUNT];
+    struct parquet_scratch *scratch; /* of all values */
     struct scan_columns first, rest; /* decoded before and after rows are chosen */
     struct derived derived[WHO_COLUMNS];
     struct composite seen; /* combinations of what the rules read */
@@ -102,6 +103,7 @@ int scan_new(struct scan_feed *f, struct scan **ret, struct err *err)
     const struct scan_options *o = scan_feed_options(f);
 
     s->feed = f;
+    s->scratch = parquet_scratch_new();
     divide_columns(o, s);
     if (o->select && o->where && where_clone(o->where, &s->where, err) < 0)
         return -1;
@@ -150,6 +152,7 @@ void scan_close(struct scan *s)
     where_free(s->where);
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         parquet_values_release(&s->values[c]);
+    parquet_scratch_free(s->scratch);
     for (size_t i = 0; i < WHO_COLUMNS; i++) {
         map_release(&s->derived[i].values);
         vec_release(&s->derived[i].dict);
@@ -176,6 +179,7 @@ static int decode_column(struct scan *s, enum ledger_column c, struct err *err)
         *col = (struct block_column){ .absent = true };
         return 0;
     }
+    v->scratch = s->scratch;
     if (parquet_read(file, s->group, (size_t)column, v, err) < 0)
         return err_wrap(err, "ledger '%s'", s->block.path);
     if (v->count != s->block.rows)

@@ -104,6 +104,11 @@ bool parquet_str_range(const struct parquet_file *f, size_t group, size_t column
 /* Whether, by its statistics, no row of the chunk has a value. */
 bool parquet_is_all_null(const struct parquet_file *f, size_t group, size_t column);
 
+/* What decoding needs for a moment; several values of one thread may share it. */
+struct parquet_scratch;
+struct parquet_scratch *parquet_scratch_new(void);
+void parquet_scratch_free(struct parquet_scratch *s);
+
 /* A decoded column chunk; zero-initialised at first, then reused from call to call, for any file.
  */
 struct parquet_values {
@@ -116,6 +121,7 @@ struct parquet_values {
                                Nearly always distinct, but equal values may have two codes: map
                                entries through the values, never compare codes */
     size_t dictionary_len;
+    struct parquet_scratch *scratch;    /* set by the caller, or NULL for one of its own */
     struct parquet_values_store *store; /* private */
 };
 /* After a failure ret shows no rows. */

@@ -30,16 +30,20 @@
 /* Rows after which a column may count as one whose values hardly ever repeat. */
 #define UNIQUE_ROWS 4096u
 
+struct parquet_scratch {
+    struct buf raw;  /* the chunk as it is in the file */
+    struct buf page; /* the data page being decoded */
+    struct ZSTD_DCtx_s *zstd;
+};
+
 /* Everything that is kept from one chunk to the next. */
 struct parquet_values_store {
     uint8_t *nulls;
     int64_t *ints;
     uint32_t *codes;
     size_t nulls_cap, ints_cap, codes_cap; /* rows */
-    struct buf raw;                        /* the chunk as it is in the file */
-    struct buf page;                       /* the data page being decoded */
-    struct buf dictionary_page;            /* kept: the dictionary borrows from it */
-    struct ZSTD_DCtx_s *zstd;
+    struct parquet_scratch *scratch, *own_scratch;
+    struct buf dictionary_page; /* kept: the dictionary borrows from it */
     VEC(struct str) dictionary;
     int64_t *lookup; /* the dictionary of an integer column */
     size_t lookup_len, lookup_cap;
@@ -66,11 +70,29 @@ struct cursor {
     size_t unpacked_bytes;
 };
 
-/* A page as it is in s->raw. */
+/* A page as it is in scratch->raw. */
 struct page {
     struct pq_page_header header;
     struct str body;
 };
+
+struct parquet_scratch *parquet_scratch_new(void)
+{
+    struct parquet_scratch *s = mem_calloc(1, sizeof(*s));
+
+    s->zstd = ZSTD_createDCtx();
+    return s;
+}
+
+void parquet_scratch_free(struct parquet_scratch *s)
+{
+    if (!s)
+        return;
+    buf_release(&s->raw);
+    buf_release(&s->page);
+    ZSTD_freeDCtx(s->zstd);
+    free(s);
+}
 
 void parquet_values_release(struct parquet_values *v)
 {
@@ -82,10 +104,8 @@ void parquet_values_release(struct parquet_values *v)
     free(s->nulls);
     free(s->ints);
     free(s->codes);
-    buf_release(&s->raw);
-    buf_release(&s->page);
+    parquet_scratch_free(s->own_scratch);
     buf_release(&s->dictionary_page);
-    ZSTD_freeDCtx(s->zstd);
     vec_release(&s->dictionary);
     free(s->lookup);
     arena_release(&s->strings);
@@ -124,7 +144,7 @@ static int load_chunk(struct parquet_file *f, size_t group, size_t column, struc
     if (len > PARQUET_CHUNK_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "%" PRIu64 " bytes, more than %u", len,
                        PARQUET_CHUNK_BYTES_MAX);
-    uint8_t *at = reserve_page(&c->s->raw, (size_t)len);
+    uint8_t *at = reserve_page(&c->s->scratch->raw, (size_t)len);
     int got = fd_read_at(f->fd, at, (size_t)len, (off_t)start, err);
     if (got <= 0)
         return got < 0 ? -1 : err_set(err, ERR_CORRUPT, "the file shrank while it was read");
@@ -142,7 +162,7 @@ static int load_chunk(struct parquet_file *f, size_t group, size_t column, struc
 /* Takes the page at *pos and moves past it. */
 static int next_page(struct cursor *c, size_t *pos, struct page *ret, struct err *err)
 {
-    struct str rest = str_sub(buf_str(&c->s->raw), *pos, c->s->raw.len);
+    struct str rest = str_sub(buf_str(&c->s->scratch->raw), *pos, c->s->scratch->raw.len);
     struct pq_page_header *h = &ret->header;
     size_t used = 0;
 
@@ -174,7 +194,7 @@ static int unpack(struct cursor *c, struct str packed, int32_t codec, size_t len
         return err_set(err, ERR_LIMIT, "the pages unpack to more than %zu bytes",
                        UNPACKED_BYTES_MAX);
     uint8_t *to = reserve_page(ret, len);
-    return parquet_decompress(codec, c->s->zstd, packed, to, len, err);
+    return parquet_decompress(codec, c->s->scratch->zstd, packed, to, len, err);
 }
 
 static bool is_string(const struct cursor *c)
@@ -449,15 +469,15 @@ static int split_v1(struct cursor *c, const struct page *page, struct data_page 
         return err_set(err, ERR_CORRUPT, "bad head of a data page");
     ret->count = (size_t)d->num_values;
     ret->encoding = d->encoding;
-    if (unpack(c, page->body, c->meta->codec, (size_t)page->header.uncompressed_bytes, &c->s->page,
-               err) < 0)
+    if (unpack(c, page->body, c->meta->codec, (size_t)page->header.uncompressed_bytes,
+               &c->s->scratch->page, err) < 0)
         return -1;
-    ret->values = buf_str(&c->s->page);
+    ret->values = buf_str(&c->s->scratch->page);
     if (!c->optional)
         return 0;
     if (d->definition != PQ_RLE)
         return err_set(err, ERR_UNSUPPORTED, "levels with encoding %d", d->definition);
-    const uint8_t *at = (const uint8_t *)c->s->page.ptr;
+    const uint8_t *at = (const uint8_t *)c->s->scratch->page.ptr;
     if (ret->values.len < 4 || le32_get(at) > ret->values.len - 4)
         return err_set(err, ERR_CORRUPT, "bad length of the levels");
     ret->levels = str_sub(ret->values, 4, le32_get(at));
@@ -483,10 +503,10 @@ static int split_v2(struct cursor *c, const struct page *page, struct data_page 
     ret->levels = str_sub(page->body, 0, level_bytes);
     bool is_packed = !(d->present & THRIFT_BIT(7)) || d->is_compressed;
     if (unpack(c, str_sub(page->body, level_bytes, page->body.len),
-               is_packed ? c->meta->codec : PQ_UNCOMPRESSED, whole - level_bytes, &c->s->page,
-               err) < 0)
+               is_packed ? c->meta->codec : PQ_UNCOMPRESSED, whole - level_bytes,
+               &c->s->scratch->page, err) < 0)
         return -1;
-    ret->values = buf_str(&c->s->page);
+    ret->values = buf_str(&c->s->scratch->page);
     return 0;
 }
 
@@ -555,6 +575,7 @@ static void show_values(const struct cursor *c, struct parquet_values *ret)
         vec_clear(&s->dictionary);
     }
     *ret = (struct parquet_values){
+        .scratch = ret->scratch,
         .count = c->row_count,
         .is_null = c->nulls > 0 ? s->nulls : NULL,
         .ints = is_string(c) ? NULL : s->ints,
@@ -589,12 +610,14 @@ int parquet_read(struct parquet_file *f, size_t group, size_t column, struct par
 {
     assert(group < parquet_group_count(f) && column < f->column_count);
 
-    if (!ret->store) {
+    if (!ret->store)
         ret->store = mem_calloc(1, sizeof(*ret->store));
-        ret->store->zstd = ZSTD_createDCtx();
-    }
-    *ret = (struct parquet_values){ .store = ret->store }; /* what it showed is about to go */
-    if (!ret->store->zstd)
+    if (!ret->scratch && !ret->store->own_scratch)
+        ret->store->own_scratch = parquet_scratch_new();
+    ret->store->scratch = ret->scratch ? ret->scratch : ret->store->own_scratch;
+    /* what it showed is about to go */
+    *ret = (struct parquet_values){ .scratch = ret->scratch, .store = ret->store };
+    if (!ret->store->scratch->zstd)
         return err_set(err, ERR_LIMIT, "no memory for zstd");
     struct cursor c = {
         .meta = parquet_chunk_at(f, group, column),
