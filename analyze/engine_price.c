@@ -84,6 +84,11 @@ static void split_unattributed(struct worker *w, struct composite *c)
 
     if (!may_be_empty(&b->columns[LEDGER_APP]) || !may_be_empty(&b->columns[LEDGER_TEAM]))
         return;
+    struct scan_columns by = { 0 };
+    for (size_t i = 0; i < w->tally->dimension_count; i++)
+        dimension_columns(w->tally->dimensions[i], &by);
+    if (by.want[LEDGER_APP] && by.want[LEDGER_TEAM]) /* the groups tell them apart */
+        return;
     for (size_t row = 0; row < b->rows; row++)
         w->flags.ptr[row] = worker_is_unattributed(b, row);
     composite_split_flags(c, w->flags.ptr);
@@ -135,7 +140,7 @@ static struct pricing pricing_of(struct worker *w, size_t row)
     struct pricing p = { .long_until = PLAIN_MAX };
     struct price_query query;
 
-    worker_query_of(w, row, &query);
+    p.is_swapped = worker_query_of(w, row, &query);
     /* The row stands for others, which are single calls, and may not be one that counts. */
     query.at_us = w->block->first_us;
     query.requests = 1;
@@ -176,7 +181,8 @@ static uint8_t class_of(const struct worker *w, size_t row)
     if (!block_int(b, LEDGER_BILLABLE, row))
         return CELL_FREE;
     if (!block_is_null(b, LEDGER_REPORTED_COST, row) ||
-        b->columns[LEDGER_USAGE + USAGE_INPUT].absent)
+        b->columns[LEDGER_USAGE + USAGE_INPUT].absent || w->query->measures & ENGINE_CHARGES ||
+        w->pricings.ptr[w->keys.ids[row]].is_swapped)
         return CELL_SLOW;
     return w->pricings.ptr[w->keys.ids[row]].is_plain ? CELL_PLAIN : CELL_SLOW;
 }
@@ -428,13 +434,16 @@ static void price_cell(struct worker *w, const struct cell *c, const struct pric
             w->tally->flagged[i] += c->requests;
 }
 
-static int add_to_group(struct worker *w, size_t row, const struct engine_sums *s, struct err *err)
+int worker_add_row(struct worker *w, size_t row, const struct engine_sums *s, struct err *err)
 {
     struct engine_row *group;
 
     if (worker_group(w, w->groups.ids[row], &group, err) < 0)
         return -1;
     engine_add_sums(&group->sums, s);
+    for (size_t i = 0; i < w->charges.len; i++)
+        tally_charge(group->detail, &w->charges.ptr[i]);
+    vec_clear(&w->charges);
     if (worker_is_unattributed(w->block, row))
         engine_add_sums(&w->tally->unattributed, s);
     return 0;
@@ -458,7 +467,7 @@ static int flush_cell(struct worker *w, size_t cell, const struct cell *c, uint8
             tally_unpriced(w->tally, block_str(b, LEDGER_PROVIDER, row),
                            block_str(b, LEDGER_MODEL, row), false, &sums);
     }
-    return add_to_group(w, row, &sums, err);
+    return worker_add_row(w, row, &sums, err);
 }
 
 static int flush_rows(struct worker *w, struct err *err)
@@ -468,12 +477,12 @@ static int flush_rows(struct worker *w, struct err *err)
     vec_clear(&w->odd);
     for (size_t i = 0; i < w->slow.len; i++) {
         worker_price_row(w, w->slow.ptr[i], false, &sums);
-        if (add_to_group(w, w->slow.ptr[i], &sums, err) < 0)
+        if (worker_add_row(w, w->slow.ptr[i], &sums, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < w->repeated.len; i++) {
         worker_price_row(w, w->repeated.ptr[i], true, &sums);
-        if (add_to_group(w, w->repeated.ptr[i], &sums, err) < 0)
+        if (worker_add_row(w, w->repeated.ptr[i], &sums, err) < 0)
             return -1;
     }
     return worker_list_odd(w, err);

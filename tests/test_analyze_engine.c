@@ -89,6 +89,7 @@ static uint64_t pick(uint64_t n)
 
 static void set_up(void)
 {
+    RESET_ALSO
     temp_folder_make();
     const char *path = temp_path("book.yaml");
     ck_assert_int_eq(file_replace(path, str_from(book_text), 0600, &err), 0);
@@ -248,7 +249,7 @@ static const struct filter {
 
 static const char *const questions[] = { "",       "app",        "team,model",
                                          "day",    "day,status", "app,end_user,model,service_tier",
-                                         "stream", "hour,app" };
+                                         "stream", "hour,app",   "app,team" };
 
 /* A row by the texts of its dimensions. */
 struct want {
@@ -410,9 +411,29 @@ static void run_release(struct run *r)
 }
 DEFINE_CLEANUP_VALUE(struct run, run_release)
 
+/* What the next runs are asked beside what all are. */
+static struct {
+    uint32_t measures;
+    const struct engine_whatif *whatif;
+    bool show_rows;
+    int64_t shown_requests;
+    i128 shown_pusd;
+} also;
+
+static int note_row(void *ctx, const struct engine_seen *seen, struct err *e)
+{
+    (void)ctx;
+    (void)e;
+    also.shown_requests += seen->sums->requests;
+    also.shown_pusd += engine_cost(seen->sums);
+    ck_assert(!block_is_null(seen->block, LEDGER_EXCHANGE_ID, seen->row));
+    return 0;
+}
+
 static int try_run(struct run *r, const struct ledgers *ledgers, const char *by, const char *where,
                    unsigned threads)
 {
+    static const struct scan_columns columns = { .want = { [LEDGER_EXCHANGE_ID] = true } };
     struct str rest = str_from(*by ? by : NULL), name;
 
     *r = (struct run){ 0 };
@@ -428,8 +449,14 @@ static int try_run(struct run *r, const struct ledgers *ledgers, const char *by,
                               .dimensions = r->dimensions,
                               .dimension_count = r->count,
                               .measures = ENGINE_MONEY | ENGINE_ERRORS | ENGINE_LATENCY |
-                                          ENGINE_USERS | ENGINE_TIMES,
-                              .threads = threads };
+                                          ENGINE_USERS | ENGINE_TIMES | also.measures,
+                              .threads = threads,
+                              .whatif = also.whatif,
+                              .on_row = also.show_rows ? note_row : NULL,
+                              .columns = also.show_rows ? &columns : NULL };
+
+    also.shown_requests = 0;
+    also.shown_pusd = 0;
     return engine_run(&q, &r->result, &err);
 }
 
@@ -455,8 +482,30 @@ static void ck_sums(const struct engine_sums *got, const struct engine_sums *wan
                   decimal_format(want->cache_savings_pusd, PUSD_SCALE, b));
 }
 
+/* The charges come to the cost of each source, and each is what its price says but for rounding. */
+static void ck_charges(const struct engine_row *row)
+{
+    i128 sums[COST_SOURCE_COUNT] = { 0 };
+
+    for (size_t i = 0; i < row->detail->charges.len; i++) {
+        const struct engine_charge *c = &row->detail->charges.ptr[i];
+        i128 off = c->cost_pusd - decimal_round((i128)c->n * c->unit_yusd, PUSD_SCALE);
+        sums[c->source] += c->cost_pusd;
+        ck_assert(c->n > 0 || c->unit == ENGINE_CHARGE_WHOLE);
+        ck_assert(c->unit == ENGINE_CHARGE_WHOLE || c->unit_yusd <= c->list_yusd);
+        ck_assert_msg(c->unit == ENGINE_CHARGE_WHOLE || (off <= CALLS && off >= -(i128)CALLS),
+                      "unit %d is off by %ld", c->unit, (long)off);
+    }
+    for (size_t i = 0; i < COST_SOURCE_COUNT; i++)
+        ck_assert(sums[i] == row->sums.cost_pusd[i]);
+}
+
 static void ck_same(const struct run *r, const char *by, const struct oracle *o)
 {
+    if (also.show_rows) {
+        ck_assert_int_eq(also.shown_requests, o->totals.requests);
+        ck_assert(also.shown_pusd == engine_cost(&o->totals));
+    }
     ck_sums(&r->result.totals, &o->totals, "totals");
     ck_sums(&r->result.unattributed, &o->unattributed, "unattributed");
     for (size_t i = 0; i < PRICE_FLAG_COUNT; i++)
@@ -477,6 +526,8 @@ static void ck_same(const struct run *r, const char *by, const struct oracle *o)
         ck_assert_msg(e != NULL, "%s: nobody has it", buf_cstr(&key));
         const struct want *w = &o->rows.ptr[e->value];
         ck_sums(&row->sums, &w->sums, buf_cstr(&key));
+        if (also.measures & ENGINE_CHARGES)
+            ck_charges(row);
         ck_assert_int_eq(row->detail->errors[ERROR_CLASS_RATE_LIMITED], w->errors);
         ck_assert_uint_eq(row->detail->duration_us.total, (uint64_t)w->durations);
         ck_assert_uint_eq(row->detail->first_token_us.total, (uint64_t)w->first_tokens);
@@ -501,10 +552,41 @@ START_TEST(every_number_is_that_of_a_plain_sum)
         CLEANUP(run_release) struct run r = { 0 };
         const struct filter *filter = &filters[pick(ARRAY_LEN(filters))];
         plain_sum(questions[q], filter, &o);
+        also.measures = pick(2) ? ENGINE_CHARGES : 0;
+        also.show_rows = pick(4) == 0;
         ck_assert_msg(try_run(&r, &ledgers, questions[q], filter->text, 1 + (unsigned)pick(4)) == 0,
                       "%s", err.text);
         ck_same(&r, questions[q], &o);
     }
+}
+END_TEST
+
+/* Seeds 1 to 10: the ledgers say "dated", the sum is over calls to "long". */
+START_TEST(usage_is_priced_as_that_of_another_model)
+{
+    CLEANUP(ledgers_release) struct ledgers ledgers = { 0 };
+    CLEANUP(oracle_release) struct oracle o = { 0 };
+    CLEANUP(run_release) struct run r = { 0 };
+    const struct engine_swap swap = { .from = STR("dated"), .to = STR("long") };
+    const struct engine_whatif whatif = {
+        .swaps = &swap, .swap_count = 1, .tier = STR("priority"), .tokens_micro = 1000000
+    };
+
+    seed = (uint64_t)_i * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = 0; i < CALLS; i++)
+        some_call(&calls[i]);
+    write_files(3, &ledgers);
+    for (size_t i = 0; i < CALLS; i++)
+        if (str_eq(calls[i].facts.model, STR("dated"))) {
+            calls[i].facts.model = STR("long");
+            calls[i].facts.service_tier = STR("priority");
+            calls[i].facts.has_reported_cost = false;
+        }
+    plain_sum("app", &filters[0], &o);
+    also.measures = pick(2) ? ENGINE_CHARGES : 0;
+    also.whatif = &whatif;
+    ck_assert_msg(try_run(&r, &ledgers, "app", NULL, 2) == 0, "%s", err.text);
+    ck_same(&r, "app", &o);
 }
 END_TEST
 
@@ -801,6 +883,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, every_number_is_that_of_a_plain_sum, 1, 41);
+    tcase_add_loop_test(tc, usage_is_priced_as_that_of_another_model, 1, 11);
     tcase_add_loop_test(tc, a_flipped_byte_is_named_or_changes_nothing, 0, 3);
     tcase_add_test(tc, a_missing_file_is_an_error_that_names_it);
     tcase_add_test(tc, an_archive_without_a_ledger_its_chain_lists_is_an_error);
