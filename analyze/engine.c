@@ -134,6 +134,8 @@ static int run_once(const struct engine_query *q, const struct repeats *repeats,
     CLEANUP(scan_feed_free) struct scan_feed *feed = scan_feed_new(q->ledgers, &options);
     if (count > ENGINE_THREADS_MAX)
         count = ENGINE_THREADS_MAX;
+    if (q->on_row)
+        count = 1;
     struct crew *crew = mem_calloc(count, sizeof(*crew));
     tally_init(ret, q, q->dimensions);
     for (size_t i = 0; i < count; i++)
@@ -156,9 +158,11 @@ int engine_run(const struct engine_query *q, struct engine_result *ret, struct e
     CLEANUP(repeats_release) struct repeats repeats = { 0 };
 
     assert(q->dimension_count <= DIMENSIONS_MAX && (q->book || !(q->measures & ENGINE_MONEY)));
-    assert(q->measures & ENGINE_MONEY || !(q->measures & ENGINE_UNITS));
+    assert(q->measures & ENGINE_MONEY ||
+           (!(q->measures & (ENGINE_UNITS | ENGINE_CHARGES)) && !q->on_row));
     *ret = (struct engine_result){ 0 };
-    int r = run_once(q, NULL, ret, err);
+    /* No row may be shown twice. */
+    int r = q->on_row ? 1 : run_once(q, NULL, ret, err);
     if (r > 0) {
         engine_result_release(ret);
         if (repeats_find(q->ledgers, q->earlier, q->from_us, q->to_us, &repeats, err) < 0)

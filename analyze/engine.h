@@ -48,6 +48,8 @@ enum engine_measure {
     ENGINE_USERS = 1 << 3, /* end_user */
     ENGINE_TIMES = 1 << 4, /* first and last seen */
     ENGINE_UNITS = 1 << 5, /* every unit of usage; only with ENGINE_MONEY */
+    ENGINE_CHARGES =
+        1 << 6, /* what the cost is made of; only with ENGINE_MONEY, prices row by row */
 };
 
 struct engine_sums {
@@ -61,6 +63,19 @@ struct engine_sums {
     int64_t unpriced_requests; /* used something the book has no price for */
 };
 
+/* So much of a unit at one price.  The charges of a group come to its cost, exactly. */
+#define ENGINE_CHARGE_REQUEST PRICE_ITEM_REQUEST
+#define ENGINE_CHARGE_WHOLE   (-1) /* a cost that was reported: n are requests, prices unknown */
+
+struct engine_charge {
+    enum cost_source source;
+    int unit; /* enum usage_unit, or one of the above */
+    int64_t n;
+    i128 list_yusd, unit_yusd; /* of one, 1e-24 USD: before the user's discount, and after it */
+    i128 cost_pusd;            /* n at unit_yusd, rounded call by call */
+    uint32_t flags; /* enum price_flag of any of it; LONG_CONTEXT and ELSEWHERE are of all of it */
+};
+
 struct engine_detail {
     int64_t errors[ERROR_CLASS_COUNT]; /* requests; [ERROR_CLASS_NONE] are those without */
     struct sketch duration_us;         /* start to end, of each exchange where known */
@@ -70,6 +85,7 @@ struct engine_detail {
     /* Of billable rows whose usage no other row has counted; TOOL_CALLS, which nobody bills, is 0.
      */
     int64_t units[USAGE_UNIT_COUNT];
+    VEC(struct engine_charge) charges; /* by source, unit, flags and prices */
 };
 
 struct engine_row {
@@ -89,6 +105,30 @@ struct engine_suspicious {
     i128 cost_pusd;
 };
 
+/* Prices the usage of one model as that of another. */
+struct engine_swap {
+    enum provider from_provider; /* PROVIDER_UNKNOWN = any */
+    struct str from;             /* a model as recorded */
+    enum provider to_provider;   /* PROVIDER_UNKNOWN = as recorded */
+    struct str to;
+};
+
+/* What if: reported costs of what is swapped do not count. */
+struct engine_whatif {
+    const struct engine_swap *swaps; /* the first that fits counts */
+    size_t swap_count;
+    struct str tier;      /* "" = as recorded; of what is swapped, or of everything without swaps */
+    int64_t tokens_micro; /* tokens of what is swapped, in millionths of those recorded */
+};
+
+/* A row that counts, as it is priced. */
+struct engine_seen {
+    const struct block *block;
+    size_t row;
+    const struct engine_sums *sums;
+    bool is_repeated; /* fetched again: its usage is another row's */
+};
+
 /* All borrowed for the run; dimensions also by the result. */
 struct engine_query {
     const struct ledgers *ledgers;
@@ -100,8 +140,14 @@ struct engine_query {
     int64_t from_us, to_us;                /* INT64_MIN / INT64_MAX = unbounded; half open */
     struct dimension *const *dimensions;
     size_t dimension_count;
-    uint32_t measures; /* enum engine_measure */
-    unsigned threads;  /* 0 = 1 */
+    uint32_t measures;                  /* enum engine_measure */
+    unsigned threads;                   /* 0 = 1 */
+    const struct engine_whatif *whatif; /* NULL = as it was */
+    /* Called for each row in the ledgers' order, in one thread, however many threads says; reads
+     * these columns beside what is measured.  Only with ENGINE_MONEY; NULL = not called. */
+    int (*on_row)(void *ctx, const struct engine_seen *seen, struct err *err);
+    void *ctx;
+    const struct scan_columns *columns;
 };
 
 struct engine_result {
@@ -114,6 +160,7 @@ struct engine_result {
     VEC(struct engine_unpriced) unpriced;     /* most requests first */
     VEC(struct engine_suspicious) suspicious; /* dearest first, the first ENGINE_SUSPICIOUS_MAX */
     size_t suspicious_count;
+    i128 suspicious_pusd;       /* of all of them */
     int64_t repeated_requests; /* fetched an answer again whose usage another row has counted */
     int64_t flagged[PRICE_FLAG_COUNT]; /* requests priced from the table, per bit of price_flag */
     uint64_t groups_read, groups_skipped; /* row groups */

@@ -35,6 +35,8 @@ void worker_columns(const struct engine_query *q, struct scan_columns *ret)
             ret->want[LEDGER_USAGE + u] = u != USAGE_TOOL_CALLS;
         repeats_hint_columns(ret);
     }
+    for (size_t c = 0; q->columns && c < LEDGER_COLUMN_COUNT; c++)
+        ret->want[c] |= q->columns->want[c];
     if (q->measures & ENGINE_ERRORS)
         ret->want[LEDGER_ERROR_CLASS] = true;
     if (q->measures & ENGINE_LATENCY)
@@ -54,6 +56,7 @@ void worker_release(struct worker *w)
     vec_release(&w->slow);
     vec_release(&w->repeated);
     vec_release(&w->odd);
+    vec_release(&w->charges);
     vec_release(&w->sources);
     vec_release(&w->providers);
     vec_release(&w->others);
@@ -353,7 +356,7 @@ int worker_add(struct worker *w, const struct block *b, uint64_t place, struct e
     }
     find_repeated(w);
     read_dictionaries(w);
-    if (worker_price_block(w, err) < 0)
+    if ((w->query->on_row ? worker_show_rows : worker_price_block)(w, err) < 0)
         return -1;
     return count_details(w, err);
 }

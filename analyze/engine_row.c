@@ -37,7 +37,45 @@ static enum provider provider_of(const struct worker *w, size_t row)
     return (enum provider)w->providers.ptr[b->columns[LEDGER_PROVIDER].codes[row]];
 }
 
-void worker_query_of(const struct worker *w, size_t row, struct price_query *ret)
+static const struct engine_swap *find_swap(const struct engine_whatif *whatif,
+                                           const struct price_query *q)
+{
+    for (size_t i = 0; i < whatif->swap_count; i++) {
+        const struct engine_swap *s = &whatif->swaps[i];
+        if (str_ieq(s->from, q->model) &&
+            (s->from_provider == PROVIDER_UNKNOWN || s->from_provider == q->provider))
+            return s;
+    }
+    return NULL;
+}
+
+/* Another provider has other places, routes and sizes of images. */
+static void move_to(struct price_query *q, enum provider provider)
+{
+    if (provider == PROVIDER_UNKNOWN || provider == q->provider)
+        return;
+    q->provider = provider;
+    q->geo = q->route = (struct str){ 0 };
+    if (!str_eq(q->variant, PRICE_VARIANT_SHORT) && !str_eq(q->variant, PRICE_VARIANT_LONG))
+        q->variant = (struct str){ 0 };
+}
+
+static bool swap_query(const struct engine_whatif *whatif, struct price_query *q)
+{
+    const struct engine_swap *swap = find_swap(whatif, q);
+
+    if (!swap && whatif->swap_count > 0)
+        return false;
+    if (swap) {
+        move_to(q, swap->to_provider);
+        q->model = swap->to;
+    }
+    if (whatif->tier.len > 0)
+        q->service_tier = whatif->tier;
+    return true;
+}
+
+bool worker_query_of(const struct worker *w, size_t row, struct price_query *ret)
 {
     const struct block *b = w->block;
     enum provider provider = provider_of(w, row);
@@ -52,6 +90,14 @@ void worker_query_of(const struct worker *w, size_t row, struct price_query *ret
         .at_us = block_int(b, LEDGER_STARTED_AT, row),
         .requests = block_int(b, LEDGER_REQUESTS, row),
     };
+    return w->query->whatif && swap_query(w->query->whatif, ret);
+}
+
+/* Tokens as another tokenizer would count them, rounded down: parts stay within wholes. */
+static void scale_tokens(struct usage *u, int64_t micro)
+{
+    for (int unit = 0; unit < USAGE_WEB_SEARCHES; unit++)
+        u->n[unit] = (int64_t)((i128)u->n[unit] * micro / 1000000);
 }
 
 static enum usage_source source_of(const struct worker *w, size_t row)
@@ -61,6 +107,11 @@ static enum usage_source source_of(const struct worker *w, size_t row)
     if (block_is_null(b, LEDGER_USAGE_SOURCE, row))
         return USAGE_SOURCE_UNKNOWN;
     return (enum usage_source)w->sources.ptr[b->columns[LEDGER_USAGE_SOURCE].codes[row]];
+}
+
+static enum cost_source table_source(const struct worker *w, size_t row)
+{
+    return source_of(w, row) == USAGE_SOURCE_ESTIMATED ? COST_ESTIMATED : COST_TABLE;
 }
 
 /* Which figure counts: what the provider billed; else the table; else what a gateway on the way
@@ -76,7 +127,7 @@ static enum cost_source choose_cost(const struct worker *w, size_t row,
         if (price->status != PRICE_OK)
             return COST_GATEWAY;
     }
-    return source_of(w, row) == USAGE_SOURCE_ESTIMATED ? COST_ESTIMATED : COST_TABLE;
+    return table_source(w, row);
 }
 
 /* The same call with all input fresh. */
@@ -121,19 +172,85 @@ int worker_list_odd(struct worker *w, struct err *err)
     return 0;
 }
 
-static void price_row(struct worker *w, size_t row, const struct usage *usage,
-                      struct engine_sums *s)
+static void count_tokens(const struct usage *u, struct engine_sums *s)
+{
+    s->input_tokens = u->n[USAGE_INPUT];
+    s->cached_input_tokens = u->n[USAGE_CACHED_INPUT];
+    s->cache_write_tokens = u->n[USAGE_CACHE_WRITE];
+    s->output_tokens = u->n[USAGE_OUTPUT];
+    s->reasoning_tokens = u->n[USAGE_REASONING];
+}
+
+/* The lines of a price as charges; what rounding them one by one loses goes to the dearest. */
+static void list_charges(struct worker *w, const struct price_items *items, enum cost_source source,
+                         const struct price_result *price)
+{
+    i128 left = price->cost_pusd;
+    size_t dearest = 0;
+
+    vec_clear(&w->charges);
+    for (size_t i = 0; i < items->count; i++) {
+        const struct price_item *item = &items->list[i];
+        struct engine_charge c = {
+            .source = source,
+            .unit = item->unit,
+            .n = item->n,
+            .list_yusd = item->list_yusd,
+            .unit_yusd = item->unit_yusd,
+            .cost_pusd = decimal_round((i128)item->n * item->unit_yusd, PUSD_SCALE),
+            .flags = price->flags,
+        };
+        left -= c.cost_pusd;
+        vec_push(&w->charges, c);
+        if (c.cost_pusd > w->charges.ptr[dearest].cost_pusd)
+            dearest = i;
+    }
+    if (items->count > 0)
+        w->charges.ptr[dearest].cost_pusd += left;
+}
+
+static void charge_whole(struct worker *w, enum cost_source source, i128 cost_pusd,
+                         int64_t requests)
+{
+    struct engine_charge c = {
+        .source = source, .unit = ENGINE_CHARGE_WHOLE, .n = requests, .cost_pusd = cost_pusd
+    };
+
+    vec_clear(&w->charges);
+    vec_push(&w->charges, c);
+}
+
+static void price_usage(struct worker *w, const struct price_query *query,
+                        const struct usage *usage, struct price_items *items,
+                        struct price_result *ret)
+{
+    const struct price_request request = { query, usage };
+
+    *ret = (struct price_result){ .status = PRICE_UNKNOWN_MODEL };
+    items->count = 0;
+    if (!usage->present)
+        return;
+    if (w->query->measures & ENGINE_CHARGES)
+        price_cache_items(w->prices, &request, ret, items);
+    else
+        price_cache_of(w->prices, query, usage, ret);
+}
+
+static void price_row(struct worker *w, size_t row, struct usage *usage, struct engine_sums *s)
 {
     const struct block *b = w->block;
     i128 reported_pusd = block_int(b, LEDGER_REPORTED_COST, row);
-    struct price_result price = { .status = PRICE_UNKNOWN_MODEL };
+    struct price_items items;
+    struct price_result price;
     struct price_query query;
     const char *reason;
 
-    worker_query_of(w, row, &query);
-    if (usage->present)
-        price_cache_of(w->prices, &query, usage, &price);
-    enum cost_source pocket = choose_cost(w, row, &price);
+    bool swapped = worker_query_of(w, row, &query);
+    if (swapped)
+        scale_tokens(usage, w->query->whatif->tokens_micro);
+    count_tokens(usage, s);
+    price_usage(w, &query, usage, &items, &price);
+    enum cost_source pocket = swapped ? table_source(w, row) : choose_cost(w, row, &price);
     bool reported = pocket == COST_REPORTED || pocket == COST_GATEWAY;
     for (size_t i = 0; !reported && i < PRICE_FLAG_COUNT; i++)
         if (price.flags >> i & 1)
@@ -143,12 +260,41 @@ static void price_row(struct worker *w, size_t row, const struct usage *usage,
         s->cache_savings_pusd = cost_without_cache(w, &query, usage) - price.cost_pusd;
     if (!reported && usage->present && price.status != PRICE_OK) {
         s->unpriced_requests = s->requests;
-        tally_unpriced(w->tally, block_str(b, LEDGER_PROVIDER, row), query.model,
-                       price.status == PRICE_MISSING_UNIT, s);
+        tally_unpriced(w->tally,
+                       swapped ? str_from(provider_name(query.provider))
+                               : block_str(b, LEDGER_PROVIDER, row),
+                       query.model, price.status == PRICE_MISSING_UNIT, s);
     }
+    if (w->query->measures & ENGINE_CHARGES && reported)
+        charge_whole(w, pocket, reported_pusd, s->requests);
+    else if (w->query->measures & ENGINE_CHARGES)
+        list_charges(w, &items, pocket, &price);
     if (reported && !price_is_plausible(reported_pusd, usage,
                                         price.status == PRICE_OK ? &price : NULL, &reason))
         vec_push(&w->odd, ((struct odd_row){ (uint32_t)row, reported_pusd, reason }));
+}
+
+int worker_show_rows(struct worker *w, struct err *err)
+{
+    const struct block *b = w->block;
+    struct engine_sums sums;
+    size_t next = 0;
+
+    vec_clear(&w->odd);
+    for (size_t row = 0; row < b->rows; row++) {
+        bool is_repeated = next < w->repeated.len && w->repeated.ptr[next] == row;
+        struct engine_seen seen = {
+            .block = b, .row = row, .sums = &sums, .is_repeated = is_repeated
+        };
+        next += is_repeated;
+        if (b->keep && !b->keep[row])
+            continue;
+        worker_price_row(w, row, is_repeated, &sums);
+        if (worker_add_row(w, row, &sums, err) < 0 ||
+            w->query->on_row(w->query->ctx, &seen, err) < 0)
+            return -1;
+    }
+    return worker_list_odd(w, err);
 }
 
 /* Output without input: half of a bill is no bill, though what is known of it is priced. */
@@ -171,11 +317,6 @@ void worker_price_row(struct worker *w, size_t row, bool is_repeated, struct eng
     }
     w->tally->slow_rows++;
     row_usage(b, row, &usage);
-    s->input_tokens = usage.n[USAGE_INPUT];
-    s->cached_input_tokens = usage.n[USAGE_CACHED_INPUT];
-    s->cache_write_tokens = usage.n[USAGE_CACHE_WRITE];
-    s->output_tokens = usage.n[USAGE_OUTPUT];
-    s->reasoning_tokens = usage.n[USAGE_REASONING];
     if (source_of(w, row) == USAGE_SOURCE_UNKNOWN || lacks_input(&usage))
         s->unknown_requests = s->requests;
     price_row(w, row, &usage, s);

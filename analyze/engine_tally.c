@@ -71,6 +71,50 @@ int tally_group(struct engine_result *t, const uint32_t *codes, size_t *ret, str
     return 0;
 }
 
+/* Of one price they are one charge. */
+#define CHARGE_FLAGS (PRICE_LONG_CONTEXT | PRICE_ELSEWHERE)
+
+static int compare_charges(const void *a, const void *b)
+{
+    const struct engine_charge *x = a, *y = b;
+    const i128 keys[][2] = {
+        {x->source,                y->source              },
+        { x->unit,                 y->unit                },
+        { x->flags & CHARGE_FLAGS, y->flags & CHARGE_FLAGS},
+        { x->list_yusd,            y->list_yusd           },
+        { x->unit_yusd,            y->unit_yusd           },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (keys[i][0] != keys[i][1])
+            return keys[i][0] < keys[i][1] ? -1 : 1;
+    return 0;
+}
+
+/* In order, found by halves: with coarse groups there may be thousands. */
+void tally_charge(struct engine_detail *d, const struct engine_charge *c)
+{
+    size_t from = 0, to = d->charges.len;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int r = compare_charges(&d->charges.ptr[middle], c);
+        if (r == 0) {
+            struct engine_charge *same = &d->charges.ptr[middle];
+            same->n += c->n;
+            same->cost_pusd += c->cost_pusd;
+            same->flags |= c->flags;
+            return;
+        }
+        from = r < 0 ? middle + 1 : from;
+        to = r < 0 ? to : middle;
+    }
+    vec_push(&d->charges, *c);
+    memmove(&d->charges.ptr[from + 1], &d->charges.ptr[from],
+            (d->charges.len - 1 - from) * sizeof(*c));
+    d->charges.ptr[from] = *c;
+}
+
 void tally_unpriced(struct engine_result *t, struct str provider, struct str model,
                     bool unit_missing, const struct engine_sums *sums)
 {
@@ -114,6 +158,7 @@ void tally_suspicious(struct engine_result *t, const struct engine_suspicious *s
     };
 
     t->suspicious_count++;
+    t->suspicious_pusd += s->cost_pusd;
     vec_push(&t->suspicious, kept);
     if (t->suspicious.len < (size_t)2 * ENGINE_SUSPICIOUS_MAX)
         return;
@@ -129,6 +174,8 @@ static void merge_detail(struct engine_detail *to, const struct engine_detail *f
         to->errors[i] += from->errors[i];
     for (size_t i = 0; i < USAGE_UNIT_COUNT; i++)
         to->units[i] += from->units[i];
+    for (size_t i = 0; i < from->charges.len; i++)
+        tally_charge(to, &from->charges.ptr[i]);
     sketch_merge(&to->duration_us, &from->duration_us);
     sketch_merge(&to->first_token_us, &from->first_token_us);
     distinct_merge(&to->users, &from->users);
@@ -167,9 +214,11 @@ int tally_merge(struct engine_result *to, const struct engine_result *from, stru
         tally_unpriced(to, u->provider, u->model, u->unit_missing, &sums);
     }
     size_t listed = from->suspicious.len;
+    i128 pusd = to->suspicious_pusd + from->suspicious_pusd;
     for (size_t i = 0; i < listed; i++)
         tally_suspicious(to, &from->suspicious.ptr[i]);
     to->suspicious_count += from->suspicious_count - listed;
+    to->suspicious_pusd = pusd;
     to->repeated_requests += from->repeated_requests;
     for (size_t i = 0; i < PRICE_FLAG_COUNT; i++)
         to->flagged[i] += from->flagged[i];
@@ -242,6 +291,7 @@ void engine_result_release(struct engine_result *r)
         sketch_release(&d->duration_us);
         sketch_release(&d->first_token_us);
         distinct_release(&d->users);
+        vec_release(&d->charges);
         free(d);
     }
     vec_release(&r->rows);

@@ -12,6 +12,8 @@ int tally_group(struct engine_result *t, const uint32_t *codes, size_t *ret, str
 /* sums gives requests and tokens. */
 void tally_unpriced(struct engine_result *t, struct str provider, struct str model,
                     bool unit_missing, const struct engine_sums *sums);
+/* Adds to the same of the group, or as one more. */
+void tally_charge(struct engine_detail *d, const struct engine_charge *c);
 /* Its texts are copied. */
 void tally_suspicious(struct engine_result *t, const struct engine_suspicious *s);
 /* Adds what another thread counted, by the values of its dimensions. */

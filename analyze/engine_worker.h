@@ -33,6 +33,7 @@ struct pricing {
     struct price_rates rates[2];
     int64_t short_until, long_until;
     bool is_plain; /* else every billable row is priced one by one */
+    bool is_swapped;
 };
 
 /* A reported cost that cannot be right. */
@@ -60,11 +61,12 @@ struct worker {
     VEC(uint32_t) slow;    /* rows to be priced one by one */
     VEC(uint32_t) repeated;
     VEC(struct odd_row) odd;
-    VEC(uint8_t) sources, providers;  /* of the block's dictionaries */
-    VEC(const int64_t *) others;      /* columns with units that no plain row uses */
-    VEC(uint8_t) flags;               /* of each row */
-    VEC(struct engine_row *) details; /* by group, of the measures beside money */
-    bool has_parts, has_requests;     /* part != 0, requests != 1 */
+    VEC(struct engine_charge) charges; /* of the row under way */
+    VEC(uint8_t) sources, providers;   /* of the block's dictionaries */
+    VEC(const int64_t *) others;       /* columns with units that no plain row uses */
+    VEC(uint8_t) flags;                /* of each row */
+    VEC(struct engine_row *) details;  /* by group, of the measures beside money */
+    bool has_parts, has_requests;      /* part != 0, requests != 1 */
 };
 
 #define GROUP_UNSEEN UINT32_MAX
@@ -82,10 +84,15 @@ bool worker_is_unattributed(const struct block *b, size_t row);
 
 /* engine_price.c: money. */
 int worker_price_block(struct worker *w, struct err *err);
+/* Adds what a row came to, and w->charges, to its group. */
+int worker_add_row(struct worker *w, size_t row, const struct engine_sums *s, struct err *err);
 /* engine_row.c: one row that no whole rates describe. */
 void worker_price_row(struct worker *w, size_t row, bool is_repeated, struct engine_sums *ret);
 /* Lists the odd rows by their exchange's id, a column that is read for nothing else. */
 int worker_list_odd(struct worker *w, struct err *err);
-void worker_query_of(const struct worker *w, size_t row, struct price_query *ret);
+/* Returns whether it is what if, not what was. */
+bool worker_query_of(const struct worker *w, size_t row, struct price_query *ret);
+/* Instead of worker_price_block: row by row, each shown to the query. */
+int worker_show_rows(struct worker *w, struct err *err);
 
 #endif

@@ -115,6 +115,31 @@ DEFINE_CLEANUP(struct price_cache, price_cache_free)
 void price_cache_of(struct price_cache *cache, const struct price_query *query,
                     const struct usage *usage, struct price_result *ret);
 
+/* A bill's lines: so many of a unit at one price.  Every unit that was used is in one line, as the
+ * bill counts it: parts are not in their wholes.  Rounded to 1e-12 USD, the lines come to the
+ * result's cost but for what rounding each of them by itself loses. */
+#define PRICE_ITEM_REQUEST USAGE_UNIT_COUNT /* the call itself */
+#define PRICE_ITEMS_MAX    64
+
+struct price_item {
+    int unit; /* enum usage_unit, or PRICE_ITEM_REQUEST */
+    int64_t n;
+    i128 list_yusd, unit_yusd; /* of one, 1e-24 USD: before the user's discount, and after it */
+};
+
+struct price_items {
+    struct price_item list[PRICE_ITEMS_MAX];
+    size_t count;
+};
+
+/* As price_cache_of, with the lines.  Tokens that are paid for by the hour are lines at price 0. */
+struct price_request {
+    const struct price_query *query;
+    const struct usage *usage;
+};
+void price_cache_items(struct price_cache *cache, const struct price_request *request,
+                       struct price_result *ret, struct price_items *ret_items);
+
 /* What an ordinary call pays, unit by unit, where that is a whole number of 1e-12 USD a token: then
  * nothing is rounded, and costs may be had from sums of tokens.  Input is taken apart into what
  * came fresh, from a cache, and into one; output into reasoning and the rest. */

@@ -69,6 +69,14 @@ void price_cache_of(struct price_cache *c, const struct price_query *query,
     price_of_match(c->book, find_match(c, query, &scratch), query, usage, ret);
 }
 
+void price_cache_items(struct price_cache *c, const struct price_request *request,
+                       struct price_result *ret, struct price_items *ret_items)
+{
+    struct price_match scratch;
+
+    price_items_of_match(c->book, find_match(c, request->query, &scratch), request, ret, ret_items);
+}
+
 void price_cache_rates(struct price_cache *c, const struct price_query *query, int64_t input_tokens,
                        struct price_rates *ret)
 {

@@ -304,6 +304,9 @@ const struct price_plan *price_fees_find(const struct price_book *book, enum pro
 void price_of_match(const struct price_book *book, const struct price_match *match,
                     const struct price_query *query, const struct usage *usage,
                     struct price_result *ret);
+void price_items_of_match(const struct price_book *book, const struct price_match *match,
+                          const struct price_request *request, struct price_result *ret,
+                          struct price_items *ret_items);
 void price_rates_of_match(const struct price_book *book, const struct price_match *match,
                           const struct price_query *query, int64_t input_tokens,
                           struct price_rates *ret);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "llm/price_model.h"
@@ -7,6 +8,8 @@
 /* Counts beyond this are cut to it, so that no sum leaves 128 bits: with prices up to 100,000 USD
  * per million tokens and factors up to 1000, the largest term is about 2e37 of 1.7e38. */
 #define COUNT_MAX INT64_C(10000000000)
+
+#define YUSD_PER_PUSD ((u128)PUSD_PER_USD)
 
 /* A product of factors; each numerator is at most 1e9 and each denominator 1e6 (price_model). */
 struct factor {
@@ -28,17 +31,69 @@ enum line {
     LINE_COUNT,
 };
 
+/* What goes into a sum, kept where items are asked for. */
+struct entry {
+    int unit;
+    enum line line;
+    int64_t n;
+    u128 rate, list_rate; /* of one: 1e-12 USD / (PRICE_DENOMINATOR * plan->times.den) */
+};
+
+struct entries {
+    struct entry list[PRICE_ITEMS_MAX];
+    size_t count;
+};
+
 struct bill {
     const struct price_plan *plan;
     const struct price_plan *contract; /* absolute prices of a discount, or NULL */
     const struct price_plan *fees;     /* provider-wide, or NULL */
     u128 sums[LINE_COUNT];             /* 1e-12 USD / (PRICE_DENOMINATOR * plan->times.den) */
     struct price_result *ret;
+    struct entries *entries; /* or NULL, as items is */
+    struct price_items *items;
+    int unit; /* that is being billed */
 };
 
 static bool is_priced(const struct bill *b, int unit)
 {
     return price_plan_rate(b->plan, unit) || price_plan_rate(b->contract, unit);
+}
+
+/* What the list asks for one of what a contract has a price for: that of the unit, or of what it is
+ * part of. */
+static u128 list_rate(const struct bill *b, enum line line, u128 otherwise)
+{
+    const struct price_num *price = price_plan_rate(b->plan, b->unit);
+    int at = b->unit;
+
+    while (!price && at < PRICE_UNIT_REQUEST) {
+        at = usage_unit_parent((enum usage_unit)at);
+        if (at == USAGE_NONE)
+            break;
+        price = price_plan_rate(b->plan, at);
+    }
+    if (!price && line == LINE_FEES)
+        price = price_plan_rate(b->fees, b->unit);
+    if (!price)
+        return otherwise;
+    return (u128)price->amount * (u128)price->scale *
+           (u128)(line == LINE_FEES ? b->plan->times.den : b->plan->times.num);
+}
+
+static void add_entry(struct bill *b, enum line line, u128 rate, int64_t n, bool contract)
+{
+    struct entry e = { b->unit, line, n, rate, contract ? list_rate(b, line, rate) : rate };
+
+    for (size_t i = 0; i < b->entries->count; i++) {
+        struct entry *old = &b->entries->list[i];
+        if (old->unit == e.unit && old->rate == rate && old->list_rate == e.list_rate) {
+            old->n += n;
+            return;
+        }
+    }
+    assert(b->entries->count < PRICE_ITEMS_MAX); /* units are far fewer */
+    b->entries->list[b->entries->count++] = e;
 }
 
 static void add(struct bill *b, enum line line, const struct price_num *price, int64_t n,
@@ -52,7 +107,10 @@ static void add(struct bill *b, enum line line, const struct price_num *price, i
         b->ret->flags |= PRICE_ELSEWHERE;
     if (n > COUNT_MAX)
         n = COUNT_MAX;
-    b->sums[line] += (u128)n * (u128)price->amount * (u128)price->scale * (u128)weight;
+    u128 rate = (u128)price->amount * (u128)price->scale * (u128)weight;
+    b->sums[line] += (u128)n * rate;
+    if (b->entries)
+        add_entry(b, line, rate, n, contract);
 }
 
 static void miss(struct bill *b, int unit)
@@ -69,6 +127,7 @@ static void add_tokens(struct bill *b, enum line line, int64_t n, const enum usa
 
     if (n <= 0)
         return;
+    b->unit = chain[0];
     for (const enum usage_unit *at = chain; *at != USAGE_NONE; at++) {
         const struct price_num *price = price_plan_rate(b->contract, *at);
         bool contract = price != NULL;
@@ -232,6 +291,7 @@ static void bill_fees(struct bill *b, const struct usage *u, const struct price_
 
     for (size_t i = 0; i < ARRAY_LEN(fees); i++) {
         int64_t n = count_of(u, fees[i].unit);
+        b->unit = fees[i].unit;
         if (n == 0 || (fees[i].unit == USAGE_IMAGES && bill_variant(b, query->variant, n)))
             continue;
         const struct price_num *price = find_fee(b, fees[i].unit, &contract);
@@ -241,16 +301,43 @@ static void bill_fees(struct bill *b, const struct usage *u, const struct price_
             miss(b, fees[i].unit);
     }
     const struct price_num *request = find_fee(b, PRICE_UNIT_REQUEST, &contract);
+    b->unit = PRICE_UNIT_REQUEST;
     if (request)
         add(b, LINE_FEES, request, query->requests > 1 ? query->requests : 1, contract);
 }
 
 /* --- the result --- */
 
+/* 1e-24 USD. */
+static i128 unit_price(const struct bill *b, u128 rate, struct factor f)
+{
+    u128 den = (u128)PRICE_DENOMINATOR * (u128)b->plan->times.den;
+
+    return price_scale(rate, f.num * YUSD_PER_PUSD, f.den * den);
+}
+
+static void list_items(const struct bill *b, const struct factor list[LINE_COUNT],
+                       const struct factor cost[LINE_COUNT], struct price_items *ret)
+{
+    for (size_t i = 0; i < b->entries->count; i++) {
+        const struct entry *e = &b->entries->list[i];
+        ret->list[i] = (struct price_item){
+            .unit = e->unit,
+            .n = e->n,
+            .list_yusd = unit_price(b, e->list_rate, list[e->line]),
+            .unit_yusd = unit_price(b, e->rate, cost[e->line]),
+        };
+    }
+    ret->count = b->entries->count;
+}
+
 static void settle(struct bill *b, struct factor tokens, const struct price_adjust *discount)
 {
     const struct price_ratio *times = &b->plan->times;
     struct factor factors[LINE_COUNT] = {
+        tokens, tokens, {1, 1}
+    };
+    const struct factor list_factors[LINE_COUNT] = {
         tokens, tokens, {1, 1}
     };
     i128 list[LINE_COUNT], cost[LINE_COUNT];
@@ -263,6 +350,8 @@ static void settle(struct bill *b, struct factor tokens, const struct price_adju
         multiply(&factors[i], discount->times);
         cost[i] = price_scale(b->sums[i], factors[i].num, factors[i].den * den);
     }
+    if (b->items)
+        list_items(b, list_factors, factors, b->items);
     b->ret->input_pusd = cost[LINE_INPUT];
     b->ret->output_pusd = cost[LINE_OUTPUT];
     b->ret->fees_pusd = cost[LINE_FEES];
@@ -279,20 +368,39 @@ static void run(struct bill *b, const struct price_query *query, const struct us
     bill_fees(b, usage, query);
 }
 
+static void drop_fees(struct entries *e)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < e->count; i++)
+        if (e->list[i].line != LINE_FEES)
+            e->list[kept++] = e->list[i];
+    e->count = kept;
+}
+
 /* Tokens paid for by the hour: only what is sold by the piece costs. */
 static void run_committed(struct bill *b, const struct price_query *query,
                           const struct usage *usage)
 {
+    if (b->entries) { /* the tokens are items as well, at no price */
+        run(b, query, usage);
+        for (size_t i = 0; i < b->entries->count; i++)
+            b->entries->list[i].rate = b->entries->list[i].list_rate = 0;
+        drop_fees(b->entries);
+    }
     memset(b->sums, 0, sizeof(b->sums));
     b->ret->status = PRICE_OK;
     b->ret->flags |= PRICE_ELSEWHERE;
     bill_fees(b, usage, query);
 }
 
-void price_of_match(const struct price_book *book, const struct price_match *match,
-                    const struct price_query *query, const struct usage *usage,
-                    struct price_result *ret)
+static void bill_match(const struct price_book *book, const struct price_match *match,
+                       const struct price_request *request, struct price_result *ret,
+                       struct price_items *items)
 {
+    const struct price_query *query = request->query;
+    const struct usage *usage = request->usage;
+    struct entries entries;
     struct price_chosen chosen = { 0 };
     struct factor tokens = { 1, 1 };
 
@@ -309,7 +417,10 @@ void price_of_match(const struct price_book *book, const struct price_match *mat
         .contract = discount && discount->set.count > 0 ? &discount->plan : NULL,
         .fees = price_fees_find(book, e->provider, query->at_us),
         .ret = ret,
+        .entries = items ? &entries : NULL,
+        .items = items,
     };
+    entries.count = 0;
     ret->flags = chosen.flags;
     ret->entry = e->name;
     ret->note = chosen.plan->note;
@@ -331,6 +442,23 @@ void price_of_match(const struct price_book *book, const struct price_match *mat
         settle(&without, tokens, NULL);
         ret->list_pusd = list.cost_pusd;
     }
+}
+
+void price_of_match(const struct price_book *book, const struct price_match *match,
+                    const struct price_query *query, const struct usage *usage,
+                    struct price_result *ret)
+{
+    const struct price_request request = { query, usage };
+
+    bill_match(book, match, &request, ret, NULL);
+}
+
+void price_items_of_match(const struct price_book *book, const struct price_match *match,
+                          const struct price_request *request, struct price_result *ret,
+                          struct price_items *ret_items)
+{
+    ret_items->count = 0;
+    bill_match(book, match, request, ret, ret_items);
 }
 
 void price_of(const struct price_book *book, const struct price_query *query,
