@@ -66,7 +66,9 @@ static bool pass_request(const struct proxy_conf *conf, const struct http1_head 
         return false;
     assert(route.upstream >= conf->upstreams &&
            route.upstream < conf->upstreams + conf->upstream_count);
-    head_write_request(&p->out, head, route.upstream, route.rest, &trace);
+    head_write_request(
+        &p->out, head,
+        &(struct head_request){ .upstream = route.upstream, .rest = route.rest, .trace = &trace });
     buf_add_str(&p->path, route.upstream->base_path);
     if (!p->path.len && (!route.rest.len || route.rest.ptr[0] != '/'))
         buf_add_byte(&p->path, '/');
