@@ -288,7 +288,7 @@ static const struct smuggle_row target_rows[] = {
     { "an @",                             STR_INIT("GET @internal/tap HTTP/1.1\r\nHost: w\r\n\r\n"),                            400, 0},
     { "CONNECT",                          STR_INIT("CONNECT internal:443 HTTP/1.1\r\nHost: w\r\n\r\n"),                         405, 0},
     { "an asterisk",                      STR_INIT("OPTIONS * HTTP/1.1\r\nHost: w\r\n\r\n"),                                    400, 0},
-    { "PRI",                              STR_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),                                         505, 0},
+    { "PRI, not HTTP/2",                  STR_INIT("PRI * HTTP/2.0\r\nHost: w\r\n\r\n"),                                        505, 0},
     { "no Host",                          STR_INIT("GET /tap/row HTTP/1.1\r\n\r\n"),                                            400, 0},
     { "an empty Host",                    STR_INIT("GET /tap/row HTTP/1.1\r\nHost:\r\n\r\n"),                                   200, 1},
     { "two Hosts",                        STR_INIT("GET /tap/row HTTP/1.1\r\nHost: w\r\nHost: internal\r\n\r\n"),               400, 0},
