@@ -67,6 +67,8 @@ static void add_text(const json_t *answer, struct buf *out)
     {
         if (json_is_string(value))
             buf_addf(out, "%-22s %s\n", key, json_string_value(value));
+        else if (json_is_real(value))
+            buf_addf(out, "%-22s %.6f\n", key, json_real_value(value));
         else
             buf_addf(out, "%-22s %" PRId64 "\n", key, (int64_t)json_integer_value(value));
     }

@@ -342,6 +342,15 @@ static size_t count_journals(const struct recorder *r)
     return count;
 }
 
+/* Until there is another, j goes on: what came meanwhile would be in this process only. */
+static void retire_with_spare(struct recorder *r, struct recorder_journal *j)
+{
+    if (r->spare && r->spare->writer)
+        retire(r, j);
+    else
+        loop_timer_set(r->o.loop, &r->age_timer, loop_now_us(r->o.loop) + RETRY_US);
+}
+
 /* The journal for a new exchange. */
 static int use_current(struct recorder *r, struct err *err)
 {
@@ -376,13 +385,14 @@ static void on_age(void *ctx)
         return; /* the next exchange makes a new one */
     if (j->next_sequence == 1)
         j->created_us = now_us;
-    else if (now_us - j->created_us < r->segment_age_us)
-        make_spare(r, j);
-    else if (count_journals(r) < JOURNALS_MAX) {
-        retire(r, j);
-        return;
-    } else {
+    else if (count_journals(r) >= JOURNALS_MAX)
         j->created_us = now_us;
+    else {
+        make_spare(r, j);
+        if (now_us - j->created_us >= r->segment_age_us) {
+            retire_with_spare(r, j);
+            return;
+        }
     }
     set_age_timer(r, j);
 }
@@ -575,6 +585,18 @@ static void sync_now(void *ctx)
     loop_timer_set(r->o.loop, &r->slow_timer, loop_now_us(r->o.loop) + SLOW_US);
 }
 
+/* The window that a death costs begins anew, however late this is. */
+static void on_sync_timer(void *ctx)
+{
+    struct recorder *r = ctx;
+
+    loop_read_clocks(r->o.loop);
+    uint64_t late_us = loop_now_us(r->o.loop) - r->sync_timer.due_us;
+    if (late_us > r->o.stats->loop_lag_seconds)
+        r->o.stats->loop_lag_seconds = late_us;
+    sync_now(r);
+}
+
 static void on_wake(void *ctx)
 {
     struct recorder *r = ctx;
@@ -762,7 +784,7 @@ int recorder_open(const struct recorder_options *options, const struct proxy_con
 
     r->o = *options;
     r->waiting_end = &r->waiting;
-    r->sync_timer = (struct loop_timer){ .fn = sync_now, .ctx = r };
+    r->sync_timer = (struct loop_timer){ .fn = on_sync_timer, .ctx = r };
     r->retry_timer = (struct loop_timer){ .fn = on_retry, .ctx = r };
     r->age_timer = (struct loop_timer){ .fn = on_age, .ctx = r };
     r->slow_timer = (struct loop_timer){ .fn = on_slow, .ctx = r };

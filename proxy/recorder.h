@@ -31,7 +31,10 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/stats.h"
 
-#define RECORDER_SYNC_US    UINT64_C(50000) /* batch: what a machine's end can cost */
+/* What a process' end can cost: at the latest then, frames go to the kernel, whatever the disk does
+ * (strict: what was received in full is not among it).  And to the disk, once that has taken what
+ * went before: so a machine's end can cost two syncs more (relaxed: anything). */
+#define RECORDER_SYNC_US    UINT64_C(50000)
 #define RECORDER_SYNC_BYTES (1u << 20)
 
 struct recorder;

@@ -10,7 +10,8 @@
 
 #include "base/buf.h"
 
-/* X(name, kind, help): the metric is weir_NAME, with _total for counters. */
+/* X(name, kind, help): the metric is weir_NAME, with _total for counters.  What is LONGEST is kept
+ * in µs and shown in seconds: of the workers, the one with most. */
 #define PROXY_STATS(X)                                                                             \
     X(connections, COUNTER, "Connections accepted from applications.")                             \
     X(connections_refused, COUNTER, "Connections closed at once: the limit was reached.")          \
@@ -41,6 +42,7 @@
     X(journal_failures, COUNTER, "Writes and syncs of the journal that failed.")                   \
     X(journal_failing, GAUGE, "1 while the journal cannot be written, or takes too long.")         \
     X(journal_held_bytes, GAUGE, "Bytes of records that wait in memory for the journal.")          \
+    X(loop_lag_seconds, LONGEST, "The longest that a worker was late in writing its journal.")     \
     X(segments_sealed, COUNTER, "Segments made of journals.")                                      \
     X(exchanges_sealed, COUNTER, "Exchanges in them.")                                             \
     X(sealer_failures, COUNTER, "Times that sealing failed or its process died.")                  \
@@ -57,7 +59,7 @@ struct proxy_stats {
 #undef X
 };
 
-/* Adds the sum of count workers' counters in Prometheus' text format. */
+/* Adds what count workers counted, summed up, in Prometheus' text format. */
 void stats_write_metrics(const struct proxy_stats *workers, size_t count, struct buf *out);
 /* Likewise as members of a JSON object: "name":1,... */
 void stats_write_json(const struct proxy_stats *workers, size_t count, struct buf *out);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "capture/record.h"
 #include "tests/check_main.h"
@@ -18,6 +20,14 @@ static struct proxy_stats stats;
 static struct log_sink quiet = { .least = LOG_LEVEL_ERROR };
 static struct proxy_conf conf;
 static int unblocked;
+static useconds_t sync_us; /* that the disk takes */
+
+/* In place of libc's. */
+int fdatasync(int fd)
+{
+    usleep(sync_us);
+    return (int)syscall(SYS_fdatasync, fd);
+}
 
 static void on_unblocked(void *ctx)
 {
@@ -35,6 +45,7 @@ static void start(void)
                                 .segment_age_us = UINT64_C(3600000000) };
     stats = (struct proxy_stats){ 0 };
     unblocked = 0;
+    sync_us = 0;
     ck_assert_msg(loop_open(&loop, &err) == 0, "%s", err.text);
     loop_read_clocks(loop);
     ck_assert_msg(archive_open(temp_path("archive"), true, &archive, &err) == 0, "%s", err.text);
@@ -143,6 +154,45 @@ START_TEST(batch_is_written_within_its_time)
     turn_for(RECORDER_SYNC_US * 3);
     ck_assert_uint_eq(stats.journal_syncs, 1);
     ck_assert_uint_eq(count_records().ended, 1); /* though the journal is still open */
+}
+END_TEST
+
+/* One call and time enough for what weir promises. */
+static void record_one(void)
+{
+    struct recording rec;
+
+    begin(&rec);
+    recorder_chunk(recorder, &rec, STR("hello"));
+    ck_assert(finish(&rec));
+    turn_for(RECORDER_SYNC_US + 30000);
+}
+
+START_TEST(the_kernel_has_it_in_time_however_slow_the_disk_is)
+{
+    open_recorder();
+    sync_us = 1000000;
+    for (size_t i = 1; i <= 5; i++) {
+        record_one();
+        ck_assert_uint_eq(count_records().ended, i);
+    }
+    ck_assert_uint_eq(stats.journal_syncs, 0); /* the first still waits for the disk */
+    ck_assert_uint_eq(stats.journal_held_bytes, 0);
+    ck_assert_uint_gt(stats.loop_lag_seconds, 0);
+}
+END_TEST
+
+START_TEST(so_it_has_while_a_slow_disk_makes_the_next_journal)
+{
+    conf.segment_age_us = 100000;
+    open_recorder();
+    sync_us = 500000;
+    for (size_t i = 1; i <= 20; i++) {
+        record_one();
+        ck_assert_uint_eq(count_records().ended, i);
+        ck_assert_uint_eq(stats.journal_held_bytes, 0);
+    }
+    ck_assert_uint_gt(count_records().journals, 1);
 }
 END_TEST
 
@@ -314,6 +364,8 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, start, end);
     tcase_add_test(tc, batch_is_written_within_its_time);
+    tcase_add_test(tc, the_kernel_has_it_in_time_however_slow_the_disk_is);
+    tcase_add_test(tc, so_it_has_while_a_slow_disk_makes_the_next_journal);
     tcase_add_test(tc, strict_tells_when_the_end_is_on_disk_and_groups_them);
     tcase_add_test(tc, a_full_journal_takes_no_new_exchanges_and_is_ready_after_its_last);
     tcase_add_test(tc, an_old_journal_is_ready_without_another_call);
