@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -177,6 +178,13 @@ static const int allowed_calls[] = {
 /* Ending itself is all that a signal is for: abort() does. */
 static const int signal_calls[] = { SCMP_SYS(kill), SCMP_SYS(tgkill) };
 
+/* Of all that a terminal can be told (to type, even), only to say that it is one: isatty. */
+static int allow_terminal_question(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                            SCMP_A1(SCMP_CMP_EQ, TCGETS));
+}
+
 /* Others answer ENOSYS: libc has a way around new calls that a kernel does not have, which EPERM or
  * death would not let it take. */
 static bool fence_calls(void)
@@ -190,6 +198,8 @@ static bool fence_calls(void)
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(signal_calls); i++)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, signal_calls[i], 1,
                              SCMP_A0(SCMP_CMP_EQ, self));
+    if (r == 0)
+        r = allow_terminal_question(filter);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)

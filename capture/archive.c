@@ -43,6 +43,30 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+unsigned archive_enter_sandbox(const struct archive *a, const struct sandbox *more)
+{
+    static const char *const libraries[] = { "/usr", "/lib", "/lib64", "/etc/ssl" };
+    char *paths[ARRAY_LEN(folders)];
+    const char *writable[ARRAY_LEN(folders) + 1] = { a->path };
+    struct sandbox s = *more;
+
+    s.writable = writable;
+    s.writable_count = 1;
+    if (!s.readable_count) {
+        s.readable = libraries;
+        s.readable_count = ARRAY_LEN(libraries);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        paths[i] = archive_path(a, "%s", folders[i]);
+        if (is_folder(paths[i]))
+            writable[s.writable_count++] = paths[i];
+    }
+    unsigned holds = sandbox_enter(&s);
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        free(paths[i]);
+    return holds;
+}
+
 static int make_folders(const struct archive *a, struct err *err)
 {
     struct key key;

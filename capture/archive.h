@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "base/str.h"
 #include "capture/journal.h"
 #include "capture/key.h"
@@ -38,6 +39,11 @@ DEFINE_CLEANUP(struct archive, archive_close)
 /* PATH/name..., to be freed. */
 char *archive_path(const struct archive *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Before bytes of others are decoded into the archive: base/sandbox.h, with its folders, which may
+ * be links to elsewhere, as all that can be written to.  more: limits, and what else can be read;
+ * no folders there are those from which libraries load. */
+unsigned archive_enter_sandbox(const struct archive *a, const struct sandbox *more);
 
 /* One sealed segment, as its folder lists it. */
 struct archive_ledger {

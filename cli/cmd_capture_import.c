@@ -121,6 +121,15 @@ static enum import_kind kind_of(const struct invocation *inv)
     return (enum import_kind)at;
 }
 
+/* Operands and maps can be anywhere. */
+static void enter_sandbox(const struct importing *i)
+{
+    static const char *const everything[] = { "/" };
+    const struct sandbox more = { .readable = everything, .readable_count = 1 };
+
+    archive_enter_sandbox(i->archive, &more);
+}
+
 /* All files; the number that could not be read. */
 static int read_files(struct importing *i, struct import *im, struct import_stats *stats)
 {
@@ -199,6 +208,7 @@ static int run(const struct invocation *inv)
 
     if (load(&i, &o, &err) < 0)
         return cli_fail(inv, &err);
+    enter_sandbox(&i);
     o.maps_folder = i.maps_folder;
     o.attribution = i.conf ? i.conf->attribution : NULL;
     o.conf = i.conf;
@@ -248,6 +258,9 @@ const struct command command_capture_import = {
         "given.\n\n"
         "A record's time is the one it carries: its own time, the answer's Date header, or the "
         "time of creation in the answer's body. For records without any, --at gives it.\n\n"
+        "The files are the work of others: while it reads them, weir has given up the network, "
+        "other programs and writing anywhere but into the archive, as far as the kernel and the "
+        "build can (Landlock, seccomp).\n\n"
         "Limits: a line may hold 64 MiB, an entry of a HAR file 512 MiB, a body 256 MiB. Files are "
         "read as streams and may be of any size; memory grows by about 100 bytes for each record "
         "that the archive or the file holds.",

@@ -79,40 +79,39 @@ static void print_stats(const struct invocation *inv, const struct seal_stats *s
     cli_out(buf_str(&out));
 }
 
-/* The key that a configuration names, into *key; *ret_key stays NULL without one. */
-static int load_key(const struct invocation *inv, struct key *key, const struct key **ret_key,
+/* The key that a configuration names, or else the archive's. */
+static int load_key(const struct invocation *inv, const struct archive *archive, struct key *key,
                     struct err *err)
 {
     CLEANUP(conf_free) struct conf *conf = NULL;
     const char *path = invocation_get(inv, "config");
 
-    if (!path)
-        return 0;
-    if (conf_load(path, &conf, err) < 0)
+    if (path && conf_load(path, &conf, err) < 0)
         return -1;
-    if (!conf->key_file.len)
-        return 0;
-    *ret_key = key;
-    return key_load(conf->key_file.ptr, false, key, err);
+    if (conf && conf->key_file.len)
+        return key_load(conf->key_file.ptr, false, key, err);
+    return archive_key(archive, key, err);
 }
 
 static int run(const struct invocation *inv)
 {
     CLEANUP(archive_close) struct archive *archive = NULL;
     struct sealing s = { inv };
+    struct key key;
     struct seal_options opts = {
+        .key = &key,
         .salvage = invocation_has(inv, "salvage"),
         .created_by = "weir " PACKAGE_VERSION,
         .note = note,
         .ctx = &s,
     };
     struct seal_stats stats;
-    struct key key;
     struct err err;
 
-    if (load_key(inv, &key, &opts.key, &err) < 0 ||
-        archive_open(invocation_get(inv, "archive"), false, &archive, &err) < 0)
+    if (archive_open(invocation_get(inv, "archive"), false, &archive, &err) < 0 ||
+        load_key(inv, archive, &key, &err) < 0)
         return cli_fail(inv, &err);
+    archive_enter_sandbox(archive, &(struct sandbox){ 0 });
     int r = seal_run(archive, &opts, &stats, &err);
     if (r == 0 || stats.journals)
         print_stats(inv, &stats);
@@ -136,7 +135,11 @@ const struct command command_capture_seal = {
         "\n"
         "Sealing can be interrupted at any moment, also by a power cut, and run again: nothing is "
         "lost, and nothing comes twice. A damaged journal is reported and stays; the others are "
-        "sealed.",
+        "sealed.\n"
+        "\n"
+        "The bodies are the work of others: while it decodes them, weir has given up the network, "
+        "other programs and all files but the archive, as far as the kernel and the build can "
+        "(Landlock, seccomp).",
     .examples =
         (const struct example[]){
                                  { "weir capture seal --archive demo", "seal whatever waits" },

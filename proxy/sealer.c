@@ -99,18 +99,9 @@ static bool on_journal(void *ctx, const char *writer, enum seal_event event)
 /* The bodies that are decoded here were made by others. */
 static void enter_sandbox(const struct sealer *s)
 {
-    static const char *const readable[] = { "/usr", "/lib", "/lib64", "/etc/ssl" };
-    const char *const writable[] = { s->o.archive->path };
-    const struct sandbox sandbox = {
-        .writable = writable,
-        .writable_count = ARRAY_LEN(writable),
-        .readable = readable, /* what libraries load when they need it */
-        .readable_count = ARRAY_LEN(readable),
-        .memory_bytes = MEMORY_BYTES,
-        .descriptors = DESCRIPTORS,
-    };
+    const struct sandbox limits = { .memory_bytes = MEMORY_BYTES, .descriptors = DESCRIPTORS };
 
-    s->report->sandbox = sandbox_enter(&sandbox);
+    s->report->sandbox = archive_enter_sandbox(s->o.archive, &limits);
 }
 
 static int run_child(struct sealer *s, pid_t parent)

@@ -10,6 +10,8 @@
 #include "tests/capture_sample.h"
 #include "tests/check_main.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <zlib.h>
 
 static void print_line(void *ctx, const char *text)
@@ -588,6 +590,33 @@ START_TEST(an_empty_journal_just_goes)
 }
 END_TEST
 
+/* What the process of an archive's sandbox could do: 1 = not write elsewhere, 2 = seal. */
+static int work_in_sandbox(const struct archive *a)
+{
+    bool is_fenced = archive_enter_sandbox(a, &(struct sandbox){ 0 }) & SANDBOX_FILES;
+    struct seal_stats stats;
+    struct err err;
+
+    int fd = open(sample_path("elsewhere"), O_CREAT | O_WRONLY, 0600);
+    return (fd < 0 || !is_fenced ? 1 : 0) |
+           (seal_run(a, NULL, &stats, &err) == 0 && stats.segments == 1 ? 2 : 0);
+}
+
+START_TEST(it_works_in_a_sandbox_that_has_the_archive_only)
+{
+    struct archive *a = sample_archive("a");
+    int status;
+
+    sample_journal(a, 3, 3);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(work_in_sandbox(a));
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(WEXITSTATUS(status), 3);
+    archive_close(a);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, sample_setup, sample_teardown);
@@ -611,6 +640,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, many_exchanges_spill_and_come_back);
     tcase_add_test(tc, standard_tools_read_a_segment);
     tcase_add_test(tc, an_empty_journal_just_goes);
+    tcase_add_test(tc, it_works_in_a_sandbox_that_has_the_archive_only);
 }
 
 CHECK_MAIN("capture/seal", add_tests)
