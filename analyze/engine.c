@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "analyze/engine_remote.h"
 #include "analyze/engine_tally.h"
 #include "analyze/engine_worker.h"
 
@@ -161,6 +162,8 @@ int engine_run(const struct engine_query *q, struct engine_result *ret, struct e
     assert(q->measures & ENGINE_MONEY ||
            (!(q->measures & (ENGINE_UNITS | ENGINE_CHARGES)) && !q->on_row));
     *ret = (struct engine_result){ 0 };
+    if (q->remote)
+        return engine_remote_run(q, ret, err);
     /* No row may be shown twice. */
     int r = q->on_row ? 1 : run_once(q, NULL, ret, err);
     if (r > 0) {

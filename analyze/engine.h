@@ -129,6 +129,8 @@ struct engine_seen {
     bool is_repeated; /* fetched again: its usage is another row's */
 };
 
+struct clickhouse;
+
 /* All borrowed for the run; dimensions also by the result. */
 struct engine_query {
     const struct ledgers *ledgers;
@@ -148,6 +150,9 @@ struct engine_query {
     int (*on_row)(void *ctx, const struct engine_seen *seen, struct err *err);
     void *ctx;
     const struct scan_columns *columns;
+    /* Where ledgers were pushed to (analyze/push_clickhouse): grouping happens there, to the same
+     * numbers, and no ledger is read.  NULL = here. */
+    struct clickhouse *remote;
 };
 
 struct engine_result {
@@ -160,7 +165,7 @@ struct engine_result {
     VEC(struct engine_unpriced) unpriced;     /* most requests first */
     VEC(struct engine_suspicious) suspicious; /* dearest first, the first ENGINE_SUSPICIOUS_MAX */
     size_t suspicious_count;
-    i128 suspicious_pusd;       /* of all of them */
+    i128 suspicious_pusd;      /* of all of them */
     int64_t repeated_requests; /* fetched an answer again whose usage another row has counted */
     int64_t flagged[PRICE_FLAG_COUNT]; /* requests priced from the table, per bit of price_flag */
     uint64_t groups_read, groups_skipped; /* row groups */

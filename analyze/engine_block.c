@@ -77,7 +77,7 @@ bool worker_is_unattributed(const struct block *b, size_t row)
     return block_str(b, LEDGER_APP, row).len == 0 && block_str(b, LEDGER_TEAM, row).len == 0;
 }
 
-static enum usage_source parse_source(struct str name)
+enum usage_source worker_parse_source(struct str name)
 {
     for (size_t s = 0; s < USAGE_SOURCE_COUNT; s++)
         if (str_eq(name, str_from(usage_source_name((enum usage_source)s))))
@@ -92,7 +92,7 @@ static void read_dictionaries(struct worker *w)
 
     vec_clear(&w->sources);
     for (size_t i = 0; i < sources->dict_len; i++)
-        vec_push(&w->sources, (uint8_t)parse_source(sources->dict[i]));
+        vec_push(&w->sources, (uint8_t)worker_parse_source(sources->dict[i]));
     vec_clear(&w->providers);
     for (size_t i = 0; i < providers->dict_len; i++) {
         enum provider p = PROVIDER_UNKNOWN;

@@ -367,8 +367,7 @@ static void parts_of(const struct cell *c, int64_t ret[static PRICE_PART_COUNT])
     ret[PRICE_PART_REASONING] = n[PLAIN_REASONING];
 }
 
-/* Whether a part was used whose price is no whole rate: then its rows are priced one by one. */
-static bool needs_rows(const struct cell *c, const struct price_rates *r)
+bool worker_cell_needs_rows(const struct cell *c, const struct price_rates *r)
 {
     int64_t parts[PRICE_PART_COUNT];
 
@@ -396,7 +395,7 @@ static void redo_cells(struct worker *w, struct cell *sums, const uint8_t *class
 
     for (size_t i = 0; i < 2 * count; i++)
         if (sums[i].rows > 0 && classes[i % count] == CELL_PLAIN &&
-            needs_rows(&sums[i], rates_of(w, i))) {
+            worker_cell_needs_rows(&sums[i], rates_of(w, i))) {
             sums[i].rows = -1;
             any = true;
         }
@@ -405,7 +404,7 @@ static void redo_cells(struct worker *w, struct cell *sums, const uint8_t *class
             set_slow(w, row, trash);
 }
 
-static void price_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
+void worker_price_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
                        enum usage_source source, struct engine_sums *ret)
 {
     int64_t parts[PRICE_PART_COUNT];
@@ -462,7 +461,7 @@ static int flush_cell(struct worker *w, size_t cell, const struct cell *c, uint8
                                        ? USAGE_SOURCE_UNKNOWN
                                        : (enum usage_source)w->sources.ptr[col->codes[row]];
         const struct price_rates *rates = rates_of(w, cell);
-        price_cell(w, c, rates, source, &sums);
+        worker_price_cell(w, c, rates, source, &sums);
         if (rates->status == PRICE_UNKNOWN_MODEL)
             tally_unpriced(w->tally, block_str(b, LEDGER_PROVIDER, row),
                            block_str(b, LEDGER_MODEL, row), false, &sums);

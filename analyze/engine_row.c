@@ -157,7 +157,7 @@ static bool uses_cache(const struct usage *u)
 
 int worker_list_odd(struct worker *w, struct err *err)
 {
-    if (w->odd.len > 0 && scan_load(w->scan, LEDGER_EXCHANGE_ID, err) < 0)
+    if (w->odd.len > 0 && w->scan && scan_load(w->scan, LEDGER_EXCHANGE_ID, err) < 0)
         return -1;
     for (size_t i = 0; i < w->odd.len; i++) {
         const struct odd_row *odd = &w->odd.ptr[i];

@@ -50,7 +50,7 @@ struct worker {
     bool meet;
     struct engine_result *tally;
     struct price_cache *prices;
-    struct scan *scan;
+    struct scan *scan; /* NULL: blocks come with the column of exchange ids */
     /* of the block under way */
     const struct block *block;
     uint64_t place;
@@ -81,9 +81,15 @@ int worker_group(struct worker *w, uint32_t group, struct engine_row **ret, stru
 /* Requests a row stands for: 0 for further parts of an exchange. */
 int64_t worker_requests(const struct block *b, size_t row);
 bool worker_is_unattributed(const struct block *b, size_t row);
+enum usage_source worker_parse_source(struct str name);
 
 /* engine_price.c: money. */
 int worker_price_block(struct worker *w, struct err *err);
+/* A part was used whose price is no whole rate: then the cell's rows are priced one by one. */
+bool worker_cell_needs_rows(const struct cell *c, const struct price_rates *r);
+/* Adds to ret what the cell's rows used and cost. */
+void worker_price_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
+                       enum usage_source source, struct engine_sums *ret);
 /* Adds what a row came to, and w->charges, to its group. */
 int worker_add_row(struct worker *w, size_t row, const struct engine_sums *s, struct err *err);
 /* engine_row.c: one row that no whole rates describe. */

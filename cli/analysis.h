@@ -12,9 +12,12 @@
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,               \
            .is_path = true,                                                                        \
            .help = "an archive's folder, or a folder or file of ledgers; repeatable"),             \
-        OPTION(VALUE, .name = "tz", .value = "ZONE",                                               \
-               .help = "the zone of days, months and times you write (default UTC, which is what " \
-                       "providers bill by)"),                                                      \
+        OPTIONS_ANALYSIS_ANYWHERE
+/* Those that say nothing of where the ledgers are. */
+#define OPTIONS_ANALYSIS_ANYWHERE                                                                  \
+    OPTION(VALUE, .name = "tz", .value = "ZONE",                                                   \
+           .help = "the zone of days, months and times you write (default UTC, which is what "     \
+                   "providers bill by)"),                                                          \
         OPTION(VALUE, .name = "where", .letter = 'w', .value = "EXPR",                             \
                .help = "count only what passes this filter, see weir-where(7)"),                   \
         OPTION(VALUE, .name = "config", .letter = 'c', .value = "FILE", .is_path = true,           \

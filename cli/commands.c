@@ -7,6 +7,7 @@
 extern const struct command command_analyze_prices_check;
 extern const struct command command_analyze_prices_import;
 extern const struct command command_analyze_prices_show;
+extern const struct command command_analyze_push;
 extern const struct command command_analyze_reconcile;
 extern const struct command command_analyze_spend;
 extern const struct command command_capture_export;
@@ -40,6 +41,7 @@ const struct command *const commands[] = {
     &command_replay_serve,
     &command_analyze_reconcile,
     &command_analyze_spend,
+    &command_analyze_push,
     &command_analyze_prices_show,
     &command_analyze_prices_check,
     &command_analyze_prices_import,
