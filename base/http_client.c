@@ -18,7 +18,7 @@
 struct http_origin {
     struct http_pool *pool;
     struct http_origin *next, **link;
-    char *url, *ca_path, *proxy;
+    char *url, *ca_path, *ca_pem, *proxy;
     struct http_origin_options options; /* its strings are not used */
     struct http_conn *idle;             /* the one used last first */
     uint32_t used_count, idle_count;
@@ -291,6 +291,7 @@ static void free_origin(struct http_origin *o)
         o->next->link = o->link;
     free(o->url);
     free(o->ca_path);
+    free(o->ca_pem);
     free(o->proxy);
     free(o);
 }
@@ -342,6 +343,8 @@ int http_origin_new(struct http_pool *p, const struct http_origin_options *optio
     o->options = *options;
     o->url = url_of(options);
     o->ca_path = options->ca_path ? mem_strdup(options->ca_path) : NULL;
+    if (options->ca_pem.len)
+        o->ca_pem = mem_strndup(options->ca_pem.ptr, options->ca_pem.len);
     o->proxy = options->proxy ? mem_strdup(options->proxy) : NULL;
     o->options.host = o->options.ca_path = o->options.proxy = NULL;
     if (!options->connect_timeout_us)
@@ -496,6 +499,10 @@ static void set_options(struct http_conn *c)
         curl_easy_setopt(c->easy, CURLOPT_PROXY, o->proxy);
     if (o->ca_path)
         curl_easy_setopt(c->easy, CURLOPT_CAINFO, o->ca_path);
+    if (o->ca_pem) { /* lives longer than c */
+        struct curl_blob pem = { o->ca_pem, o->options.ca_pem.len, CURL_BLOB_NOCOPY };
+        curl_easy_setopt(c->easy, CURLOPT_CAINFO_BLOB, &pem);
+    }
     if (o->options.no_verify) {
         curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, 0L);

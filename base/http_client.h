@@ -34,7 +34,9 @@ struct http_origin_options {
     bool tls;
     const char *host;    /* a name or an address; IPv6 without brackets */
     uint16_t port;       /* 443 or 80 */
-    const char *ca_path; /* PEM bundle to trust instead of the system's */
+    const char *ca_path; /* PEM bundle to trust instead of the system's; libcurl keeps what it read
+                            for a day */
+    struct str ca_pem;   /* likewise, its bytes; parsed for each new connection */
     bool no_verify;      /* accept any certificate: for tests and in so many words */
     const char *proxy;   /* URL; NULL: from the environment (https_proxy, no_proxy...); "": none */
     uint64_t connect_timeout_us; /* names, proxy and TLS included */

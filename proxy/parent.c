@@ -250,7 +250,8 @@ static void use_conf(struct parent *p, struct proxy_conf *c)
     own_stats(p)->certificate_expires_timestamp_seconds = (uint64_t)c->listen.cert_not_after;
 }
 
-static void watch_files(struct parent *p)
+/* Those of the configuration, and more: paths with a NUL behind each. */
+static void watch_files(struct parent *p, struct str more)
 {
     VEC(struct str) paths = { 0 };
 
@@ -260,19 +261,22 @@ static void watch_files(struct parent *p)
         vec_push(&paths, str_from(p->o.conf_path));
     for (size_t i = 0; p->conf->watch && i < p->conf->files.len; i++)
         vec_push(&paths, p->conf->files.ptr[i].path);
+    for (; p->conf->watch && more.len; more = str_sub(more, strlen(more.ptr) + 1, more.len))
+        vec_push(&paths, str_from(more.ptr));
     watch_set(p->watch, paths.ptr, paths.len);
     vec_release(&paths);
 }
 
 static void reload(struct parent *p)
 {
-    CLEANUP(buf_release) struct buf packed = { 0 };
+    CLEANUP(buf_release) struct buf packed = { 0 }, paths = { 0 };
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
     struct err err;
 
-    if (proxy_conf_load(p->o.conf_path, true, &c, &err) < 0) {
+    if (proxy_conf_reload(p->o.conf_path, &c, &paths, &err) < 0) {
         own_stats(p)->reloads_refused++;
         say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
+        watch_files(p, buf_str(&paths)); /* a change of one of them may mend it */
         return;
     }
     if (needs_restart(p->conf, c))
@@ -282,7 +286,7 @@ static void reload(struct parent *p)
     say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
     proxy_conf_pack(c, &packed);
     use_conf(p, TAKE(c));
-    watch_files(p);
+    watch_files(p, STR(""));
     tell(p, CHILD_RELOAD, buf_str(&packed));
     explicit_bzero(packed.ptr, packed.len);
 }
@@ -557,7 +561,7 @@ static int start(struct parent *p, struct err *err)
     if (take_signals(p, err) < 0 || prepare(p, err) < 0 || open_sockets(p, err) < 0 ||
         watch_open(p->loop, on_change, p, &p->watch, err) < 0 || open_sealer(p, err) < 0)
         return -1;
-    watch_files(p);
+    watch_files(p, STR(""));
     log_places(p);
     for (unsigned i = 0; i < p->child_count; i++)
         if (start_child(&p->children[i], err) < 0)

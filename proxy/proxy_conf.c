@@ -108,6 +108,8 @@ int proxy_conf_file(struct proxy_conf_reading *r, struct str path, const struct 
         *ret = known->bytes;
         return 0;
     }
+    if (r->paths)
+        buf_add(r->paths, path.ptr, path.len + 1);
     known = file_of(r->given, r->given_count, path);
     if (!known && file_read(path.ptr, FILE_BYTES_MAX, &bytes, &why) < 0)
         return yaml_err(r->yaml, at, err, "%s", why.text);
@@ -234,6 +236,21 @@ static void read_hosts(struct proxy_conf_reading *r, const struct yaml_node *n,
         to[u->host_count++] = arena_str(&r->c->arena, i->text);
 }
 
+/* Read here, so that a change of it is seen, and by those who may. */
+static int read_ca(struct proxy_conf_reading *r, const struct yaml_node *n,
+                   struct proxy_upstream *u, struct err *err)
+{
+    u->ca_path = proxy_conf_path(r, n, "ca");
+    if (!u->ca_path.len || !r->with_secrets)
+        return 0;
+    if (proxy_conf_file(r, u->ca_path, yaml_get(n, "ca"), &u->ca_pem, err) < 0)
+        return -1;
+    if (str_find(u->ca_pem, STR("CERTIFICATE-----"), 0) < 0)
+        return yaml_err(r->yaml, yaml_get(n, "ca"), err, "'%.*s' holds no certificate (PEM)",
+                        STR_ARG(u->ca_path));
+    return 0;
+}
+
 static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n,
                          struct proxy_upstream *u, struct err *err)
 {
@@ -244,7 +261,6 @@ static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n
         .name = arena_str(&r->c->arena, n->key->text),
         .api = proxy_conf_text(r, n, "api"),
         .arm = proxy_conf_text(r, n, "arm"),
-        .ca_path = proxy_conf_path(r, n, "ca"),
         .proxy = proxy_conf_text(r, n, "proxy"),
         .connect_us = 10 * SECOND,
         .head_us = 600 * SECOND, /* as long as the providers' own clients wait */
@@ -263,7 +279,7 @@ static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n
     set_duration(timeouts, "idle", &u->idle_us);
     read_hosts(r, yaml_get(n, "hosts"), u);
     if (set_count(r, n, "connections", connection_range, &u->connections, err) < 0 ||
-        read_url(r, url, u, err) < 0)
+        read_url(r, url, u, err) < 0 || read_ca(r, n, u, err) < 0)
         return -1;
     return proxy_conf_read_key(r, n, u, err);
 }
@@ -466,7 +482,8 @@ static void add_folder(const char *path, struct buf *out)
         buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err)
+static int load(struct proxy_conf_reading *r, const char *path, struct proxy_conf **ret,
+                struct err *err)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
     CLEANUP(buf_release) struct buf folder = { 0 };
@@ -474,7 +491,23 @@ int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret
     if (file_read(path, CONF_BYTES_MAX, &text, err) < 0)
         return err_wrap(err, "configuration '%s'", path);
     add_folder(path, &folder);
-    return proxy_conf_parse(buf_str(&text), path, buf_cstr(&folder), with_secrets, ret, err);
+    r->folder = buf_cstr(&folder);
+    return parse(r, buf_str(&text), path, ret, err);
+}
+
+int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err)
+{
+    struct proxy_conf_reading r = { .with_secrets = with_secrets };
+
+    return load(&r, path, ret, err);
+}
+
+int proxy_conf_reload(const char *path, struct proxy_conf **ret, struct buf *ret_paths,
+                      struct err *err)
+{
+    struct proxy_conf_reading r = { .with_secrets = true, .paths = ret_paths };
+
+    return load(&r, path, ret, err);
 }
 
 /* --- from one process to another: the text, then path and bytes of each file, lengths first --- */

@@ -34,6 +34,7 @@ struct proxy_upstream {
     uint16_t port;
     bool tls;
     struct str ca_path; /* "" = the system's */
+    struct str ca_pem;  /* what is in it */
     struct str proxy;   /* URL; "" = from the environment, unless no_proxy */
     bool no_proxy;
     const struct str *hosts; /* globs over the Host header */
@@ -103,6 +104,10 @@ struct proxy_conf {
  * and the certificate with its key, which must fit.  Errors are ERR_USAGE with file:line:column.
  * The count begins at 1. */
 int proxy_conf_load(const char *path, bool with_secrets, struct proxy_conf **ret, struct err *err);
+/* Likewise with secrets, and tells which files it read or was to read, also if it fails: the path
+ * of each, with a NUL behind. */
+int proxy_conf_reload(const char *path, struct proxy_conf **ret, struct buf *ret_paths,
+                      struct err *err);
 /* name and folder as conf_parse's. */
 int proxy_conf_parse(struct str text, const char *name, const char *folder, bool with_secrets,
                      struct proxy_conf **ret, struct err *err);

@@ -12,6 +12,7 @@ struct proxy_conf_reading {
     bool with_secrets;
     const struct proxy_file *given; /* files that were read already; NULL = none was */
     size_t given_count;
+    struct buf *paths; /* of files, as they are read; NULL = nobody asks */
 };
 
 /* The value of a key, copied; "" without it.  map may be NULL. */

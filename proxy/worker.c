@@ -37,7 +37,7 @@ const uint8_t *worker_random(struct worker *w, size_t len)
 static bool is_same_place(const struct proxy_upstream *a, const struct proxy_upstream *b)
 {
     return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
-           str_eq(a->ca_path, b->ca_path) && str_eq(a->proxy, b->proxy) &&
+           str_eq(a->ca_pem, b->ca_pem) && str_eq(a->proxy, b->proxy) &&
            a->no_proxy == b->no_proxy && a->connect_us == b->connect_us &&
            a->connections == b->connections;
 }
@@ -60,7 +60,7 @@ static int new_origin(struct worker *w, const struct proxy_upstream *u, struct h
         .tls = u->tls,
         .host = u->host.ptr,
         .port = u->port,
-        .ca_path = u->ca_path.len ? u->ca_path.ptr : NULL,
+        .ca_pem = u->ca_pem,
         .proxy = u->no_proxy    ? ""
                  : u->proxy.len ? u->proxy.ptr
                                 : NULL,

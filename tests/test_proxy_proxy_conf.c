@@ -38,7 +38,7 @@ START_TEST(every_setting_is_read)
         "      proxy: \"http://p:3128\", hosts: [x, \"*.y\"], connections: 7,\n"
         "      timeouts: {connect: 1s, head: 2s, idle: 3s}}\n"
         "  b: {url: \"http://[::1]:81\", proxy: none}\n",
-        true, &err);
+        false, &err);
 
     ck_assert_msg(c != NULL, "%s", err.text);
     ck_assert(str_eq(c->listen.host, STR("::1")));

@@ -446,6 +446,80 @@ START_TEST(a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken)
 }
 END_TEST
 
+/* With an upstream that is this proxy itself, over TLS, trusted as that file says. */
+static void configure_over(const char *ca)
+{
+    char text[700];
+
+    snprintf(text, sizeof(text),
+             "  over: {url: \"https://127.0.0.1:%d\", api: openai, proxy: none, ca: %s}\n"
+             "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2, grace: 10s,"
+             " tls: {cert: cert, key: key}}\n"
+             "archive: {path: ./archive}\n",
+             run.port, ca);
+    proxy_configure(&run, text);
+}
+
+static void copy(const char *from, const char *to)
+{
+    struct buf bytes = { 0 };
+    struct err err;
+
+    ck_assert_int_eq(file_read(at(from), 1u << 20, &bytes, &err), 0);
+    ck_assert_int_eq(file_replace(at(to), buf_str(&bytes), 0600, &err), 0);
+    buf_release(&bytes);
+}
+
+/* Whichever worker is asked. */
+static void over_answers(bool expected)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+    for (int i = 0; i < 8; i++) {
+        struct peer p;
+        ck_assert(peer_open(&p, ctx, NULL));
+        ck_assert_int_eq(peer_ask(&p, "GET /over/up/body/3 HTTP/1.1\r\nHost: w\r\n\r\n", SHORT_END),
+                         expected);
+        peer_close(&p);
+    }
+    SSL_CTX_free(ctx);
+}
+
+START_TEST(whom_an_upstream_is_trusted_by_changes_with_its_file)
+{
+    struct err err;
+
+    start(true);
+    copy("two.cert", "ca");
+    configure_over("ca");
+    wait_for_reloads(2);
+    over_answers(false);
+    copy("one.cert", "ca"); /* and no signal */
+    wait_for_reloads(4);
+    over_answers(true);
+    ck_assert_int_eq(file_replace(at("ca"), STR("rubbish"), 0600, &err), 0);
+    wait_for_log("event=reload_refused", 1);
+    ck_assert_int_eq(count_in_log("ca' holds no certificate"), 1);
+    over_answers(true);
+    copy("two.cert", "ca");
+    wait_for_reloads(6);
+    over_answers(false); /* connections that were open are not used either */
+}
+END_TEST
+
+START_TEST(what_is_missing_for_a_refused_configuration_is_waited_for)
+{
+    start(true);
+    configure_over("later");
+    wait_for_log("event=reload_refused", 1);
+    proxy_sleep_ms(200);
+    ck_assert_int_eq(metric("weir_reloads_total"), 0);
+    copy("one.cert", "later");
+    wait_for_reloads(2);
+    over_answers(true);
+}
+END_TEST
+
 START_TEST(a_drain_cuts_no_stream)
 {
     pid_t clients[8];
@@ -469,6 +543,8 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, NULL, stop);
     tcase_add_test(tc, a_storm_of_reloads_fails_no_request);
     tcase_add_test(tc, a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken);
+    tcase_add_test(tc, whom_an_upstream_is_trusted_by_changes_with_its_file);
+    tcase_add_test(tc, what_is_missing_for_a_refused_configuration_is_waited_for);
     tcase_add_test(tc, a_drain_cuts_no_stream);
     tcase_add_test(tc, a_storm_of_certificates_fails_no_request);
     tcase_add_test(tc, new_connections_get_the_new_certificate_and_old_ones_keep_theirs);
