@@ -19,14 +19,16 @@ static int load_prices(const struct invocation *inv, struct analysis *a, struct 
 
     if (datadir_path("prices", &shipped, err) < 0)
         return -1;
-    int r = price_book_load(&a->book, shipped, err);
-    free(shipped);
-    for (size_t i = 0; r == 0 && a->conf && i < a->conf->price_count; i++)
-        r = price_book_load(&a->book, a->conf->prices[i].ptr, err);
+    vec_push(&a->price_paths, shipped);
+    for (size_t i = 0; a->conf && i < a->conf->price_count; i++)
+        vec_push(&a->price_paths, mem_strdup(a->conf->prices[i].ptr));
     const char *const *overlays = invocation_list(inv, "prices");
-    for (; r == 0 && *overlays; overlays++)
-        r = price_book_load(&a->book, *overlays, err);
-    return r;
+    for (; *overlays; overlays++)
+        vec_push(&a->price_paths, mem_strdup(*overlays));
+    for (size_t i = 0; i < a->price_paths.len; i++)
+        if (price_book_load(&a->book, a->price_paths.ptr[i], err) < 0)
+            return -1;
+    return 0;
 }
 
 /* The key that users were fingerprinted with: the configuration's, or the first archive's own. */
@@ -123,6 +125,9 @@ void analysis_close(struct analysis *a)
     ledgers_release(&a->earlier);
     conf_free(a->conf);
     price_book_free(a->book);
+    for (size_t i = 0; i < a->price_paths.len; i++)
+        free(a->price_paths.ptr[i]);
+    vec_release(&a->price_paths);
     where_free(a->where);
     tz_close(a->tz);
 }

@@ -34,6 +34,7 @@
 struct analysis {
     struct conf *conf; /* NULL = none given */
     struct price_book *book;
+    VEC(char *) price_paths; /* what it was loaded from, in that order */
     struct tz *tz;
     const char *zone; /* its name */
     struct where *where;

@@ -9,6 +9,7 @@ extern const struct command command_analyze_prices_import;
 extern const struct command command_analyze_prices_show;
 extern const struct command command_analyze_push;
 extern const struct command command_analyze_reconcile;
+extern const struct command command_analyze_report;
 extern const struct command command_analyze_spend;
 extern const struct command command_capture_export;
 extern const struct command command_capture_import;
@@ -39,6 +40,7 @@ const struct command *const commands[] = {
     &command_capture_export,
     &command_capture_prune,
     &command_replay_serve,
+    &command_analyze_report,
     &command_analyze_reconcile,
     &command_analyze_spend,
     &command_analyze_push,

@@ -1,0 +1,16 @@
+/* page - a document as one HTML file: no script, nothing from elsewhere, light and dark, printable.
+ *
+ * Each chart stands above the table whose figures it draws.  Everything that was recorded is
+ * escaped; the page forbids itself to load anything (Content-Security-Policy).
+ */
+#ifndef ANALYZE_PAGE_H
+#define ANALYZE_PAGE_H
+
+#include "analyze/document.h"
+#include "base/err.h"
+
+/* gnuplot: the program that draws, NULL = no charts.  Returns 0, or -1 if charts are missing: then
+ * the page is complete but for them and says so, and err says why. */
+int page_print(const struct document *d, const char *gnuplot, struct buf *out, struct err *err);
+
+#endif
