@@ -649,6 +649,14 @@ void http_conn_want(struct http_conn *c, unsigned events)
         loop_io_want(c->origin->pool->loop, &c->io, events);
 }
 
+bool http_conn_write_later(struct http_conn *c)
+{
+    if (c->state != CONN_USED || !c->io.is_added)
+        return false;
+    loop_io_write_later(c->origin->pool->loop, &c->io);
+    return true;
+}
+
 bool http_conn_is_reused(const struct http_conn *c)
 {
     return c->is_reused;

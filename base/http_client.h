@@ -100,6 +100,9 @@ int http_conn_recv(struct http_conn *c, void *ret, size_t size, size_t *ret_len,
 /* What on_ready shall come for; 0 for nothing (backpressure).  A connection in use starts with 0.
  */
 void http_conn_want(struct http_conn *c, unsigned events);
+/* on_ready comes with LOOP_WRITE at the end of this turn (loop_io_write_later).  False: the
+ * connection is lost, and http_conn_send will say why. */
+bool http_conn_write_later(struct http_conn *c);
 /* Has it carried a request before? */
 bool http_conn_is_reused(const struct http_conn *c);
 /* After on_connect with an error. */

@@ -15,14 +15,16 @@
 #include "base/timestamp.h"
 #include "base/vec.h"
 
-/* Ready descriptors fetched at once; more come in the next turn. */
-#define EVENTS_MAX 256
+/* Ready descriptors fetched at once; more come in the next turn.  What leaves at the end of a turn
+ * waits for all of them. */
+#define EVENTS_MAX 64
 
 struct loop {
     int epoll_fd;
     uint64_t now_us, wall_us;
     struct heap timers;
     VEC(struct loop_io *) dirty; /* whose interest the kernel does not know yet; NULL = settled */
+    VEC(struct loop_io *) later; /* to write at the end of the turn; NULL = no more */
     struct loop_task *tasks, **tasks_end;
     struct epoll_event events[EVENTS_MAX];
     int event_next, event_count; /* still to be dispatched in this turn */
@@ -77,6 +79,7 @@ void loop_close(struct loop *l)
         close(l->epoll_fd);
     heap_release(&l->timers);
     vec_release(&l->dirty);
+    vec_release(&l->later);
     free(l);
 }
 
@@ -159,6 +162,15 @@ void loop_io_want(struct loop *l, struct loop_io *io, unsigned events)
         mark_dirty(l, io);
 }
 
+void loop_io_write_later(struct loop *l, struct loop_io *io)
+{
+    assert(io->is_added);
+    if (io->later_place)
+        return;
+    vec_push(&l->later, io);
+    io->later_place = (uint32_t)l->later.len;
+}
+
 void loop_io_remove(struct loop *l, struct loop_io *io)
 {
     if (!io->is_added)
@@ -167,11 +179,13 @@ void loop_io_remove(struct loop *l, struct loop_io *io)
     epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
     if (io->dirty_place)
         l->dirty.ptr[io->dirty_place - 1] = NULL;
+    if (io->later_place)
+        l->later.ptr[io->later_place - 1] = NULL;
     for (int i = l->event_next; i < l->event_count; i++)
         if (l->events[i].data.ptr == io)
             l->events[i].data.ptr = NULL;
     io->is_added = false;
-    io->dirty_place = 0;
+    io->dirty_place = io->later_place = 0;
 }
 
 static int tell_kernel(struct loop *l, struct err *err)
@@ -207,6 +221,28 @@ static void dispatch(struct loop *l)
         if (events)
             io->fn(io->ctx, events);
     }
+}
+
+/* Those that ask to be called while this runs are called in the next turn. */
+static void write_later(struct loop *l)
+{
+    size_t count = l->later.len, left = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct loop_io *io = l->later.ptr[i];
+        if (!io)
+            continue;
+        io->later_place = 0;
+        io->fn(io->ctx, LOOP_WRITE);
+    }
+    for (size_t i = count; i < l->later.len; i++) {
+        struct loop_io *io = l->later.ptr[i];
+        if (!io)
+            continue;
+        l->later.ptr[left++] = io;
+        io->later_place = (uint32_t)left;
+    }
+    l->later.len = left;
 }
 
 /* --- timers --- */
@@ -318,7 +354,7 @@ static uint64_t wait_us(const struct loop *l, uint64_t max_us)
 {
     uint64_t at_us;
 
-    if (l->tasks || l->is_stopping)
+    if (l->tasks || l->later.len || l->is_stopping)
         return 0;
     if (!heap_first(&l->timers, &at_us))
         return max_us;
@@ -352,6 +388,7 @@ int loop_turn(struct loop *l, uint64_t max_wait_us, struct err *err)
     dispatch(l);
     run_timers(l);
     run_tasks(l);
+    write_later(l);
     return 0;
 }
 

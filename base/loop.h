@@ -1,13 +1,14 @@
 /* loop - one thread's events: descriptors (epoll), timers, deferred tasks, a wakeup from outside.
  *
  * A turn is: wait; read the clocks once; dispatch what is ready; run timers that are due; run
- * deferred tasks; tell the kernel what is waited for from now on.
+ * deferred tasks; write what is to leave; tell the kernel what is waited for from now on.
  *
  * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
  * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;
  * loop_io_want is free until the end of the turn, and costs a system call only if more is wanted
  * than the kernel knows of, or if something came that is not wanted any more.  To have bytes leave
- * in the turn they came in, write at once and want LOOP_WRITE only after a short write.
+ * in the turn they came in, ask with loop_io_write_later to be called, or write at once; want
+ * LOOP_WRITE only after a short write.
  *
  * Structs are embedded by their owner and must stay in place while added.  Any handler may add,
  * change and remove anything, itself included, and free it afterwards: what was removed is not
@@ -44,6 +45,7 @@ struct loop_io {
     unsigned wanted;      /* by the owner */
     unsigned told;        /* to the kernel, which may be more */
     uint32_t dirty_place; /* index + 1 among those to be told */
+    uint32_t later_place; /* index + 1 among those that write at the end of the turn */
     bool is_added;
     bool is_told_too_much; /* something unwanted came */
 };
@@ -80,6 +82,10 @@ void loop_read_clocks(struct loop *l);
 int loop_io_add(struct loop *l, struct loop_io *io, unsigned events, struct err *err);
 /* Replaces what io waits for; 0 leaves LOOP_HANGUP only. */
 void loop_io_want(struct loop *l, struct loop_io *io, unsigned events);
+/* Calls io with LOOP_WRITE once at the end of this turn, wanted or not.  Writing to a socket wakes
+ * who waits at its other end, which on one machine takes longer than the write: of many in a row
+ * only the first does, as the others find the peer awake. */
+void loop_io_write_later(struct loop *l, struct loop_io *io);
 /* Before fd is closed.  Does nothing if io is not added. */
 void loop_io_remove(struct loop *l, struct loop_io *io);
 

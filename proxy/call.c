@@ -8,8 +8,8 @@
 
 #include "base/uuid.h"
 
-#define PULLS_MAX       8            /* reads of one upstream in a turn: the others come next */
-#define SPARE_BYTES_MAX (256u << 10) /* a larger buffer is not kept for the next request */
+#define PULLS_MAX    8           /* reads of one upstream in a turn: the others come next */
+#define GATHER_BYTES (16u << 10) /* more than this does not wait for the end of the turn */
 
 static const char *const state_names[] = {
 #define X(constant, name) name,
@@ -78,28 +78,11 @@ void call_init(struct proxy_call *call, struct worker *w, const struct call_down
     *call = (struct proxy_call){ .worker = w, .down = down, .ctx = ctx, .address = address };
 }
 
-/* A request mostly leaves as soon as it is made: one buffer does for all of them, and is kept. */
 static struct buf *out_of(struct proxy_call *call)
 {
-    struct worker *w = call->worker;
-
-    if (!call->out.ptr) {
-        call->out = w->spare;
-        w->spare = (struct buf){ 0 };
-    }
+    if (!call->out.ptr)
+        call->out = worker_lend(call->worker);
     return &call->out;
-}
-
-static void release_out(struct proxy_call *call)
-{
-    struct worker *w = call->worker;
-
-    if (!w->spare.ptr && call->out.cap <= SPARE_BYTES_MAX) {
-        w->spare = call->out;
-        buf_clear(&w->spare);
-        call->out = (struct buf){ 0 };
-    }
-    buf_release(&call->out);
 }
 
 static void drop_conn(struct proxy_call *call, bool keep)
@@ -107,8 +90,8 @@ static void drop_conn(struct proxy_call *call, bool keep)
     if (call->conn)
         http_conn_release(call->conn, keep);
     call->conn = NULL;
-    call->is_connected = false;
-    release_out(call);
+    call->is_connected = call->is_leaving = false;
+    worker_take_back(call->worker, &call->out);
     call_hold_free(call);
 }
 
@@ -138,7 +121,7 @@ void call_settle(struct proxy_call *call)
 
     if (!call->conn || !call->is_connected)
         return;
-    if (call->out.len)
+    if (call->out.len && !call->is_leaving)
         wanted |= LOOP_WRITE;
     if (is_in(call, IN_ANSWER) && !call->down->is_full(call->ctx) &&
         !recorder_is_blocked(call->worker->recorder))
@@ -326,7 +309,7 @@ static bool retry(struct proxy_call *call)
     call->worker->stats->upstream_retries++;
     http_conn_release(call->conn, false);
     call->conn = NULL;
-    call->is_connected = false;
+    call->is_connected = call->is_leaving = false;
     if (call->anything_sent) {
         buf_clear(&call->out);
         call_write_head(call, out_of(call));
@@ -344,6 +327,7 @@ static void push(struct proxy_call *call)
 
     if (!call->conn || !call->is_connected || call->is_corked)
         return;
+    call->is_leaving = false;
     while (call->out.len) {
         int r = http_conn_send(call->conn, buf_str(&call->out), &n, &err);
         if (r == 0)
@@ -360,9 +344,21 @@ static void push(struct proxy_call *call)
         buf_consume(&call->out, n);
         call->progress_us = loop_now_us(call->worker->loop);
     }
-    release_out(call);
+    worker_take_back(call->worker, &call->out);
     if (call_wants_request(call))
         call->down->resume(call->ctx);
+}
+
+/* At the end of the turn, together with what others have to send: loop_io_write_later. */
+static void push_later(struct proxy_call *call)
+{
+    if (!call->conn || !call->is_connected || call->is_corked)
+        return;
+    if (call->out.len && call->out.len < GATHER_BYTES &&
+        (call->is_leaving || http_conn_write_later(call->conn)))
+        call->is_leaving = true;
+    else
+        push(call);
 }
 
 void call_cork(struct proxy_call *call)
@@ -374,7 +370,7 @@ void call_uncork(struct proxy_call *call)
 {
     call->is_corked = false;
     if (call->out.len)
-        push(call);
+        push_later(call);
 }
 
 bool call_takes_request(const struct proxy_call *call)
@@ -407,7 +403,7 @@ void call_request_body(struct proxy_call *call, struct str bytes)
         http1_write_chunk(out_of(call), bytes);
     else
         buf_add_str(out_of(call), bytes);
-    push(call);
+    push_later(call);
 }
 
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count)
@@ -420,7 +416,7 @@ void call_request_end(struct proxy_call *call, const struct http1_header *traile
     if (call->request->framing == HTTP1_CHUNKED)
         http1_write_last_chunk(out_of(call), trailers, count);
     call->progress_us = loop_now_us(call->worker->loop);
-    push(call);
+    push_later(call);
 }
 
 /* --- the answer --- */

@@ -112,6 +112,7 @@ struct proxy_call {
     struct http_conn *conn;
     bool is_connected;
     bool is_corked;     /* more of the request is at hand: out waits for it */
+    bool is_leaving;    /* out waits for no more than the end of this turn */
     bool is_begun;      /* has its BEGIN, no END yet */
     bool request_done;  /* read to its end */
     bool anything_sent; /* a byte has gone to the upstream */

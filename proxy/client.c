@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define GATHER_BYTES (16u << 10) /* more than this does not wait for the end of the turn */
+
 static void on_io(void *ctx, unsigned events)
 {
     struct client *c = ctx;
@@ -126,10 +128,42 @@ void client_write(struct client *c, struct str bytes)
     buf_add_str(&c->out, bytes);
 }
 
+void client_hold(struct client *c, struct buf *bytes)
+{
+    if (c->out.len) {
+        buf_add_str(&c->out, buf_str(bytes));
+        buf_clear(bytes);
+        return;
+    }
+    worker_take_back(c->worker, &c->out);
+    c->out = *bytes;
+    *bytes = worker_lend(c->worker);
+}
+
+void client_write_later(struct client *c, struct buf *bytes)
+{
+    size_t len = c->out.len + bytes->len;
+
+    if (!bytes->len || c->is_gone) {
+        buf_clear(bytes);
+    } else if (len < GATHER_BYTES && (!c->out.len || c->is_leaving)) {
+        client_hold(c, bytes);
+        c->is_leaving = true;
+        loop_io_write_later(c->worker->loop, &c->io);
+    } else {
+        if (!c->is_leaving || client_flush(c))
+            client_write(c, buf_str(bytes));
+        else
+            buf_add_str(&c->out, buf_str(bytes));
+        buf_clear(bytes);
+    }
+}
+
 bool client_flush(struct client *c)
 {
     size_t n = 0;
 
+    c->is_leaving = false;
     while (!c->is_gone && c->out.len) {
         enum sock_result r = sock_write(&c->sock, buf_str(&c->out), &n);
         if (r == SOCK_AGAIN)
@@ -141,7 +175,6 @@ bool client_flush(struct client *c)
         buf_consume(&c->out, n);
         c->progress_us = loop_now_us(c->worker->loop);
     }
-    if (!c->is_gone && c->out.cap > CLIENT_KEEP_BYTES)
-        buf_release(&c->out);
+    worker_take_back(c->worker, &c->out);
     return !c->is_gone;
 }

@@ -46,6 +46,7 @@ struct client {
     struct loop_task task; /* the protocol's; once gone, frees */
     uint64_t progress_us;  /* when bytes last went anywhere, or the state began */
     struct buf out;        /* for the peer */
+    bool is_leaving;       /* out waits for no more than the end of this turn */
     bool is_gone;
     bool peer_ended; /* it sends no more */
     bool ends_by_reset;
@@ -71,6 +72,11 @@ int client_attach(struct client *c, struct worker *w, const struct client_protoc
 void client_lose(struct client *c);
 /* Bytes for the peer: at once what fits, the rest into out. */
 void client_write(struct client *c, struct str bytes);
+/* Likewise, but if they are few at the end of this turn, when on_io comes with LOOP_WRITE: together
+ * with what others have to send (loop_io_write_later).  bytes is empty afterwards. */
+void client_write_later(struct client *c, struct buf *bytes);
+/* Adds bytes to out, for a later client_flush; likewise. */
+void client_hold(struct client *c, struct buf *bytes);
 /* Sends what is in out.  True: it is empty now; false: not yet, or the client is gone. */
 bool client_flush(struct client *c);
 

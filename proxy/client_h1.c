@@ -127,7 +127,7 @@ static unsigned wanted_events(const struct client_h1 *c)
 {
     unsigned wanted = 0;
 
-    if (c->base.out.len && c->call.state != CALL_DURABLE)
+    if (c->base.out.len && c->call.state != CALL_DURABLE && !c->base.is_leaving)
         wanted |= LOOP_WRITE;
     if (wants_read(c))
         wanted |= LOOP_READ;
@@ -187,10 +187,13 @@ static void next_request(struct client_h1 *c)
 
 static void flush(struct client_h1 *c)
 {
+    bool was_full = !c->base.is_leaving;
+
     if (!client_flush(&c->base))
         return;
     if (c->call.state == CALL_ANSWER) {
-        call_pull(&c->call);
+        if (was_full)
+            call_pull(&c->call);
         return;
     }
     if (c->state != H1_FLUSH)
@@ -291,16 +294,16 @@ static void pass(void *ctx)
 {
     struct client_h1 *c = ctx;
 
-    client_write(&c->base, buf_str(frame_of(c)));
-    buf_clear(frame_of(c));
+    client_write_later(&c->base, frame_of(c));
 }
 
 static void hold(void *ctx)
 {
     struct client_h1 *c = ctx;
 
-    buf_add_str(&c->base.out, buf_str(frame_of(c)));
-    buf_clear(frame_of(c));
+    if (c->base.is_leaving) /* what was given before is free to go */
+        client_flush(&c->base);
+    client_hold(&c->base, frame_of(c));
 }
 
 static void complete(void *ctx)
@@ -312,7 +315,8 @@ static void complete(void *ctx)
     if (c->base.is_gone)
         return;
     step(c, H1_ON_COMPLETE);
-    flush(c);
+    if (!c->base.is_leaving)
+        flush(c);
 }
 
 static void revoke(void *ctx)
@@ -335,7 +339,7 @@ static bool is_full(void *ctx)
 {
     const struct client_h1 *c = ctx;
 
-    return c->base.out.len > 0;
+    return c->base.out.len > 0 && !c->base.is_leaving;
 }
 
 static void settle_call(void *ctx)

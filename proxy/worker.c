@@ -17,6 +17,7 @@
 
 #define ACCEPTS_MAX     64 /* in a turn */
 #define ACCEPT_PAUSE_US UINT64_C(100000)
+#define SPARE_BYTES_MAX (1u << 20) /* in all buffers that are lent and taken back */
 
 const uint8_t *worker_random(struct worker *w, size_t len)
 {
@@ -30,6 +31,31 @@ const uint8_t *worker_random(struct worker *w, size_t len)
     }
     w->random_left -= len;
     return w->random + w->random_left;
+}
+
+struct buf worker_lend(struct worker *w)
+{
+    if (!w->spare_count)
+        return (struct buf){ 0 };
+    struct buf b = w->spares[--w->spare_count];
+    w->spare_bytes -= b.cap;
+    return b;
+}
+
+void worker_take_back(struct worker *w, struct buf *b)
+{
+    struct buf given = *b;
+
+    *b = (struct buf){ 0 };
+    if (!given.ptr)
+        return;
+    if (w->spare_count == WORKER_SPARES_MAX || w->spare_bytes + given.cap > SPARE_BYTES_MAX) {
+        buf_release(&given);
+        return;
+    }
+    buf_clear(&given);
+    w->spares[w->spare_count++] = given;
+    w->spare_bytes += given.cap;
 }
 
 /* --- upstreams --- */
@@ -366,7 +392,8 @@ void worker_close(struct worker *w)
     proxy_conf_unref(w->conf);
     arena_release(&w->arena);
     buf_release(&w->frame);
-    buf_release(&w->spare);
+    while (w->spare_count)
+        buf_release(&w->spares[--w->spare_count]);
     loop_close(w->loop);
     free(w);
 }

@@ -23,6 +23,7 @@
 
 #define WORKER_READ_BYTES    (64u << 10)
 #define WORKER_LISTENERS_MAX 2 /* TCP and Unix */
+#define WORKER_SPARES_MAX    64
 
 struct client;
 
@@ -57,9 +58,11 @@ struct worker {
     /* Used within one handler only. */
     struct arena arena;
     struct buf frame;
-    struct buf spare;         /* no bytes, but room for a request on its way: see call.c */
     struct exchange exchange; /* what is being recorded */
     char read[WORKER_READ_BYTES];
+    /* Room for bytes on their way, which mostly leave in the turn they came in: see worker_lend. */
+    struct buf spares[WORKER_SPARES_MAX];
+    size_t spare_count, spare_bytes;
 };
 
 struct worker_options {
@@ -87,6 +90,10 @@ void worker_drain(struct worker *w);
 struct http_origin *worker_origin(const struct worker *w, const struct proxy_conf *c,
                                   const struct proxy_upstream *u);
 void worker_client_gone(struct worker *w);
+/* An empty buffer, with room if there is one to spare. */
+struct buf worker_lend(struct worker *w);
+/* Takes b's memory back, wherever it is from. */
+void worker_take_back(struct worker *w, struct buf *b);
 /* len random bytes, 256 at most, valid until the next call. */
 const uint8_t *worker_random(struct worker *w, size_t len);
 

@@ -179,6 +179,77 @@ static void on_suicide(void *ctx, unsigned events)
     note("gone");
 }
 
+static void ask_to_write(void *ctx, unsigned events)
+{
+    struct end *e = ctx;
+
+    on_end(ctx, events);
+    if (events & LOOP_READ)
+        loop_io_write_later(l, &e->io);
+}
+
+START_TEST(those_that_write_later_do_so_behind_all_that_is_ready)
+{
+    struct end a, b;
+    int other_a = make_end(&a, "a", LOOP_READ), other_b = make_end(&b, "b", LOOP_READ);
+
+    a.io.fn = b.io.fn = ask_to_write;
+    a.reads = b.reads = true;
+    ck_assert_int_eq(write(other_a, "xxx", 3), 3);
+    ck_assert_int_eq(write(other_b, "xxx", 3), 3);
+    turn();
+    ck_assert(strcmp(log_text, "abab") == 0 || strcmp(log_text, "baba") == 0);
+    ck_assert_uint_eq(a.last, LOOP_WRITE);
+    drop_end(&a, other_a);
+    drop_end(&b, other_b);
+}
+END_TEST
+
+static void write_again(void *ctx, unsigned events)
+{
+    struct end *e = ctx;
+
+    on_end(ctx, events);
+    loop_io_write_later(l, &e->io);
+    loop_io_write_later(l, &e->io);
+}
+
+START_TEST(who_asks_again_while_writing_is_called_in_the_next_turn)
+{
+    struct end a, b;
+    int other_a = make_end(&a, "a", 0), other_b = make_end(&b, "b", 0);
+
+    a.io.fn = write_again;
+    loop_io_write_later(l, &a.io);
+    loop_io_write_later(l, &b.io);
+    turn();
+    ck_assert_str_eq(log_text, "ab");
+    ck_assert(loop_turn(l, UINT64_MAX, &err) == 0); /* does not wait */
+    ck_assert_str_eq(log_text, "aba");
+    drop_end(&a, other_a);
+    drop_end(&b, other_b);
+}
+END_TEST
+
+START_TEST(what_is_removed_before_it_writes_is_not_called)
+{
+    struct end a, b, c;
+    int other_a = make_end(&a, "a", 0), other_b = make_end(&b, "b", 0);
+    int other_c = make_end(&c, "c", 0);
+
+    b.victim = &c;
+    loop_io_write_later(l, &a.io);
+    loop_io_write_later(l, &b.io);
+    loop_io_write_later(l, &c.io);
+    drop_end(&a, other_a);
+    turn();
+    turn();
+    ck_assert_str_eq(log_text, "b");
+    drop_end(&b, other_b);
+    drop_end(&c, other_c);
+}
+END_TEST
+
 START_TEST(a_handler_may_remove_and_free_itself_with_a_change_outstanding)
 {
     struct loop_io *io = mem_calloc(1, sizeof(*io));
@@ -373,6 +444,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_peers_end_is_told_as_it_is_wanted);
     tcase_add_test(tc, a_hangup_is_told_to_who_wants_nothing);
     tcase_add_test(tc, what_one_handler_removes_is_not_called_though_it_is_ready);
+    tcase_add_test(tc, those_that_write_later_do_so_behind_all_that_is_ready);
+    tcase_add_test(tc, who_asks_again_while_writing_is_called_in_the_next_turn);
+    tcase_add_test(tc, what_is_removed_before_it_writes_is_not_called);
     tcase_add_test(tc, a_handler_may_remove_and_free_itself_with_a_change_outstanding);
     tcase_add_test(tc, a_regular_file_cannot_be_waited_for);
     tcase_add_test(tc, timers_fire_in_their_order_and_never_early);
