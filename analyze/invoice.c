@@ -12,21 +12,11 @@
 #define NAME_BYTES_MAX 120
 #define DEPTH_MAX      4
 
-static const char *const unit_names[] = {
-#define X(constant, name) name,
-    BILL_UNITS(X)
-#undef X
-};
 static const char *const format_names[] = {
 #define X(constant, name) name,
     INVOICE_FORMATS(X)
 #undef X
 };
-
-const char *bill_unit_name(enum bill_unit u)
-{
-    return unit_names[u];
-}
 
 const char *invoice_format_name(enum invoice_format f)
 {
@@ -152,10 +142,12 @@ static const struct column focus[] = {
     {"ChargePeriodStart",    CELL(FROM)         },
     { "ChargePeriodEnd",     CELL(TO)           },
     { "ServiceCategory",     CELL(COST_TYPE)    },
+    { "x_Provider",          CELL(PROVIDER)     },
     { "ProviderName",        CELL(SERVICE)      },
     { "ServiceProviderName", CELL(SERVICE)      },
     { "ChargeCategory",      CELL(CHARGE)       },
-    { "x_model",             CELL(MODEL)        },
+    { "x_Model",             CELL(MODEL)        },
+    { "x_ServiceTier",       CELL(TIER)         },
     { "SkuId",               CELL(ITEM)         },
     { "SkuMeter",            CELL(TOKEN_TYPE)   },
     { "ConsumedQuantity",    CELL(QUANTITY)     },

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "analyze/bill.h"
 #include "base/arena.h"
 #include "base/decimal.h"
 #include "base/err.h"
@@ -28,38 +29,6 @@
 #include "llm/provider.h"
 
 #define INVOICE_LINES_MAX 20000000
-
-/* What a line counts.  Unlike struct usage these kinds do not overlap: every token is in one.
- * X(constant, name) */
-#define BILL_UNITS(X)                                                                              \
-    X(NONE, "all")    /* a sum over kinds: money only */                                           \
-    X(INPUT, "input") /* neither read from nor written to a cache */                               \
-    X(CACHED_INPUT, "cached input")                                                                \
-    X(CACHE_WRITE, "cache write") /* time to live not said */                                      \
-    X(CACHE_WRITE_5M, "cache write 5m")                                                            \
-    X(CACHE_WRITE_1H, "cache write 1h")                                                            \
-    X(OUTPUT, "output")                                                                            \
-    X(INPUT_AUDIO, "audio input")                                                                  \
-    X(CACHED_AUDIO, "cached audio input")                                                          \
-    X(OUTPUT_AUDIO, "audio output")                                                                \
-    X(INPUT_IMAGE, "image input")                                                                  \
-    X(CACHED_IMAGE, "cached image input")                                                          \
-    X(OUTPUT_IMAGE, "image output")                                                                \
-    X(WEB_SEARCHES, "web searches")                                                                \
-    X(FILE_SEARCHES, "file searches")                                                              \
-    X(CODE_SESSIONS, "code sessions")                                                              \
-    X(IMAGES, "images")                                                                            \
-    X(SECONDS, "seconds")                                                                          \
-    X(CHARACTERS, "characters")                                                                    \
-    X(REQUESTS, "requests") /* counted, not billed */                                              \
-    X(OTHER, "other")       /* storage, sessions, support: nothing a ledger holds */
-
-enum bill_unit {
-#define X(constant, name) BILL_##constant,
-    BILL_UNITS(X)
-#undef X
-        BILL_UNIT_COUNT
-};
 
 struct invoice_line {
     enum provider provider;
@@ -116,7 +85,6 @@ int invoice_read(const char *path, struct invoice *ret, struct err *err);
 void invoice_release(struct invoice *v);
 DEFINE_CLEANUP_VALUE(struct invoice, invoice_release)
 
-const char *bill_unit_name(enum bill_unit u);
 const char *invoice_format_name(enum invoice_format f);
 /* Appends a form of a model's name in which "Claude Haiku 4.5", "claude-haiku-4-5-20251001",
  * "us.anthropic.claude-haiku-4-5-20251001-v1:0" and "Claude4.5Haiku" are the same: its words and

@@ -442,21 +442,6 @@ static int add_aws_line(struct reading *r, struct err *err)
     return 0;
 }
 
-static const struct word focus_meters[] = {
-    {"input tokens",           BILL_INPUT         },
-    { "cached input tokens",   BILL_CACHED_INPUT  },
-    { "cache write tokens",    BILL_CACHE_WRITE   },
-    { "cache write 5m tokens", BILL_CACHE_WRITE_5M},
-    { "cache write 1h tokens", BILL_CACHE_WRITE_1H},
-    { "output tokens",         BILL_OUTPUT        },
-    { "audio input tokens",    BILL_INPUT_AUDIO   },
-    { "cached audio tokens",   BILL_CACHED_AUDIO  },
-    { "audio output tokens",   BILL_OUTPUT_AUDIO  },
-    { "image input tokens",    BILL_INPUT_IMAGE   },
-    { "image output tokens",   BILL_OUTPUT_IMAGE  },
-    { "web searches",          BILL_WEB_SEARCHES  },
-    { NULL,                    0                  },
-};
 static const struct word focus_providers[] = {
     {"openai",               PROVIDER_OPENAI      },
     { "anthropic",           PROVIDER_ANTHROPIC   },
@@ -480,13 +465,17 @@ static int add_focus_line(struct reading *r, struct err *err)
         (what.len && !str_ieq(what, STR("AI and Machine Learning"))))
         return add_other(r);
     l->provider = (enum provider)find_word(focus_providers, who, PROVIDER_UNKNOWN);
+    if (cell(r, INVOICE_CELL_PROVIDER).len)
+        provider_parse(cell(r, INVOICE_CELL_PROVIDER), &l->provider);
     if (l->provider == PROVIDER_UNKNOWN)
         provider_parse(who, &l->provider);
     if (!l->model.len)
         l->model = l->item;
-    l->unit = (enum bill_unit)find_word(focus_meters, cell(r, INVOICE_CELL_TOKEN_TYPE), BILL_OTHER);
+    const struct bill_meter *meter = bill_meter_find(cell(r, INVOICE_CELL_TOKEN_TYPE));
+    l->unit = meter ? meter->unit : BILL_OTHER;
     if (read_quantity(r, err) < 0)
         return -1;
+    l->has_quantity &= l->unit != BILL_NONE;
     add_line(r, l);
     return 0;
 }

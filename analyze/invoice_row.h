@@ -28,6 +28,7 @@
     X(QUANTITY)                                                                                    \
     X(QUANTITY_UNIT)                                                                               \
     X(SERVICE)                                                                                     \
+    X(PROVIDER) /* in weir's words */                                                              \
     X(CHARGE)                                                                                      \
     X(ALL_INPUT) /* with what came from caches and went into them */
 

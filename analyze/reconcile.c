@@ -59,6 +59,10 @@ static const struct {
     [BILL_IMAGES] = { USAGE_IMAGES,         { USAGE_NONE, USAGE_NONE }         },
     [BILL_SECONDS] = { USAGE_AUDIO_MS,       { USAGE_NONE, USAGE_NONE }         },
     [BILL_CHARACTERS] = { USAGE_CHARACTERS,     { USAGE_NONE, USAGE_NONE }         },
+    [BILL_WEB_FETCHES] = { USAGE_WEB_FETCHES,    { USAGE_NONE, USAGE_NONE }         },
+    [BILL_PAGES] = { USAGE_PAGES,          { USAGE_NONE, USAGE_NONE }         },
+    [BILL_SEARCH_UNITS] = { USAGE_SEARCH_UNITS,   { USAGE_NONE, USAGE_NONE }         },
+    [BILL_CALLS] = { USAGE_NONE,           { USAGE_NONE, USAGE_NONE }         },
     [BILL_REQUESTS] = { USAGE_NONE,           { USAGE_NONE, USAGE_NONE }         },
     [BILL_OTHER] = { USAGE_NONE,           { USAGE_NONE, USAGE_NONE }         },
 };
@@ -307,14 +311,17 @@ static void split_cost(const struct run *r, const struct reconcile_ours *x,
     int dearest = BILL_OUTPUT;
 
     for (int u = 0; u < BILL_UNIT_COUNT; u++) {
-        cost[u] = 0;
-        if (x->n[u] && book_rate(r, &q, (enum bill_unit)u, &rate))
-            cost[u] = at_rate((i128)x->n[u] * MICRO, rate);
+        cost[u] = x->part_pusd[u];
+        if (x->is_split)
+            continue;
+        if (x->micro[u] && book_rate(r, &q, (enum bill_unit)u, &rate))
+            cost[u] = at_rate(x->micro[u], rate);
         left -= cost[u];
-        if (x->n[u] && (cost[u] > cost[dearest] || !x->n[dearest]))
+        if (x->micro[u] && (cost[u] > cost[dearest] || !x->micro[dearest]))
             dearest = u;
     }
-    cost[dearest] += left;
+    if (!x->is_split)
+        cost[dearest] += left;
 }
 
 static void add_kind(struct work *w, const struct reconcile_ours *x, enum bill_unit unit, i128 cost)
@@ -325,9 +332,34 @@ static void add_kind(struct work *w, const struct reconcile_ours *x, enum bill_u
     w->is_unpriced |= x->is_unpriced;
     w->cell.ours_pusd += cost;
     if (w->cell.unit != BILL_NONE)
-        w->cell.ours_micro += (i128)x->n[unit] * MICRO;
+        w->cell.ours_micro += x->micro[unit];
     if (!w->cell.lines)
         w->cell.model = x->model;
+}
+
+/* Where an invoice names the sum of a model's calls beside kinds of tokens, that is what a cost
+ * without prices is held against. */
+static bool add_whole(struct run *r, const struct reconcile_ours *x, struct str model)
+{
+    int64_t from_us, to_us;
+
+    bucket_of(r, x->provider, x->day_us, &from_us, &to_us);
+    struct work *w = find_cell(r, from_us, x->provider, model, BILL_NONE);
+    if (w)
+        add_kind(w, x, BILL_NONE, x->cost_pusd);
+    return w != NULL;
+}
+
+/* What costs nothing and nobody bills is no difference. */
+static bool is_free(struct run *r, const struct reconcile_ours *x, struct str model,
+                    enum bill_unit unit)
+{
+    int64_t from_us, to_us;
+
+    if (unit != BILL_WEB_FETCHES && unit != BILL_PAGES && unit != BILL_SEARCH_UNITS)
+        return false;
+    bucket_of(r, x->provider, x->day_us, &from_us, &to_us);
+    return !find_cell(r, from_us, x->provider, model, (int)unit);
 }
 
 static void add_ours(struct run *r, const struct reconcile_ours *x)
@@ -336,11 +368,13 @@ static void add_ours(struct run *r, const struct reconcile_ours *x)
     i128 cost[BILL_UNIT_COUNT];
 
     model_key(r, x->provider, x->model, &model);
+    if (x->is_reported && add_whole(r, x, buf_str(&model)))
+        return;
     split_cost(r, x, cost);
     for (int u = 0; u < BILL_UNIT_COUNT; u++) {
-        if (!x->n[u] && !cost[u])
-            continue;
         enum bill_unit unit = (enum bill_unit)u;
+        if ((!x->micro[u] && !cost[u]) || (!cost[u] && is_free(r, x, buf_str(&model), unit)))
+            continue;
         add_kind(cell_of_ours(r, x, buf_str(&model), unit, 0), x, unit, cost[u]);
         struct work *check = cell_of_ours(r, x, buf_str(&model), unit, CHECK);
         if (check)
@@ -408,6 +442,8 @@ static enum reconcile_class class_of(const struct run *r, const struct work *w)
     i128 diff = c->theirs_pusd - c->ours_pusd, more = c->theirs_micro - c->ours_micro;
     bool counted = c->has_quantity || !c->lines;
 
+    if (c->unit == BILL_SECONDS && magnitude(more) < MICRO) /* some count whole ones */
+        more = 0;
     if (c->unit == BILL_OTHER)
         return RECONCILE_OTHER;
     if (counted && c->unit != BILL_NONE && more != 0)

@@ -37,15 +37,19 @@ enum reconcile_class {
         RECONCILE_CLASS_COUNT
 };
 
-/* What we have, summed: one for each day, provider, model, tier. */
+/* What we have, summed: one for each day, provider, model, tier; two where a part of it has a cost
+ * that is not made of prices. */
 struct reconcile_ours {
     int64_t day_us; /* its beginning, UTC */
     enum provider provider;
     struct str model, tier;
     int64_t requests;
-    int64_t n[BILL_UNIT_COUNT]; /* NONE, REQUESTS and OTHER unused */
+    i128 micro[BILL_UNIT_COUNT]; /* millionths; NONE, REQUESTS and OTHER unused */
     i128 cost_pusd;
-    bool is_unpriced; /* some of it */
+    bool is_split;                   /* of which each kind cost this: else the book says it */
+    i128 part_pusd[BILL_UNIT_COUNT]; /* comes to cost_pusd */
+    bool is_reported;                /* the provider's own figure for the calls as a whole */
+    bool is_unpriced;                /* some of it */
 };
 
 /* What the engine counted of the ledgers: one query by UTC day, provider, model and tier. */

@@ -5,6 +5,8 @@
 #include "analyze/period.h"
 #include "analyze/reconcile.h"
 
+#define MICRO 1000000
+
 enum {
     BY_DAY,
     BY_PROVIDER,
@@ -14,32 +16,6 @@ enum {
 };
 static const char *const names[BY_COUNT] = { "day", "provider", "model", "service_tier" };
 
-/* The units of usage contain each other; those of a bill do not. */
-static void split_units(const int64_t u[USAGE_UNIT_COUNT], int64_t n[BILL_UNIT_COUNT])
-{
-    int64_t audio = u[USAGE_INPUT_AUDIO] - u[USAGE_CACHED_AUDIO];
-    int64_t image = u[USAGE_INPUT_IMAGE] - u[USAGE_CACHED_IMAGE];
-
-    n[BILL_INPUT] = u[USAGE_INPUT] - u[USAGE_CACHED_INPUT] - u[USAGE_CACHE_WRITE] - audio - image;
-    n[BILL_CACHED_INPUT] = u[USAGE_CACHED_INPUT] - u[USAGE_CACHED_AUDIO] - u[USAGE_CACHED_IMAGE];
-    n[BILL_CACHE_WRITE] = u[USAGE_CACHE_WRITE] - u[USAGE_CACHE_WRITE_5M] - u[USAGE_CACHE_WRITE_1H];
-    n[BILL_CACHE_WRITE_5M] = u[USAGE_CACHE_WRITE_5M];
-    n[BILL_CACHE_WRITE_1H] = u[USAGE_CACHE_WRITE_1H];
-    n[BILL_OUTPUT] = u[USAGE_OUTPUT] - u[USAGE_OUTPUT_AUDIO] - u[USAGE_OUTPUT_IMAGE];
-    n[BILL_INPUT_AUDIO] = audio;
-    n[BILL_CACHED_AUDIO] = u[USAGE_CACHED_AUDIO];
-    n[BILL_OUTPUT_AUDIO] = u[USAGE_OUTPUT_AUDIO];
-    n[BILL_INPUT_IMAGE] = image;
-    n[BILL_CACHED_IMAGE] = u[USAGE_CACHED_IMAGE];
-    n[BILL_OUTPUT_IMAGE] = u[USAGE_OUTPUT_IMAGE];
-    n[BILL_WEB_SEARCHES] = u[USAGE_WEB_SEARCHES];
-    n[BILL_FILE_SEARCHES] = u[USAGE_FILE_SEARCHES];
-    n[BILL_CODE_SESSIONS] = u[USAGE_CODE_SESSIONS];
-    n[BILL_IMAGES] = u[USAGE_IMAGES];
-    n[BILL_SECONDS] = (u[USAGE_AUDIO_MS] + 500) / 1000;
-    n[BILL_CHARACTERS] = u[USAGE_CHARACTERS];
-}
-
 static struct str tier_of(struct str tier)
 {
     bool plain = str_eq(tier, STR("default")) || str_eq(tier, STR("standard"));
@@ -47,12 +23,47 @@ static struct str tier_of(struct str tier)
     return plain ? (struct str){ 0 } : tier;
 }
 
+static void add_charges(const struct engine_row *row, struct reconcile_ours *x)
+{
+    x->is_split = true;
+    for (size_t i = 0; i < row->detail->charges.len; i++) {
+        const struct engine_charge *c = &row->detail->charges.ptr[i];
+        const struct bill_meter *meter = bill_meter_of(c->unit);
+        if (meter->unit == BILL_NONE)
+            continue;
+        x->micro[meter->unit] += c->n * (meter->unit == BILL_SECONDS ? MICRO / 1000 : MICRO);
+        x->part_pusd[meter->unit] += c->cost_pusd;
+        x->cost_pusd += c->cost_pusd;
+    }
+}
+
+/* What has a cost of its own, or none: its usage is what no charge counts. */
+static void add_rest(const struct engine_row *row, const struct reconcile_ours *charged,
+                     struct reconcile_ours *x)
+{
+    const i128 *sums = row->sums.cost_pusd;
+
+    bill_split(row->detail->units, x->micro);
+    for (int u = 0; u < BILL_UNIT_COUNT; u++)
+        x->micro[u] -= charged->micro[u];
+    x->micro[BILL_CALLS] = 0;
+    x->cost_pusd = sums[COST_REPORTED] + sums[COST_GATEWAY];
+    x->is_reported = x->cost_pusd != 0;
+    x->is_unpriced = row->sums.unpriced_requests > 0;
+}
+
+static bool has_whole(const struct engine_row *row)
+{
+    for (size_t i = 0; i < row->detail->charges.len; i++)
+        if (row->detail->charges.ptr[i].unit == ENGINE_CHARGE_WHOLE)
+            return true;
+    return row->sums.unpriced_requests > 0;
+}
+
 static void add_row(struct reconcile_side *side, const struct engine_row *row,
                     struct dimension *const *by)
 {
-    struct reconcile_ours x = { .requests = row->sums.requests,
-                                .cost_pusd = engine_cost(&row->sums),
-                                .is_unpriced = row->sums.unpriced_requests > 0 };
+    struct reconcile_ours x = { .requests = row->sums.requests };
     struct str model = dimension_value(by[BY_MODEL], row->codes[BY_MODEL]);
     struct str tier = tier_of(dimension_value(by[BY_TIER], row->codes[BY_TIER]));
     int64_t end_us;
@@ -61,8 +72,14 @@ static void add_row(struct reconcile_side *side, const struct engine_row *row,
     provider_parse(dimension_value(by[BY_PROVIDER], row->codes[BY_PROVIDER]), &x.provider);
     x.model = arena_str(&side->arena, model);
     x.tier = arena_str(&side->arena, tier);
-    split_units(row->detail->units, x.n);
+    struct reconcile_ours rest = x;
+    add_charges(row, &x);
     vec_push(&side->rows, x);
+    if (!has_whole(row))
+        return;
+    rest.requests = 0;
+    add_rest(row, &x, &rest);
+    vec_push(&side->rows, rest);
 }
 
 int reconcile_count_ours(const struct engine_query *q, struct reconcile_side *ret, struct err *err)
@@ -77,7 +94,7 @@ int reconcile_count_ours(const struct engine_query *q, struct reconcile_side *re
         r = dimension_new(str_from(names[i]), NULL, &by[i], err);
     query.dimensions = by;
     query.dimension_count = BY_COUNT;
-    query.measures = ENGINE_MONEY | ENGINE_UNITS;
+    query.measures = ENGINE_MONEY | ENGINE_UNITS | ENGINE_CHARGES;
     if (r == 0)
         r = engine_run(&query, &result, err);
     for (size_t i = 0; r == 0 && i < result.rows.len; i++)

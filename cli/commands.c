@@ -4,6 +4,7 @@
 
 /* One line per command, in the order of --help: declare it, then list it below. */
 
+extern const struct command command_analyze_export;
 extern const struct command command_analyze_prices_check;
 extern const struct command command_analyze_prices_import;
 extern const struct command command_analyze_prices_show;
@@ -44,6 +45,7 @@ const struct command *const commands[] = {
     &command_analyze_reconcile,
     &command_analyze_spend,
     &command_analyze_push,
+    &command_analyze_export,
     &command_analyze_prices_show,
     &command_analyze_prices_check,
     &command_analyze_prices_import,

@@ -52,9 +52,9 @@ static struct reconcile_ours ours(int day, const char *model, int64_t input, int
         .day_us = DAY(day), .provider = PROVIDER_OPENAI, .model = str_from(model), .requests = 1
     };
 
-    x.n[BILL_INPUT] = input;
-    x.n[BILL_CACHED_INPUT] = cached;
-    x.n[BILL_OUTPUT] = output;
+    x.micro[BILL_INPUT] = MICRO(input);
+    x.micro[BILL_CACHED_INPUT] = MICRO(cached);
+    x.micro[BILL_OUTPUT] = MICRO(output);
     /* a millionth of a USD is a million pusd */
     x.cost_pusd = (i128)input * 1000000 + (i128)cached * 100000 + (i128)output * 3000000;
     return x;
