@@ -337,7 +337,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
                    frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct http2_stream *s = is_last ? stream_of(h, frame->hd.stream_id) : NULL;
 
-    if (s && !s->has_ended && !s->is_malformed)
+    if (s && !h->limits.waits_for_requests && !s->has_ended && !s->is_malformed)
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
     return 0;
 }

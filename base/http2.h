@@ -41,6 +41,10 @@ struct http2_limits {
     uint32_t resets, resets_per_s;
     /* Frames that carry nothing: PING, SETTINGS, PRIORITY, CONTINUATION, empty DATA. */
     uint32_t idle_frames, idle_frames_per_s;
+    /* An answer may end before its request.  False: the rest of that is stopped at once; true: the
+     * user does so (http2_reset, HTTP2_NO_ERROR) when it has waited for it long enough.  Many
+     * clients drop an answer whose stream is reset while they still send. */
+    bool waits_for_requests;
 };
 #define HTTP2_STREAMS           100u
 #define HTTP2_WINDOW_BYTES      65535u

@@ -14,7 +14,7 @@
 #include "proxy/call.h"
 #include "proxy/client.h"
 
-#define LINGER_US  UINT64_C(2000000) /* for the peer to read our last words */
+#define LINGER_US  UINT64_C(2000000) /* for the peer to read our last words, and to end its own */
 #define READ_BYTES (16u << 10)       /* calls use the worker's buffer while we read from ours */
 #define TAKE_BYTES (64u << 10)       /* in one write */
 #define TAKES_MAX  8                 /* writes in a turn: the others come next */
@@ -94,12 +94,19 @@ static void free_stream(struct h2_stream *s)
     free(s);
 }
 
+/* All of the answer is out, and the request still comes. */
+static bool is_answered(const struct h2_stream *s)
+{
+    return !call_is_under_way(&s->call) && !http2_pending(s->stream);
+}
+
 /* How long it may stay as it is, as an instant; 0 = as long as it likes. */
 static uint64_t stream_deadline_us(const struct h2_stream *s)
 {
     bool is_open = call_is_under_way(&s->call);
-    uint64_t patience =
-        is_open ? call_patience_us(&s->call) : s->client->base.worker->conf->limits.send_us;
+    uint64_t patience = is_open          ? call_patience_us(&s->call)
+                        : is_answered(s) ? LINGER_US
+                                         : s->client->base.worker->conf->limits.send_us;
     uint64_t since = s->sent_us;
 
     if (is_open && s->call.progress_us > since)
@@ -131,7 +138,7 @@ static void on_stream_timer(void *ctx)
 
     touch(s);
     if (!call_is_under_way(&s->call)) {
-        http2_reset(s->stream, HTTP2_CANCEL);
+        http2_reset(s->stream, is_answered(s) ? HTTP2_NO_ERROR : HTTP2_CANCEL);
     } else if (!call_expire(&s->call)) {
         c->base.worker->stats->clients_gone += s->call.is_begun;
         abandon_stream(s);
@@ -337,6 +344,8 @@ static void on_body(void *ctx, struct http2_stream *stream, struct str bytes)
         call_request_body(&s->call, bytes);
     } else if (call_is_under_way(&s->call)) {
         buf_add_str(&s->in, bytes);
+    } else {
+        http2_consume(stream, bytes.len); /* thrown away, until the stream's deadline */
     }
 }
 
@@ -612,7 +621,8 @@ void client_h2_open(struct worker *w, const struct sock *sock, const char *addre
                                      .ctx = c };
     struct http2_limits limits = { .streams = w->conf->limits.streams,
                                    .head_bytes = w->conf->limits.head_bytes,
-                                   .headers = w->conf->limits.headers };
+                                   .headers = w->conf->limits.headers,
+                                   .waits_for_requests = true };
     CLEANUP(buf_release) struct buf first = { 0 };
 
     if (client_attach(&c->base, w, &protocol, sock, address) < 0) {

@@ -201,6 +201,46 @@ START_TEST(a_cut_answer_is_reset)
 }
 END_TEST
 
+/* Reads what comes within wait_ms; whether all of an answer was in it, and a reset, of stream 1. */
+static void read_answer(int fd, int wait_ms, bool *ret_ended, long *ret_reset)
+{
+    CLEANUP(buf_release) struct buf got = { 0 };
+    struct frame f;
+
+    ck_assert(!proxy_read_all(fd, wait_ms, &got));
+    *ret_ended = false;
+    *ret_reset = -1;
+    for (struct str rest = buf_str(&got); frame_next(&rest, &f);) {
+        *ret_ended |= f.stream == 1 && f.type != FRAME_RST && f.flags & FLAG_END_STREAM;
+        if (f.stream == 1 && f.type == FRAME_RST)
+            *ret_reset = (long)frame_number(&f, 0);
+    }
+}
+
+/* curl 7.88 and others drop an answer if its stream is reset before they have sent their body. */
+START_TEST(an_answer_before_the_body_is_followed_by_no_reset)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    int fd = proxy_connect(run.port);
+    bool has_ended;
+    long reset;
+
+    frame_add_preface(&bytes);
+    frame_add_head(&bytes, 1, FLAG_END_HEADERS,
+                   ":method=POST\n:scheme=http\n:authority=w\n:path=/nowhere/x\n");
+    upstream_send(fd, bytes.ptr, bytes.len);
+    read_answer(fd, 300, &has_ended, &reset);
+    ck_assert(has_ended);
+    ck_assert_int_eq(reset, -1);
+    buf_clear(&bytes);
+    frame_add(&bytes, FRAME_DATA, _i ? 0 : FLAG_END_STREAM, 1, STR("body"));
+    upstream_send(fd, bytes.ptr, bytes.len);
+    read_answer(fd, 3000, &has_ended, &reset);
+    ck_assert_int_eq(reset, _i ? NGHTTP2_NO_ERROR : -1); /* in the end nobody waits any longer */
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_flood_of_resets_ends_the_connection)
 {
     struct buf bytes = { 0 }, got = { 0 };
@@ -436,6 +476,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_event_leaves_before_the_next_one_comes);
     tcase_add_loop_test(tc, no_second_request_can_be_smuggled, 0, ARRAY_LEN(smuggled));
     tcase_add_test(tc, a_cut_answer_is_reset);
+    tcase_add_loop_test(tc, an_answer_before_the_body_is_followed_by_no_reset, 0, 2);
     tcase_add_test(tc, a_flood_of_resets_ends_the_connection);
     tcase_add_test(tc, a_slow_stream_stops_no_other_and_costs_no_memory);
     tcase_add_test(tc, a_stream_that_is_reset_is_recorded_as_left);
