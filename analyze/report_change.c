@@ -147,7 +147,7 @@ static void add_segments(const struct report_input *in, const struct segments *s
         add_segment(d, &s->list[at], report_doubt(&s->fold.rows.ptr[at]));
     }
     if (count > in->top + 1) {
-        document_text(d, STR(""));
+        document_text(d, STR("(several)"));
         document_textf(d, "(%zu others)", count - in->top);
         add_segment(d, &rest, NULL);
     }
