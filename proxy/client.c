@@ -34,11 +34,11 @@ static void on_task(void *ctx)
 
 /* --- life --- */
 
-void client_open(struct worker *w, int fd, const char *address)
+void client_open(struct worker *w, int fd, bool is_local, const char *address)
 {
     struct sock sock = { .fd = fd };
 
-    if (w->tls) {
+    if (w->tls && !is_local) {
         sock.tls = tls_conn_new(w->tls, fd);
         sock.in_handshake = true;
     }

@@ -53,8 +53,9 @@ struct client {
     char address[INET6_ADDRSTRLEN];
 };
 
-/* A connection on fd, which is the client's now.  address is the peer's. */
-void client_open(struct worker *w, int fd, const char *address);
+/* A connection on fd, which is the client's now.  is_local: it is never in TLS, being a Unix
+ * socket's.  address is the peer's. */
+void client_open(struct worker *w, int fd, bool is_local, const char *address);
 /* At once; calls under way are recorded as cut. */
 void client_close(struct client *c);
 /* Ends it now if nothing is under way, else after that. */

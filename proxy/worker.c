@@ -250,7 +250,7 @@ static void on_accept(void *ctx, unsigned events)
         if (!l->is_unix) /* pieces of a stream leave at once */
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         format_address(&from, address);
-        client_open(w, fd, address);
+        client_open(w, fd, l->is_unix, address);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "capture/seal.h"
 #include "tests/proxy_run.h"
+#include "tests/tls_files.h"
 
 #define BASIC                                                                                      \
     "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"                     \
@@ -780,13 +781,21 @@ START_TEST(status_and_drain_are_asked_for_over_a_socket)
 }
 END_TEST
 
+/* In clear text, whether the port has TLS or not. */
 START_TEST(applications_can_connect_to_a_unix_socket)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
     const void *any = &at;
 
-    proxy_start(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock}\n"
-                      "archive: {path: ./archive}\n");
+    proxy_prepare(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock}\n"
+                        "archive: {path: ./archive}\n");
+    if (_i) {
+        tls_files_make(temp_path("cert.pem"), temp_path("key.pem"), "localhost", "IP:127.0.0.1");
+        proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock,\n"
+                              "         tls: {cert: ./cert.pem, key: ./key.pem}}\n"
+                              "archive: {path: ./archive}\n");
+    }
+    proxy_launch(&run);
     ck_assert_uint_lt(strlen(temp_path("weir.sock")), sizeof(at.sun_path));
     memcpy(at.sun_path, temp_path("weir.sock"), strlen(temp_path("weir.sock")));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -803,7 +812,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, status_and_drain_are_asked_for_over_a_socket);
-    tcase_add_test(tc, applications_can_connect_to_a_unix_socket);
+    tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
     tcase_add_test(tc, time_limits_are_answered);
     tcase_add_test(tc, an_upstream_that_does_not_answer_is_504);
     tcase_add_test(tc, the_record_is_what_was_sent);
