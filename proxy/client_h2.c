@@ -380,7 +380,8 @@ static void on_close(void *ctx, struct http2_stream *stream)
 
 /* --- what to wait for --- */
 
-/* When the connection as a whole has stayed as it is for too long; 0 = never. */
+/* When the connection as a whole has stayed as it is for too long; 0 = never.  Without a stream
+ * only the last one counts: PINGs, and frames that come byte by byte, keep nothing open. */
 static uint64_t deadline_us(const struct client_h2 *c)
 {
     const struct proxy_limits *limits = &c->base.worker->conf->limits;
@@ -473,8 +474,6 @@ static void feed(struct client_h2 *c, struct str bytes)
     struct worker *w = c->base.worker;
     struct err err;
 
-    if (!http2_stream_count(c->http2))
-        c->base.progress_us = loop_now_us(w->loop);
     c->is_feeding = true;
     int r = http2_feed(c->http2, bytes, loop_now_us(w->loop), &err);
     c->is_feeding = false;

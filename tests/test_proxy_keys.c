@@ -6,6 +6,7 @@
 #include "capture/redact.h"
 #include "proxy/client_key.h"
 #include "tests/check_main.h"
+#include "tests/h2_client.h"
 #include "tests/proxy_run.h"
 
 #define AKID   "AKIDEXAMPLE"
@@ -403,6 +404,30 @@ START_TEST(a_call_without_a_body_is_signed_at_once)
 }
 END_TEST
 
+START_TEST(so_it_is_over_http2)
+{
+    static const char json[] = "{\"messages\":[]}";
+    const char *extra[] = {
+        "content-type", "application/json", "x-api-key", any, NULL, NULL, NULL
+    };
+    struct h2_client c = { 0 };
+
+    if (_i == 1) {
+        extra[4] = "content-length";
+        extra[5] = "15";
+    }
+    h2_connect(&c, proxy_connect(run.port));
+    int32_t id = h2_ask(&c, "POST", "/be/model/a.b-v2%3A0/converse", extra, json, 15);
+    h2_wait(&c, id);
+    ck_assert_int_eq(c.answers[id].status, 200);
+    buf_clear(&answer); /* as it would be in HTTP/1.1 */
+    buf_add_text(&answer, "HTTP/1.1 200 OK\r\n\r\n");
+    buf_add_str(&answer, buf_str(&c.answers[id].body));
+    check_signature("/model/a.b-v2%3A0/converse", "", STR(json));
+    h2_close(&c);
+}
+END_TEST
+
 /* --- what is kept --- */
 
 static void look_into(const char *folder, const char *const *secrets, size_t count)
@@ -460,6 +485,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_body_without_a_hash_is_held_and_signed);
     tcase_add_test(tc, a_large_chunked_body_with_expect_is_held_and_signed);
     tcase_add_test(tc, a_call_without_a_body_is_signed_at_once);
+    tcase_add_loop_test(tc, so_it_is_over_http2, 0, 2);
     tcase_add_test(tc, no_key_token_or_signature_is_in_the_journal);
 }
 
