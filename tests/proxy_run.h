@@ -74,6 +74,17 @@ static inline void proxy_configure(struct proxy_run *p, const char *settings)
     buf_release(&text);
 }
 
+static inline bool proxy_has_admin(const struct proxy_run *p)
+{
+    struct buf text = { 0 };
+    struct err err;
+    bool has = file_read(p->conf_path, 1u << 20, &text, &err) == 0 &&
+               strstr(buf_cstr(&text), "admin:") != NULL;
+
+    buf_release(&text);
+    return has;
+}
+
 /* Starts weir with what proxy_configure wrote, in a process group of its own. */
 static inline void proxy_launch(struct proxy_run *p)
 {
@@ -90,7 +101,8 @@ static inline void proxy_launch(struct proxy_run *p)
               (char *)NULL);
         abort();
     }
-    for (int i = 0; i < 500 && !proxy_logged_port(p, "listening"); i++)
+    const char *last = proxy_has_admin(p) ? "admin_listening" : "listening";
+    for (int i = 0; i < 500 && !proxy_logged_port(p, last); i++)
         proxy_sleep_ms(10);
     p->port = proxy_logged_port(p, "listening");
     p->admin_port = proxy_logged_port(p, "admin_listening");
