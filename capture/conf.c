@@ -28,8 +28,7 @@ static struct str text_of(struct conf *c, const struct yaml_node *map, const cha
     return n ? arena_str(&c->arena, n->text) : STR("");
 }
 
-/* A path of the file, made relative to where the program runs. */
-static struct str path_of(struct conf *c, const struct yaml_node *n, const char *folder)
+struct str conf_path_of(struct conf *c, const struct yaml_node *n, const char *folder)
 {
     if (!n)
         return STR("");
@@ -276,7 +275,7 @@ static void read_prices(struct conf *c, const struct yaml_node *n, const char *f
     c->price_count = scalars(c, n, &nodes);
     struct str *to = arena_alloc(&c->arena, c->price_count * sizeof(*to));
     for (size_t i = 0; i < c->price_count; i++)
-        to[i] = path_of(c, nodes[i], folder);
+        to[i] = conf_path_of(c, nodes[i], folder);
     c->prices = to;
 }
 
@@ -296,6 +295,7 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
     CLEANUP(conf_free) struct conf *c = mem_calloc(1, sizeof(*c));
 
     c->attribution = attribution_new();
+    conf_alerts_default(&c->alerts);
     if (yaml_parse(text, name, &y, err) < 0)
         return -1;
     const struct yaml_node *root = yaml_root(y);
@@ -303,8 +303,8 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
         if (conf_check_keys(y, root, err) < 0)
             return -1;
         const struct yaml_node *archive = yaml_get(root, "archive");
-        c->archive_path = path_of(c, archive ? yaml_get(archive, "path") : NULL, folder);
-        c->key_file = path_of(c, archive ? yaml_get(archive, "key_file") : NULL, folder);
+        c->archive_path = conf_path_of(c, archive ? yaml_get(archive, "path") : NULL, folder);
+        c->key_file = conf_path_of(c, archive ? yaml_get(archive, "key_file") : NULL, folder);
         read_upstreams(c, yaml_get(root, "upstreams"));
         read_apps(c, yaml_get(root, "apps"));
         if (check_app_upstreams(c, y, yaml_get(root, "apps"), err) < 0)
@@ -313,7 +313,8 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
         for (const struct yaml_node *n = rules ? rules->items : NULL; n; n = n->next)
             if (read_rule(c, y, n, err) < 0)
                 return -1;
-        if (conf_read_redaction(c, y, root, err) < 0)
+        if (conf_read_redaction(c, y, root, err) < 0 ||
+            conf_read_alerts(c, y, root, folder, err) < 0)
             return -1;
         read_prices(c, yaml_get(root, "prices"), folder);
         note_unread(c, root);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/decimal.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -47,6 +48,51 @@ struct conf_redaction {
     int64_t hold_total_bytes;          /* of all of them, in one process */
 };
 
+/* What may be spent in a period, and when to speak up. */
+enum conf_budget_of {
+    CONF_BUDGET_ALL,
+    CONF_BUDGET_BUSINESS_UNIT,
+    CONF_BUDGET_TEAM,
+    CONF_BUDGET_APP,
+};
+enum conf_budget_per {
+    CONF_BUDGET_DAY,
+    CONF_BUDGET_WEEK, /* from Monday */
+    CONF_BUDGET_MONTH,
+    CONF_BUDGET_PER_COUNT,
+};
+struct conf_budget {
+    enum conf_budget_of of;
+    struct str name;                  /* "" of ALL */
+    i128 pusd[CONF_BUDGET_PER_COUNT]; /* 1e-12 USD; 0 = no limit */
+    const int64_t *alert_at;          /* millionths of the budget, ascending */
+    size_t alert_at_count;
+};
+
+/* Where a secret is: neither is the secret itself; both "" = none. */
+struct conf_secret {
+    struct str env, file;
+};
+
+#define CONF_MICRO INT64_C(1000000) /* shares are in millionths: 1 = 100 % */
+
+/* What weir analyze alerts speaks up about. */
+struct conf_alerts {
+    struct conf_names by; /* dimensions that are watched beside the whole */
+    int64_t change_micro; /* month over month */
+    int64_t spike_micro;  /* a day over what is usual */
+    int64_t drift_micro;  /* a week over what is usual */
+    int64_t unattributed_micro;
+    int64_t shift_micro; /* errors and latency: 2000000 = twice */
+    i128 floor_pusd;     /* less is nothing to speak of */
+    struct {
+        struct str url, ca; /* "" = none */
+        struct conf_secret secret;
+        int64_t timeout_us;
+        int64_t tries;
+    } webhook;
+};
+
 struct yaml;
 
 struct conf {
@@ -60,7 +106,10 @@ struct conf {
     size_t app_count;
     struct attribution *attribution; /* never NULL; owned */
     struct conf_redaction redaction;
-    const struct str *unread; /* top-level sections that no command reads yet */
+    struct conf_budget *budgets;
+    size_t budget_count;
+    struct conf_alerts alerts; /* defaults where the file says nothing */
+    const struct str *unread;  /* top-level sections that no command reads yet */
     size_t unread_count;
     struct arena arena; /* holds all of the above */
     struct yaml *yaml;  /* the checked document, for the sections that one command alone reads */
@@ -73,6 +122,9 @@ int conf_parse(struct str text, const char *name, const char *folder, struct con
 int conf_load(const char *path, struct conf **ret, struct err *err);
 void conf_free(struct conf *c);
 DEFINE_CLEANUP(struct conf, conf_free)
+
+/* What alerts goes by where no configuration says otherwise. */
+void conf_alerts_default(struct conf_alerts *ret);
 
 /* The rules for calls of app to upstream; NULL = none.  Not for two threads at once. */
 struct scrub *conf_scrub_for(const struct conf *c, struct str upstream, struct str app);
@@ -94,6 +146,7 @@ enum conf_type {
     CONF_ADDRESS,  /* "127.0.0.1:8700" */
     CONF_DURATION, /* "15m", "90d" */
     CONF_MONEY,    /* "4000 USD" */
+    CONF_PERCENT,  /* 30% */
     CONF_PERCENTS, /* [50%, 80%, 100%] */
     CONF_CHOICE,   /* one of choices */
     CONF_PATTERNS, /* a string or a list of strings */

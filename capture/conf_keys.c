@@ -96,6 +96,30 @@ static const struct conf_key budget_keys[] = {
     { "alert_at",           CONF_PERCENTS, "shares of the budget at which to speak up", NULL, NULL },
     { 0},
 };
+static const struct conf_key payer_keys[] = {
+    {"owner",        CONF_STRING, "whom to ask", NULL, NULL },
+    { "budget", CONF_MAP, "what it may cost", budget_keys, NULL },
+    { 0         },
+};
+static const struct conf_key webhook_keys[] = {
+    {"url",                         CONF_URL, "where alerts are posted", NULL, NULL },
+    { "secret",    CONF_MAP, "what posts are signed with", secret_keys, NULL },
+    { "ca",                         CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
+    { "timeout",                     CONF_DURATION, "how long to wait for the receiver", NULL, NULL },
+    { "tries", CONF_COUNT, "how often to try", NULL, NULL },
+    { 0                        },
+};
+static const struct conf_key alerts_keys[] = {
+    {"by",                                            CONF_PATTERNS, "dimensions that are watched beside the whole", NULL, NULL },
+    { "floor", CONF_MONEY, "less than this is nothing to speak of", NULL, NULL },
+    { "change",                                           CONF_PERCENT, "rise over the month before, on equal days", NULL, NULL },
+    { "spike",                                        CONF_PERCENT, "rise of a day over what is usual", NULL, NULL },
+    { "drift",        CONF_PERCENT, "rise of a week over what is usual", NULL, NULL },
+    { "unattributed",                                           CONF_PERCENT, "share of the cost that nobody owns", NULL, NULL },
+    { "shift",                                       CONF_PERCENT, "errors or latency over those of before", NULL, NULL },
+    { "webhook",    CONF_MAP, "whom to tell", webhook_keys, NULL },
+    { 0                                          },
+};
 static const struct conf_key app_keys[] = {
     {"team",                            CONF_STRING, "who runs it", NULL, NULL },
     { "business_unit",                    CONF_STRING, "who pays for it", NULL, NULL },
@@ -185,22 +209,25 @@ static const struct conf_key billing_keys[] = {
     { 0                 },
 };
 static const struct conf_key top_keys[] = {
-    {"archive",                                  CONF_MAP, "where records are kept", archive_keys, NULL },
-    { "upstreams",                  CONF_NAMED, "providers and gateways, by name", upstream_keys, NULL },
-    { "apps",                                      CONF_NAMED, "applications, by name", app_keys, NULL },
-    { "attribution",                               CONF_LIST, "rules that say who caused a call", attribution_keys, NULL },
-    { "prices",         CONF_PATHS, "price files on top of the price book", NULL, NULL },
-    { "billing",                                      CONF_NAMED, "whom bills are made out to, by provider", billing_keys, NULL },
-    { "listen",                                    CONF_MAP, "where the proxy listens", listen_keys, NULL },
+    {"archive",                           CONF_MAP, "where records are kept", archive_keys, NULL },
+    { "upstreams",           CONF_NAMED, "providers and gateways, by name", upstream_keys, NULL },
+    { "apps",                               CONF_NAMED, "applications, by name", app_keys, NULL },
+    { "teams",                        CONF_NAMED, "teams, by name", payer_keys, NULL },
+    { "business_units",  CONF_NAMED, "business units, by name", payer_keys, NULL },
+    { "budget",                               CONF_MAP, "what all of it may cost", budget_keys, NULL },
+    { "attribution",                             CONF_LIST, "rules that say who caused a call", attribution_keys, NULL },
+    { "prices",            CONF_PATHS, "price files on top of the price book", NULL, NULL },
+    { "billing",                               CONF_NAMED, "whom bills are made out to, by provider", billing_keys, NULL },
+    { "listen",                            CONF_MAP, "where the proxy listens", listen_keys, NULL },
     { "clients",                   CONF_MAP, "who may call", clients_keys, NULL },
-    { "reload",                                      CONF_MAP, "when to read the configuration again", reload_keys, NULL },
-    { "policy",                             CONF_LATER, "access, limits and routes", NULL, NULL },
-    { "limits",        CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
-    { "redaction",                                      CONF_MAP, "what to take out of what is recorded", redaction_keys, NULL },
-    { "retention",                                  CONF_LATER, "how long to keep what", NULL, NULL },
-    { "alerts",    CONF_LATER, "what to speak up about", NULL, NULL },
-    { "replay",                                      CONF_LATER, "what-if scenarios", NULL, NULL },
-    { "migrate",                                 CONF_LATER, "the move behind a gateway", NULL, NULL },
+    { "reload",                               CONF_MAP, "when to read the configuration again", reload_keys, NULL },
+    { "policy",                   CONF_LATER, "access, limits and routes", NULL, NULL },
+    { "limits",          CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
+    { "redaction",                               CONF_MAP, "what to take out of what is recorded", redaction_keys, NULL },
+    { "retention",                           CONF_LATER, "how long to keep what", NULL, NULL },
+    { "alerts",          CONF_MAP, "what to speak up about", alerts_keys, NULL },
+    { "replay",                               CONF_LATER, "what-if scenarios", NULL, NULL },
+    { "migrate",                      CONF_LATER, "the move behind a gateway", NULL, NULL },
     { 0},
 };
 
@@ -350,33 +377,34 @@ static int check_duration(const struct yaml *y, const struct yaml_node *n, struc
 
 static int check_money(const struct yaml *y, const struct yaml_node *n, struct err *err)
 {
-    struct str rest, head;
-    i128 amount;
+    i128 pusd;
 
     if (check_text(y, n, err) < 0)
         return -1;
-    rest = n->text;
-    if (!str_split(&rest, ' ', &head) || decimal_parse(head, 12, &amount) != DECIMAL_OK ||
-        amount < 0 || !str_eq(str_trim(rest), STR("USD")))
+    if (!conf_money_parse(n->text, &pusd))
         return yaml_err(y, n, err, "expected an amount such as 4000 USD, got '%.*s'",
                         STR_ARG(n->text));
     return 0;
 }
 
+static int check_percent(const struct yaml *y, const struct yaml_node *n, struct err *err)
+{
+    int64_t micro;
+
+    if (check_text(y, n, err) < 0)
+        return -1;
+    if (!conf_percent_parse(n->text, &micro))
+        return yaml_err(y, n, err, "expected a share such as 80%%, got '%.*s'", STR_ARG(n->text));
+    return 0;
+}
+
 static int check_percents(const struct yaml *y, const struct yaml_node *n, struct err *err)
 {
-    if (n->kind != YAML_LIST)
+    if (n->kind != YAML_LIST || n->len == 0)
         return yaml_err(y, n, err, "expected a list such as [50%%, 100%%]");
-    for (const struct yaml_node *i = n->items; i; i = i->next) {
-        i128 value;
-        if (check_text(y, i, err) < 0)
+    for (const struct yaml_node *i = n->items; i; i = i->next)
+        if (check_percent(y, i, err) < 0)
             return -1;
-        if (!str_ends_with(i->text, STR("%")) ||
-            decimal_parse(str_sub(i->text, 0, i->text.len - 1), 6, &value) != DECIMAL_OK ||
-            value <= 0)
-            return yaml_err(y, i, err, "expected a share such as 80%%, got '%.*s'",
-                            STR_ARG(i->text));
-    }
     return 0;
 }
 
@@ -425,13 +453,21 @@ typedef int (*check_fn)(const struct yaml *y, const struct yaml_node *n, struct 
 
 /* Types that need nothing but the node. */
 static const check_fn plain_checks[] = {
-    [CONF_STRING] = check_text,       [CONF_PATH] = check_text,
-    [CONF_URL] = check_url,           [CONF_SIZE] = check_size,
-    [CONF_COUNT] = check_count,       [CONF_BOOL] = check_bool,
-    [CONF_ADDRESS] = check_address,   [CONF_DURATION] = check_duration,
-    [CONF_MONEY] = check_money,       [CONF_PERCENTS] = check_percents,
-    [CONF_PATTERNS] = check_patterns, [CONF_PATHS] = check_patterns,
-    [CONF_LABELS] = check_labels,     [CONF_LATER] = NULL,
+    [CONF_STRING] = check_text,
+    [CONF_PATH] = check_text,
+    [CONF_URL] = check_url,
+    [CONF_SIZE] = check_size,
+    [CONF_COUNT] = check_count,
+    [CONF_BOOL] = check_bool,
+    [CONF_ADDRESS] = check_address,
+    [CONF_DURATION] = check_duration,
+    [CONF_MONEY] = check_money,
+    [CONF_PERCENT] = check_percent,
+    [CONF_PERCENTS] = check_percents,
+    [CONF_PATTERNS] = check_patterns,
+    [CONF_PATHS] = check_patterns,
+    [CONF_LABELS] = check_labels,
+    [CONF_LATER] = NULL,
 };
 
 static int check_maps(const struct yaml *y, const struct yaml_node *n, const struct conf_key *key,

@@ -96,6 +96,47 @@ START_TEST(redaction_is_for_some_upstreams_and_apps)
 }
 END_TEST
 
+START_TEST(budgets_are_read_of_everybody_who_can_have_one)
+{
+    CLEANUP(conf_free)
+    struct conf *c = parse_good("budget: {day: 100 USD}\n"
+                                "business_units: {cx: {budget: {week: 7.5 USD}, owner: b@x}}\n"
+                                "teams: {t: {budget: {month: 1 USD, alert_at: [100%, 12.5%]}}}\n"
+                                "apps: {a: {}, b: {budget: {day: 1 USD, month: 20 USD}}}\n");
+
+    ck_assert_uint_eq(c->budget_count, 4);
+    ck_assert_int_eq(c->budgets[0].of, CONF_BUDGET_ALL);
+    ck_assert_int_eq((int64_t)(c->budgets[1].pusd[CONF_BUDGET_WEEK] / 1000000000), 7500);
+    ck_assert_int_eq(c->budgets[2].of, CONF_BUDGET_TEAM);
+    ck_assert_uint_eq(c->budgets[2].alert_at_count, 2);
+    ck_assert_int_eq(c->budgets[2].alert_at[0], 125000);
+    ck_assert_int_eq(c->budgets[2].alert_at[1], CONF_MICRO);
+    ck_assert(str_eq(c->budgets[3].name, STR("b")));
+    ck_assert_uint_eq(c->budgets[3].alert_at_count, 3);
+    ck_assert_int_eq(c->budgets[3].alert_at[1], 800000);
+    ck_assert(c->budgets[3].pusd[CONF_BUDGET_WEEK] == 0);
+}
+END_TEST
+
+START_TEST(alerts_have_defaults_and_a_webhook)
+{
+    CLEANUP(conf_free)
+    struct conf *c =
+        parse_good("alerts: {by: [team, app], change: 12.5%, floor: 5 USD,\n"
+                   "  webhook: {url: \"https://h/x\", secret: {file: s}, tries: 1}}\n");
+    CLEANUP(conf_free) struct conf *plain = parse_good("");
+
+    ck_assert_uint_eq(c->alerts.by.count, 2);
+    ck_assert_int_eq(c->alerts.change_micro, 125000);
+    ck_assert_int_eq(c->alerts.spike_micro, 500000);
+    ck_assert(str_eq(c->alerts.webhook.secret.file, STR("/etc/weir/s")));
+    ck_assert_int_eq(c->alerts.webhook.tries, 1);
+    ck_assert_int_eq(plain->alerts.change_micro, 300000);
+    ck_assert_int_eq(plain->alerts.webhook.tries, 3);
+    ck_assert(str_eq(plain->alerts.by.list[0], STR("team")));
+}
+END_TEST
+
 START_TEST(json_is_accepted)
 {
     CLEANUP(conf_free)
@@ -122,6 +163,18 @@ static const struct {
     { "apps:\n  a: {budget: {month: 4000}}\n",                    "weir.yaml:2:23", "4000 USD"                  },
     { "apps:\n  a: {budget: {month: 4000 EUR}}\n",                "weir.yaml:2:23", "4000 USD"                  },
     { "apps:\n  a: {budget: {alert_at: [80]}}\n",                 "weir.yaml:2:27", "80%"                       },
+    { "apps:\n  a: {budget: {alert_at: []}}\n",                   "weir.yaml:2:26", "[50%, 100%]"               },
+    { "apps:\n  a: {budget: {alert_at: [80%]}}\n",                "weir.yaml:2:15", "add day, week or month"    },
+    { "teams:\n  a: {budget: {month: 0 USD}}\n",                  "weir.yaml:2:23", "more than 0"               },
+    { "business_units:\n  a: {budget: {month: 1 EUR}}\n",         "weir.yaml:2:23", "4000 USD"                  },
+    { "teams:\n  a: {bugdet: {month: 1 USD}}\n",                  "weir.yaml:2:7",  "did you mean 'budget'"     },
+    { "alerts: {change: 30}\n",                                   "weir.yaml:1:18", "80%"                       },
+    { "alerts: {shift: 90%}\n",                                   "weir.yaml:1:17", "more than 100%"            },
+    { "alerts: {floor: 20}\n",                                    "weir.yaml:1:17", "4000 USD"                  },
+    { "alerts: {webhook: {url: x}}\n",                            "weir.yaml:1:25", "https://"                  },
+    { "alerts: {webhook: {tries: 0}}\n",                          "weir.yaml:1:27", "from 1 to 10"              },
+    { "alerts: {webhook: {timeout: 1h}}\n",                       "weir.yaml:1:29", "1ms to 10m"                },
+    { "alerts: {webhook: {secret: {env: A, file: b}}}\n",         "weir.yaml:1:28", "either env or file"        },
     { "apps:\n  a: {risk: extreme}\n",                            "weir.yaml:2:13", "low, medium, high"         },
     { "attribution: {app: a}\n",                                  "weir.yaml:1:14", "expected a list"           },
     { "apps: {bot: {}}\nattribution:\n  - {host: x, app: bit}\n", "weir.yaml:3:20",
@@ -220,6 +273,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_empty_file_is_a_configuration_that_says_nothing);
     tcase_add_test(tc, redaction_is_for_some_upstreams_and_apps);
     tcase_add_test(tc, json_is_accepted);
+    tcase_add_test(tc, budgets_are_read_of_everybody_who_can_have_one);
+    tcase_add_test(tc, alerts_have_defaults_and_a_webhook);
     tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what_to_write, 0,
                         ARRAY_LEN(wrong));
     tcase_add_test(tc, every_row_of_the_table_is_complete_and_in_the_manual);
