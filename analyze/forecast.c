@@ -9,9 +9,8 @@
 #include "base/mem.h"
 #include "llm/price.h"
 
-#define NORMAL_80     1.2816 /* standard deviations to either side that hold 80 % */
-#define FITTED_LEVELS 8.0    /* what a season takes from its days: levels and growth */
-#define MEDIAN_LOSS   1.5708 /* variance of a median over that of a mean: pi / 2 */
+#define NORMAL_80   1.2816 /* standard deviations to either side that hold 80 % */
+#define MEDIAN_LOSS 1.5708 /* variance of a median over that of a mean: pi / 2 */
 
 static void sum_known(const struct forecast_input *in, struct forecast *ret)
 {
@@ -66,13 +65,12 @@ static double expect_rest(const struct forecast_input *in, const struct season *
         squares += expected * expected;
         by_weekday[season_weekday(day)] += expected;
     }
-    double spread = s->spread_plain * sqrt(n / (n - FITTED_LEVELS)); /* n >= SEASON_MIN_DAYS */
     for (int weekday = 0; weekday < 7; weekday++)
         squares += by_weekday[weekday] * by_weekday[weekday] * MEDIAN_LOSS / (n / 7);
     /* Growth is known best in the middle of the past days. */
     double away = n / 2 + (double)(from - today) + (double)(in->to_day - from) / 2;
     squares += rest * rest * away * away * 12 * MEDIAN_LOSS / (n * n * n);
-    *ret_variance = spread * spread * squares;
+    *ret_variance = s->spread_plain * s->spread_plain * squares;
     return rest;
 }
 

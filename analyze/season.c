@@ -7,7 +7,9 @@
 
 #include "base/vec.h"
 
-#define SOFTENING 0.1 /* of the mean level */
+#define SOFTENING   0.1    /* of the mean level */
+#define FITTED      8.0    /* numbers taken from the days: levels and growth */
+#define MEDIAN_LOSS 1.5708 /* variance of a median over that of a mean: pi / 2 */
 
 struct doubles {
     VEC(double) list;
@@ -92,14 +94,14 @@ static void find_spreads(const struct season_days *d, struct season *s)
     for (size_t i = 0; i < d->count; i++) {
         int64_t day = d->first_day + (int64_t)i;
         double expected = season_expect(s, day);
-        if (!is_usable(d, i))
+        if (!is_usable(d, i) || expected <= 0 || expected < s->mean / 2)
             continue;
         vec_push(&residuals.list, season_residual(s, day, d->values[i]));
-        if (expected > 0)
-            vec_push(&ratios.list, d->values[i] / expected);
+        vec_push(&ratios.list, d->values[i] / expected);
     }
-    s->spread = spread_of(&residuals);
-    s->spread_plain = spread_of(&ratios);
+    double n = (double)s->used, shrunk = sqrt(n / (n - FITTED)); /* n >= SEASON_MIN_DAYS */
+    s->spread = shrunk * spread_of(&residuals);
+    s->spread_plain = shrunk * spread_of(&ratios);
     vec_release(&residuals.list);
     vec_release(&ratios.list);
 }
@@ -130,6 +132,13 @@ bool season_fit(const struct season_days *days, double growth_limit, struct seas
 double season_expect(const struct season *s, int64_t day)
 {
     return s->level[season_weekday(day)] * exp(s->growth * (double)(day - s->at));
+}
+
+double season_error(const struct season *s, int64_t day)
+{
+    double n = (double)s->used, away = (double)(day - s->at) + n / 2;
+
+    return sqrt(MEDIAN_LOSS / n + MEDIAN_LOSS * 12 * away * away / (n * n * n));
 }
 
 double season_residual(const struct season *s, int64_t day, double value)

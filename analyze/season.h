@@ -32,14 +32,18 @@ struct season {
     double mean;     /* of the levels */
     double growth;   /* of ln(value) a day: 0.01 is about 1 % */
     int64_t at;
+    /* Of days on which at least half the mean is expected: quiet weekends are always near. */
     double spread;       /* of season_residual */
-    double spread_plain; /* of value / expected, where something was expected */
+    double spread_plain; /* of value / expected */
     size_t used;         /* days */
 };
 
 /* growth_limit bounds growth both ways: 0 = none.  false if there is too little to go by. */
 bool season_fit(const struct season_days *days, double growth_limit, struct season *ret);
 double season_expect(const struct season *s, int64_t day);
+/* The standard error of ln(expected) in spreads: levels are medians, growth is a slope, and the
+ * farther away a day is the less it says. */
+double season_error(const struct season *s, int64_t day);
 /* ln(value / expected), softened by a tenth of the mean level, so that days on which little is
  * usual do not count as many times too much. */
 double season_residual(const struct season *s, int64_t day, double value);

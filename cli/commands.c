@@ -5,6 +5,7 @@
 /* One line per command, in the order of --help: declare it, then list it below. */
 
 extern const struct command command_analyze_export;
+extern const struct command command_analyze_alerts;
 extern const struct command command_analyze_prices_check;
 extern const struct command command_analyze_prices_import;
 extern const struct command command_analyze_prices_show;
@@ -42,6 +43,7 @@ const struct command *const commands[] = {
     &command_capture_prune,
     &command_replay_serve,
     &command_analyze_report,
+    &command_analyze_alerts,
     &command_analyze_reconcile,
     &command_analyze_spend,
     &command_analyze_push,
