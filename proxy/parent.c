@@ -447,9 +447,15 @@ static int open_workers_listeners(struct parent *p, struct err *err)
     const struct proxy_listen *l = &p->conf->listen;
     char address[LISTENER_ADDRESS_BYTES];
     uint16_t port = l->port;
+    int probe;
 
+    if (l->host.len && port && p->child_count > 1) {
+        /* Workers share a port, and would with those of another weir: that is an error here. */
+        if (listener_open(l->host, port, false, &probe, err) < 0)
+            return -1;
+        close(probe);
+    }
     for (unsigned i = 0; l->host.len && i < p->child_count; i++) {
-        /* With one worker the port is ours alone: another weir on it is an error then. */
         if (listener_open(l->host, port, p->child_count > 1, &p->children[i].listen_fd, err) < 0)
             return -1;
         listener_address(p->children[i].listen_fd, address, &port);

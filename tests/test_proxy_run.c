@@ -809,8 +809,30 @@ START_TEST(applications_can_connect_to_a_unix_socket)
 }
 END_TEST
 
+/* Workers share their port with each other, but with no other weir. */
+START_TEST(a_port_that_is_taken_is_an_error)
+{
+    char settings[200], line[700], said[300] = "";
+
+    proxy_start(&run, "listen: {address: \"127.0.0.1:0\", workers: 2}\n"
+                      "archive: {path: ./archive}\n");
+    snprintf(settings, sizeof(settings),
+             "listen: {address: \"127.0.0.1:%d\", workers: 2}\narchive: {path: ./archive}\n",
+             run.port);
+    proxy_configure(&run, settings);
+    snprintf(line, sizeof(line), "timeout 5 %s proxy run %s 2>&1", proxy_weir(), run.conf_path);
+    FILE *f = popen(line, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(said, sizeof(said), f));
+    ck_assert_int_eq(WEXITSTATUS(pclose(f)), 1);
+    ck_assert_msg(strstr(said, "cannot listen: Address already in use") != NULL, "%s", said);
+    stop();
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, a_port_that_is_taken_is_an_error);
     tcase_add_test(tc, status_and_drain_are_asked_for_over_a_socket);
     tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
     tcase_add_test(tc, time_limits_are_answered);
