@@ -52,7 +52,10 @@ static int send_some(int fd, struct str *rest, struct err *err)
 {
     ssize_t n = send(fd, rest->ptr, rest->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
+    /* who has gone says more by its status than by not listening */
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+        *rest = (struct str){ 0 };
+    else if (n < 0 && errno != EAGAIN && errno != EINTR)
         return err_sys(err, "gnuplot does not listen");
     if (n > 0)
         *rest = str_sub(*rest, (size_t)n, rest->len);
@@ -66,6 +69,8 @@ static int receive_some(int fd, struct buf *ret, struct err *err)
 {
     ssize_t n = recv(fd, buf_reserve(ret, READ_BYTES), READ_BYTES, MSG_DONTWAIT);
 
+    if (n < 0 && errno == ECONNRESET)
+        return 0;
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 1 : err_sys(err, "cannot read from gnuplot");
     ret->len += (size_t)n;

@@ -54,6 +54,11 @@ int report_traffic_read(const struct engine_query *query, struct report_traffic 
 void report_traffic_release(struct report_traffic *t);
 DEFINE_CLEANUP_VALUE(struct report_traffic, report_traffic_release)
 
+/* What each day of the query's span cost, in tz, from the first that has anything; and from that
+ * what the month will come to, whose days before today are over. */
+int report_forecast_read(const struct engine_query *query, const struct tz *tz, struct month month,
+                         int days_over, struct forecast *ret, struct err *err);
+
 /* What one may spend in the month. */
 struct report_budget {
     struct str name;       /* "app support-bot" */

@@ -50,6 +50,7 @@ struct run {
     struct price_book *book, *book_before; /* of closed months; NULL = that of the analysis */
     struct report_month now, before;
     struct report_traffic traffic;
+    struct forecast forecast;
     VEC(struct report_budget) budgets;
     struct arena arena;
 };
@@ -199,6 +200,20 @@ static int read_traffic(struct run *r, struct err *err)
     return report_traffic_read(&q, &r->traffic, err);
 }
 
+static int read_forecast(struct run *r, struct err *err)
+{
+    struct analysis *a = &r->analysis;
+    int today = r->days + 1;
+
+    if (r->is_closed)
+        return 0;
+    if (analysis_set_span(a, month_day_us(r->month, today - FORECAST_WINDOW_DAYS, a->tz),
+                          month_day_us(r->month, today, a->tz), err) < 0)
+        return -1;
+    struct engine_query q = analysis_query(a, NULL, 0, 0);
+    return report_forecast_read(&q, a->tz, r->month, r->days, &r->forecast, err);
+}
+
 static int read_all(struct run *r, int *ret_days_before, struct err *err)
 {
     struct month before = month_before(r->month);
@@ -210,7 +225,7 @@ static int read_all(struct run *r, int *ret_days_before, struct err *err)
     if (read_month(r, before, days, r->book_before, &r->before, err) < 0 ||
         read_month(r, r->month, r->days, r->book, &r->now, err) < 0)
         return -1;
-    return read_traffic(r, err);
+    return read_traffic(r, err) < 0 ? -1 : read_forecast(r, err);
 }
 
 /* --- writing --- */
@@ -275,6 +290,7 @@ static int run(const struct invocation *inv)
         .days_before = days_before,
         .is_closed = r.is_closed,
         .traffic = &r.traffic,
+        .forecast = &r.forecast,
         .budgets = r.budgets.ptr,
         .budget_count = r.budgets.len,
         .tz = r.analysis.tz,
@@ -290,8 +306,8 @@ static int run(const struct invocation *inv)
 
 static const struct example examples[] = {
     {"weir analyze report --archive demo --month 2026-10",                                          "the month on one page of text"},
-    { "weir analyze report --archive demo --month 2026-10 --tz Europe/Berlin --output report.json",
-     "the same numbers for a program"                                                                                              },
+    { "weir analyze report --archive demo --month 2026-10 --tz Europe/Berlin --output report.html",
+     "the same with charts, one file for a browser"                                                                                },
     { NULL,                                                                                         NULL                           },
 };
 
