@@ -812,7 +812,7 @@ END_TEST
 /* Workers share their port with each other, but with no other weir. */
 START_TEST(a_port_that_is_taken_is_an_error)
 {
-    char settings[200], line[700], said[300] = "";
+    char settings[200], line[1600], said[300] = "";
 
     proxy_start(&run, "listen: {address: \"127.0.0.1:0\", workers: 2}\n"
                       "archive: {path: ./archive}\n");
