@@ -13,7 +13,7 @@ void buf_release(struct buf *buf)
     *buf = (struct buf){ 0 };
 }
 
-char *buf_reserve(struct buf *buf, size_t extra)
+char *buf_grow(struct buf *buf, size_t extra)
 {
     assert(extra < SIZE_MAX / 4 && buf->len < SIZE_MAX / 4);
     size_t need = buf->len + extra;
@@ -33,16 +33,6 @@ void buf_add(struct buf *buf, const void *bytes, size_t len)
         return;
     memcpy(buf_reserve(buf, len), bytes, len);
     buf->len += len;
-}
-
-void buf_add_str(struct buf *buf, struct str s)
-{
-    buf_add(buf, s.ptr, s.len);
-}
-
-void buf_add_text(struct buf *buf, const char *text)
-{
-    buf_add(buf, text, strlen(text));
 }
 
 void buf_add_int(struct buf *buf, int64_t n)

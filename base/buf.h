@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -25,12 +26,23 @@ static inline void buf_clear(struct buf *buf)
 {
     buf->len = 0;
 }
+/* For buf_reserve: there is no room, or no memory yet. */
+char *buf_grow(struct buf *buf, size_t extra);
 /* Makes room for extra more bytes and returns where they go; add them with buf->len += n. */
-char *buf_reserve(struct buf *buf, size_t extra);
+static inline char *buf_reserve(struct buf *buf, size_t extra)
+{
+    return buf->ptr && extra <= buf->cap - buf->len ? buf->ptr + buf->len : buf_grow(buf, extra);
+}
 /* Here and below, what is added must not lie within buf itself. */
 void buf_add(struct buf *buf, const void *bytes, size_t len);
-void buf_add_str(struct buf *buf, struct str s);
-void buf_add_text(struct buf *buf, const char *text);
+static inline void buf_add_str(struct buf *buf, struct str s)
+{
+    buf_add(buf, s.ptr, s.len);
+}
+static inline void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
 static inline void buf_add_byte(struct buf *buf, char byte)
 {
     if (buf->len == buf->cap)

@@ -26,11 +26,43 @@ static bool is_token_char(unsigned char c)
     return bits[c / 64] >> c % 64 & 1;
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+
+static uint64_t load_eight(const char *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof(eight));
+    return eight;
+}
+
+/* The top bits of those of eight bytes, all below 0x80, that are from first to last. */
+static uint64_t in_range(uint64_t eight, unsigned char first, unsigned char last)
+{
+    return (eight + ONES * (0x80u - first)) & ~(eight + ONES * (0x7fu - last));
+}
+
+/* Are eight bytes letters, digits and '-', as those of nearly all names are? */
+static bool is_plain_name(uint64_t eight)
+{
+    uint64_t found = in_range(eight | ONES * 0x20, 'a', 'z') | in_range(eight, '0', '9') |
+                     in_range(eight, '-', '-');
+
+    return (eight & TOPS) == 0 && (found & TOPS) == TOPS;
+}
+
 bool http1_is_token(struct str s)
 {
     bool is_token = s.len > 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < s.len; i++)
+    while (s.len - i >= 8 && is_plain_name(load_eight(s.ptr + i)))
+        i += 8;
+    /* The last eight overlap what has been looked at. */
+    if (s.len >= 8 && s.len - i < 8 && is_plain_name(load_eight(s.ptr + s.len - 8)))
+        return true;
+    for (; i < s.len; i++)
         is_token &= is_token_char((unsigned char)s.ptr[i]);
     return is_token;
 }
@@ -43,23 +75,19 @@ static bool is_text_char(unsigned char c)
 /* Is none of eight bytes below 0x20 or 0x7f?  Exact where the answer is yes; a no may be wrong. */
 static bool is_plain_text(uint64_t eight)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t dels = eight ^ ones * 0x7f;
+    uint64_t dels = eight ^ ONES * 0x7f;
 
-    return ((((eight - ones * 0x20) & ~eight) | ((dels - ones) & ~dels)) & tops) == 0;
+    return ((((eight - ONES * 0x20) & ~eight) | ((dels - ONES) & ~dels)) & TOPS) == 0;
 }
 
 bool http1_is_text(struct str s)
 {
     size_t i = 0;
-    uint64_t eight;
 
-    while (s.len - i >= sizeof(eight)) {
-        memcpy(&eight, s.ptr + i, sizeof(eight));
-        if (!is_plain_text(eight))
-            break;
-        i += sizeof(eight);
-    }
+    while (s.len - i >= 8 && is_plain_text(load_eight(s.ptr + i)))
+        i += 8;
+    if (s.len >= 8 && s.len - i < 8 && is_plain_text(load_eight(s.ptr + s.len - 8)))
+        return true;
     for (; i < s.len; i++)
         if (!is_text_char((unsigned char)s.ptr[i]))
             return false;

@@ -58,13 +58,25 @@ static void add_target(struct buf *out, struct str s)
     buf_add_str(out, str_sub(s, from, s.len));
 }
 
-/* Is any of eight bytes a control character, a blank or ':'?  A yes may be wrong. */
-static bool has_control_or_colon(uint64_t eight)
+/* Is any byte of s below limit, or c?  A yes may be wrong. */
+static bool may_have(struct str s, unsigned char limit, unsigned char c)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t colons = eight ^ ones * ':';
+    uint64_t found = 0;
 
-    return ((((eight - ones * 0x21) & ~eight) | ((colons - ones) & ~colons)) & tops) != 0;
+    if (s.len < 8) {
+        for (size_t i = 0; i < s.len; i++)
+            found |= (unsigned char)s.ptr[i] < limit || (unsigned char)s.ptr[i] == c;
+        return found != 0;
+    }
+    for (size_t i = 0; i < s.len; i += 8) {
+        uint64_t eight, others;
+        /* The last eight overlap those before. */
+        memcpy(&eight, s.ptr + (s.len - i < 8 ? s.len - 8 : i), sizeof(eight));
+        others = eight ^ ones * c;
+        found |= ((eight - ones * limit) & ~eight) | ((others - ones) & ~others);
+    }
+    return (found & tops) != 0;
 }
 
 /* Copies s with the bytes that would break the line apart, and NUL, replaced.  bad: of controls,
@@ -72,28 +84,20 @@ static bool has_control_or_colon(uint64_t eight)
 static void add_line_text(struct buf *out, struct str s, const char *bad, char instead)
 {
     char *to = buf_reserve(out, s.len);
+    bool is_value = instead == ' '; /* may have blanks and colons */
     uint64_t is_bad = 1;
 
+    if (!s.len)
+        return;
+    memcpy(to, s.ptr, s.len);
+    out->len += s.len;
+    if (!may_have(s, is_value ? 0x20 : 0x21, is_value ? 0 : ':'))
+        return;
     for (; *bad; bad++)
         is_bad |= UINT64_C(1) << *bad;
-    for (size_t i = 0; i < s.len;) {
-        size_t end = i + 1;
-        uint64_t eight;
-        if (s.len - i >= sizeof(eight)) {
-            memcpy(&eight, s.ptr + i, sizeof(eight));
-            memcpy(to + i, &eight, sizeof(eight));
-            end = i + sizeof(eight);
-            if (!has_control_or_colon(eight)) {
-                i = end;
-                continue;
-            }
-        }
-        for (; i < end; i++) {
-            unsigned char c = (unsigned char)s.ptr[i];
-            to[i] = c < 64 && is_bad >> c & 1 ? instead : (char)c;
-        }
-    }
-    out->len += s.len;
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)to[i] < 64 && is_bad >> to[i] & 1)
+            to[i] = instead;
 }
 
 static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)

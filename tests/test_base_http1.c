@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/http1.h"
+#include "base/http1_head.h"
 
 /* --- a message as text, however it was fed --- */
 
@@ -693,6 +694,26 @@ START_TEST(status_lines_have_the_usual_words_where_none_are_given)
 }
 END_TEST
 
+START_TEST(names_and_values_are_judged_byte_by_byte_at_every_place)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char text[24];
+
+    for (size_t len = 1; len <= sizeof(text); len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256; c++) {
+                struct str s = { text, len };
+                memset(text, at % 2 ? 'x' : '-', sizeof(text));
+                text[at] = (char)c;
+                ck_assert_int_eq(http1_is_token(s), c && strchr(token, c) != NULL);
+                ck_assert_int_eq(http1_is_text(s), (c >= ' ' && c != 0x7f) || c == '\t');
+            }
+    ck_assert(!http1_is_token(STR("")));
+    ck_assert(http1_is_text(STR("")));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, what_is_accepted_reads_the_same_however_it_arrives, 0, ARRAY_LEN(good));
@@ -707,6 +728,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, headers_are_found_by_name_and_by_element);
     tcase_add_test(tc, a_head_written_again_says_the_same);
     tcase_add_test(tc, no_value_becomes_a_second_header);
+    tcase_add_test(tc, names_and_values_are_judged_byte_by_byte_at_every_place);
     tcase_add_test(tc, chunks_written_are_the_body_read);
     tcase_add_test(tc, status_lines_have_the_usual_words_where_none_are_given);
 }

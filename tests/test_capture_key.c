@@ -87,6 +87,31 @@ START_TEST(fingerprints_are_those_of_other_implementations_and_domains_differ)
 }
 END_TEST
 
+/* Most calls show what an earlier one has shown: the answer is remembered. */
+START_TEST(a_fingerprint_asked_for_again_is_the_same_and_nobody_elses)
+{
+    enum { VALUES = 1000 };
+    static char first[VALUES][FINGERPRINT_TEXT_BYTES];
+    struct key keys[2] = { 0 };
+    char value[48], text[FINGERPRINT_TEXT_BYTES], other[FINGERPRINT_TEXT_BYTES];
+
+    keys[1].bytes[31] = 1;
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < VALUES; i++) {
+            int len = snprintf(value, sizeof(value), "%.*d", i % 40, i / 40);
+            struct str s = { value, (size_t)len };
+            key_fingerprint(&keys[i % 2], i % 3 ? "key" : "user", s, text);
+            if (round == 0)
+                memcpy(first[i], text, sizeof(text));
+            ck_assert_str_eq(text, first[i]);
+            key_fingerprint(&keys[i % 2], i % 3 ? "user" : "key", s, other);
+            ck_assert_str_ne(text, other);
+            key_fingerprint(&keys[1 - i % 2], i % 3 ? "key" : "user", s, other);
+            ck_assert_str_ne(text, other);
+        }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, sample_setup, sample_teardown);
@@ -95,6 +120,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_key_made_by_hand_may_lack_the_checksum);
     tcase_add_test(tc, a_key_that_others_may_read_is_refused_with_the_cure);
     tcase_add_test(tc, fingerprints_are_those_of_other_implementations_and_domains_differ);
+    tcase_add_test(tc, a_fingerprint_asked_for_again_is_the_same_and_nobody_elses);
 }
 
 CHECK_MAIN("capture/key", add_tests)

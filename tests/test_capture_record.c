@@ -459,6 +459,33 @@ START_TEST(large_bodies_come_back_whole)
 }
 END_TEST
 
+START_TEST(a_line_break_is_disarmed_wherever_it_stands)
+{
+    CLEANUP(buf_release) struct buf out = { 0 }, expected = { 0 };
+    char value[24];
+
+    for (size_t len = 1; len <= sizeof(value); len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256; c++) {
+                struct call_header h = {
+                    STR("a"), {value, len}
+                };
+                struct exchange x = { .status = 200, .response_headers = &h };
+                x.response_header_count = 1;
+                memset(value, ':', sizeof(value));
+                value[at] = (char)c;
+                buf_clear(&out);
+                record_add_response(&out, &x);
+                if (c == '\0' || c == '\r' || c == '\n')
+                    value[at] = ' ';
+                buf_clear(&expected);
+                buf_add_str(&expected, STR("HTTP/1.1 200\r\na: "));
+                buf_add_str(&expected, h.value);
+                ck_assert(str_eq(buf_str(&out), buf_str(&expected)));
+            }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, sample_setup, sample_teardown);
@@ -472,6 +499,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, frames_out_of_order_are_damage_and_salvage_keeps_what_was_before, 0,
                         (int)ARRAY_LEN(bad_orders));
     tcase_add_test(tc, text_that_could_break_a_head_apart_is_disarmed);
+    tcase_add_test(tc, a_line_break_is_disarmed_wherever_it_stands);
     tcase_add_test(tc, what_goes_beyond_a_limit_is_refused_with_nothing_written);
     tcase_add_test(tc, large_bodies_come_back_whole);
 }
