@@ -94,8 +94,10 @@ void client_lose(struct client *c)
 {
     if (c->is_gone)
         return;
-    c->worker->stats->clients_gone += c->protocol->count_calls(c);
+    struct worker *w = c->worker;
+    size_t calls = c->protocol->count_calls(c);
     client_close(c);
+    w->stats->clients_gone += calls; /* who sees this sees that their calls have ended */
 }
 
 void client_drain(struct client *c)
