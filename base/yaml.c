@@ -9,20 +9,13 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/vec.h"
+#include "base/yaml_tree.h"
 
 #define SHOWN_BYTES_MAX 40 /* of a value quoted in a message */
-
-struct yaml {
-    struct arena arena;
-    struct str name;
-    struct yaml_node *root;
-    size_t nodes;
-};
 
 /* One open list or map while the tree is built. */
 struct level {
@@ -36,6 +29,8 @@ struct builder {
     struct level levels[YAML_DEPTH_MAX];
     size_t depth;
     size_t documents;
+    bool many; /* several documents are wanted */
+    struct yaml_node *last_root;
     bool ended;                   /* the stream's end was seen */
     VEC(struct yaml_node *) keys; /* scratch for the duplicate check */
 };
@@ -135,7 +130,11 @@ static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, const 
 static int attach(struct builder *b, struct yaml_node *n, struct err *err)
 {
     if (b->depth == 0) {
-        b->yaml->root = n;
+        if (b->last_root)
+            b->last_root->next = n;
+        else
+            b->yaml->root = n;
+        b->last_root = n;
         return 0;
     }
     struct level *top = &b->levels[b->depth - 1];
@@ -308,7 +307,7 @@ static int on_alias(struct builder *b, const yaml_event_t *e, struct err *err)
 
 static int on_document(struct builder *b, const yaml_event_t *e, struct err *err)
 {
-    if (b->documents++ == 0)
+    if (b->documents++ == 0 || b->many)
         return 0;
     return err_mark(b->yaml, e->start_mark, err, ERR_UNSUPPORTED,
                     "a second document begins: only one is read, use one file for each");
@@ -346,10 +345,10 @@ static int parse_event(struct builder *b, yaml_parser_t *p, struct err *err)
     return fn ? fn(b, &event, err) : 0;
 }
 
-int yaml_parse(struct str text, const char *name, struct yaml **ret, struct err *err)
+static int parse(struct str text, const char *name, bool many, struct yaml **ret, struct err *err)
 {
     CLEANUP(yaml_free) struct yaml *y = mem_calloc(1, sizeof(*y));
-    CLEANUP(builder_release) struct builder b = { .yaml = y };
+    CLEANUP(builder_release) struct builder b = { .yaml = y, .many = many };
     CLEANUP(parser_release) yaml_parser_t parser = { 0 };
 
     y->name = arena_str(&y->arena, str_from(name));
@@ -363,6 +362,16 @@ int yaml_parse(struct str text, const char *name, struct yaml **ret, struct err 
     assert(b.depth == 0);
     *ret = TAKE(y);
     return 0;
+}
+
+int yaml_parse(struct str text, const char *name, struct yaml **ret, struct err *err)
+{
+    return parse(text, name, false, ret, err);
+}
+
+int yaml_parse_stream(struct str text, const char *name, struct yaml **ret, struct err *err)
+{
+    return parse(text, name, true, ret, err);
 }
 
 int yaml_parse_file(const char *path, struct yaml **ret, struct err *err)

@@ -41,6 +41,8 @@ struct yaml;
  * count characters.  The text is copied. */
 int yaml_parse(struct str text, const char *name, struct yaml **ret, struct err *err);
 int yaml_parse_file(const char *path, struct yaml **ret, struct err *err);
+/* As yaml_parse, but several documents are fine: their roots are siblings, empty ones nulls. */
+int yaml_parse_stream(struct str text, const char *name, struct yaml **ret, struct err *err);
 /* libyaml exports a yaml_free of its own and calls it through the dynamic linker: a global of that
  * name here would replace it.  Hence an inline one. */
 void yaml_tree_free(struct yaml *y);
