@@ -87,8 +87,11 @@ static int check_folders(const struct archive *a, struct err *err)
     CLEANUP(buf_release) struct buf journal = { 0 };
 
     buf_addf(&journal, "%s/%s", a->path, folders[0]);
+    errno = ENOTDIR; /* what stat finds and is no folder */
     if (is_folder(buf_cstr(&journal)))
         return 0;
+    if (errno != ENOENT && errno != ENOTDIR)
+        return err_sys(err, "cannot look into '%s'", buf_cstr(&journal));
     if (!file_exists(a->path))
         return err_set(err, ERR_USAGE, "there is no archive '%s'", a->path);
     return err_set(err, ERR_USAGE, "'%s' is not an archive: it has no folder '%s'", a->path,

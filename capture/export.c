@@ -20,6 +20,7 @@ struct exporting {
     const struct export_options *options;
     struct export_stats *stats;
     struct buf out;
+    bool out_failed; /* what err says is not about an archive's file */
 };
 
 static int flush(struct exporting *e, size_t at_least, struct err *err)
@@ -27,6 +28,7 @@ static int flush(struct exporting *e, size_t at_least, struct err *err)
     if (e->out.len < at_least || e->out.len == 0)
         return 0;
     int r = e->options->write(e->options->ctx, buf_str(&e->out), err);
+    e->out_failed |= r < 0;
     buf_clear(&e->out);
     return r;
 }
@@ -144,15 +146,17 @@ static void add_head(struct exporting *e)
 static int export_one(struct exporting *e, const struct archive *a, const struct archive_ledger *l,
                       struct err *err)
 {
-    if (e->options->format == EXPORT_CSV)
-        return export_ledger(e, l->path, err) < 0 ? err_wrap(err, "ledger '%s'", l->path) : 0;
-
+    if (e->options->format == EXPORT_CSV) {
+        if (export_ledger(e, l->path, err) == 0)
+            return 0;
+        return e->out_failed ? -1 : err_wrap(err, "ledger '%s'", l->path);
+    }
     char *path = archive_path(a, "segments/date=%s/%s.tar.zst", l->date, l->id);
     int r = 0;
     if (!file_exists(path))
         e->stats->segments_missing++;
     else if (export_segment(e, path, err) < 0)
-        r = err_wrap(err, "segment '%s'", path);
+        r = e->out_failed ? -1 : err_wrap(err, "segment '%s'", path);
     free(path);
     return r;
 }

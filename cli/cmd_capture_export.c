@@ -61,8 +61,10 @@ static int write_out(void *ctx, struct str bytes, struct err *err)
 {
     struct exporting *e = ctx;
 
+    if (e->fd >= 0 && fd_write_all(e->fd, bytes, err) < 0)
+        return err_wrap(err, "'%s'", invocation_get(e->inv, "output"));
     if (e->fd >= 0)
-        return fd_write_all(e->fd, bytes, err);
+        return 0;
     cli_out(bytes);
     return cli_out_failed() ? err_set(err, ERR_SYS, "cannot write to standard output") : 0;
 }

@@ -33,6 +33,8 @@ void output_begin(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0)
             abort();
     dies_of_pipe = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
+    signal(SIGXFSZ,
+           SIG_IGN); /* a limit on file sizes is an error of the write, as a full disk is */
 }
 
 static void clear_progress(void)
