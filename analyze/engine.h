@@ -108,7 +108,7 @@ struct engine_suspicious {
 /* Prices the usage of one model as that of another. */
 struct engine_swap {
     enum provider from_provider; /* PROVIDER_UNKNOWN = any */
-    struct str from;             /* a model as recorded */
+    struct str from;             /* a model as recorded, or a glob */
     enum provider to_provider;   /* PROVIDER_UNKNOWN = as recorded */
     struct str to;
 };
@@ -120,6 +120,9 @@ struct engine_whatif {
     struct str tier;      /* "" = as recorded; of what is swapped, or of everything without swaps */
     int64_t tokens_micro; /* tokens of what is swapped, in millionths of those recorded */
 };
+
+/* Makes q, of what was, that of what if; false if it is the same. */
+bool engine_swap_query(const struct engine_whatif *whatif, struct price_query *q);
 
 /* A row that counts, as it is priced. */
 struct engine_seen {

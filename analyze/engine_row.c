@@ -42,7 +42,7 @@ static const struct engine_swap *find_swap(const struct engine_whatif *whatif,
 {
     for (size_t i = 0; i < whatif->swap_count; i++) {
         const struct engine_swap *s = &whatif->swaps[i];
-        if (str_ieq(s->from, q->model) &&
+        if ((str_ieq(s->from, q->model) || str_glob(s->from, q->model)) &&
             (s->from_provider == PROVIDER_UNKNOWN || s->from_provider == q->provider))
             return s;
     }
@@ -60,7 +60,7 @@ static void move_to(struct price_query *q, enum provider provider)
         q->variant = (struct str){ 0 };
 }
 
-static bool swap_query(const struct engine_whatif *whatif, struct price_query *q)
+bool engine_swap_query(const struct engine_whatif *whatif, struct price_query *q)
 {
     const struct engine_swap *swap = find_swap(whatif, q);
 
@@ -90,7 +90,7 @@ bool worker_query_of(const struct worker *w, size_t row, struct price_query *ret
         .at_us = block_int(b, LEDGER_STARTED_AT, row),
         .requests = block_int(b, LEDGER_REQUESTS, row),
     };
-    return w->query->whatif && swap_query(w->query->whatif, ret);
+    return w->query->whatif && engine_swap_query(w->query->whatif, ret);
 }
 
 /* Tokens as another tokenizer would count them, rounded down: parts stay within wholes. */

@@ -13,6 +13,7 @@ extern const struct command command_analyze_push;
 extern const struct command command_analyze_reconcile;
 extern const struct command command_analyze_report;
 extern const struct command command_analyze_spend;
+extern const struct command command_analyze_whatif;
 extern const struct command command_capture_export;
 extern const struct command command_capture_import;
 extern const struct command command_capture_ls;
@@ -49,6 +50,7 @@ const struct command *const commands[] = {
     &command_analyze_reconcile,
     &command_analyze_spend,
     &command_analyze_push,
+    &command_analyze_whatif,
     &command_analyze_export,
     &command_analyze_prices_show,
     &command_analyze_prices_check,
