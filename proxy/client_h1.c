@@ -331,8 +331,8 @@ static void resume(void *ctx)
 {
     struct client_h1 *c = ctx;
 
-    if (c->in.len)
-        loop_defer(c->base.worker->loop, &c->base.task);
+    /* Also without bytes: of an empty body the end can be all that is to come. */
+    loop_defer(c->base.worker->loop, &c->base.task);
 }
 
 static bool is_full(void *ctx)
@@ -577,7 +577,7 @@ static void unblock(struct client *base)
 {
     struct client_h1 *c = h1_of(base);
 
-    if (c->in.len)
+    if (c->in.len || c->state == H1_CALL)
         loop_defer(base->worker->loop, &base->task);
     if (c->state == H1_CALL)
         call_pull(&c->call);

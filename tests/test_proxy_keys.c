@@ -404,6 +404,23 @@ START_TEST(a_call_without_a_body_is_signed_at_once)
 }
 END_TEST
 
+START_TEST(a_call_with_an_empty_body_is_signed_at_once)
+{
+    char text[400];
+
+    /* The first one has to wait for its connection, the second has that. */
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text),
+                 "POST /be/echo HTTP/1.1\r\nHost: w\r\nConnection: close\r\nx-api-key: %s\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 any);
+        proxy_ask(&run, text, &answer);
+        ck_assert_msg(has(answer.ptr, "HTTP/1.1 200"), "%s", answer.ptr);
+        check_signature("/echo", "", STR(""));
+    }
+}
+END_TEST
+
 START_TEST(so_it_is_over_http2)
 {
     static const char json[] = "{\"messages\":[]}";
@@ -485,6 +502,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_body_without_a_hash_is_held_and_signed);
     tcase_add_test(tc, a_large_chunked_body_with_expect_is_held_and_signed);
     tcase_add_test(tc, a_call_without_a_body_is_signed_at_once);
+    tcase_add_test(tc, a_call_with_an_empty_body_is_signed_at_once);
     tcase_add_loop_test(tc, so_it_is_over_http2, 0, 2);
     tcase_add_test(tc, no_key_token_or_signature_is_in_the_journal);
 }
