@@ -3,10 +3,13 @@
  * question, command line or core. */
 #include "config.h"
 
+#include <ctype.h>
 #include <sys/random.h>
 
 #include "base/base64.h"
 #include "base/codec.h"
+#include "proxy/client_key.h"
+#include "tests/h2_client.h"
 #include "tests/tap.h"
 #include "tests/tls_files.h"
 
@@ -256,6 +259,7 @@ static const struct stage {
     { "a cut answer",                 "/up/cut",        "",                                     WHOLE,       "200 OK" },
     { "weir's own key instead",       "/own/x",         "",                                     WHOLE,       "200 OK" },
     { "weir's own key from a file",   "/filed/x",       "",                                     WHOLE,       "200 OK" },
+    { "signed for AWS",               "/signed/x",      "Content-Length: 0\r\n",                WHOLE,       "200 OK" },
     { "408, in the head",             "/tap/x",         "",                                     HALF_A_HEAD, "408 "   },
     { "408, in the body",             "/tap/x",         "Content-Length: 9\r\n",                HALF_A_BODY, "408 "   },
     { "431",                          "/tap/x",         "431",                                  WHOLE,       "431 "   },
@@ -512,6 +516,123 @@ static void pass_body(size_t rule, size_t body, bool leave)
     ck_assert_msg(strstr(got.ptr, buf_cstr(&text)) != NULL, "the client got %s", got.ptr);
 }
 
+/* --- keys of weir's own --- */
+
+static char good_key[CLIENT_KEY_TEXT_BYTES], others_key[CLIENT_KEY_TEXT_BYTES],
+    bad_key[CLIENT_KEY_TEXT_BYTES];
+
+static void make_client_key(char *key, const char *what)
+{
+    struct secret *s = &secrets[secret_count++];
+
+    client_key_make(key);
+    ck_assert_uint_lt(strlen(key), sizeof(s->text));
+    /* The first letters are the same of all. */
+    snprintf(s->text, sizeof(s->text), "%s", key + 8);
+    s->place = what;
+    s->stage = "a key of weir's own";
+}
+
+static void add_client_keys(struct buf *text)
+{
+    make_client_key(good_key, "one that is known");
+    make_client_key(others_key, "one of another app");
+    make_client_key(bad_key, "one that nobody knows");
+    buf_add_text(text, "clients:\n  required: false\n  keys:\n    one: {hash: \"");
+    client_key_hash(str_from(good_key), text);
+    buf_add_text(text, "\"}\n    two: {app: by-header, hash: \"");
+    client_key_hash(str_from(others_key), text);
+    buf_add_text(text, "\"}\n");
+}
+
+static const struct {
+    const char *key, *path, *status;
+} uses[] = {
+    {good_key,    "/held/x",        "200 OK"},
+    { good_key,   "/own/x",         "200 OK"},
+    { good_key,   "/signed/x",      "200 OK"},
+    { good_key,   "/up/status/401", "401"   },
+    { good_key,   "/dead/x",        "502 "  },
+    { good_key,   "/nowhere/x",     "404 "  },
+    { others_key, "/bot/held/x",    "403 "  },
+    { bad_key,    "/held/x",        "401 "  },
+    { bad_key,    "/tap/x",         "401 "  },
+};
+
+static const struct {
+    const char *query, *header;
+} ways[] = {
+    {"",        "Authorization: Bearer $"            },
+    { "",       "x-api-key: $"                       },
+    { "",       "x-weir-key: $"                      },
+    { "?key=$", "X-A: b"                             },
+    { "",       "Authorization: AWS4-HMAC-SHA256 Credential=$/20260101/us-east-1/bedrock/aws4_request, "
+          "SignedHeaders=host, Signature=00"},
+};
+
+static void use_client_keys(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(uses) * ARRAY_LEN(ways); i++) {
+        CLEANUP(buf_release) struct buf request = { 0 }, got = { 0 };
+        size_t use = i / ARRAY_LEN(ways);
+        buf_addf(&request, "POST %s", uses[use].path);
+        add_with_secret(&request, ways[i % ARRAY_LEN(ways)].query, uses[use].key);
+        buf_add_text(&request, " HTTP/1.1\r\n");
+        add_with_secret(&request, ways[i % ARRAY_LEN(ways)].header, uses[use].key);
+        buf_add_text(&request, "\r\nHost: w\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+        proxy_ask(&run, buf_cstr(&request), &got);
+        ck_assert_msg(strstr(got.ptr, uses[use].status) != NULL, "%s: %s", request.ptr, got.ptr);
+        look(buf_str(&got), "an answer");
+    }
+}
+
+/* --- HTTP/2 --- */
+
+/* Each place, as its headers in HTTP/2: names in small letters. */
+static int32_t send_one_h2(struct h2_client *c, const struct place *place, const char *target)
+{
+    CLEANUP(buf_release) struct buf path = { 0 }, headers = { 0 };
+    const char *secret = new_secret(place->name, "HTTP/2"), *extra[9] = { NULL };
+    size_t count = 0;
+
+    buf_add_text(&path, target);
+    add_with_secret(&path, place->query, secret);
+    add_with_secret(&headers, place->headers, secret);
+    buf_cstr(&headers);
+    for (char *at = headers.ptr; *at && count < 8;) {
+        char *colon = strstr(at, ": "), *end = strstr(at, "\r\n");
+        *colon = *end = '\0';
+        for (char *name = at; *name; name++)
+            *name = (char)tolower((unsigned char)*name);
+        extra[count++] = at;
+        extra[count++] = colon + 2;
+        at = end + 2;
+    }
+    return h2_ask(c, "POST", buf_cstr(&path), extra, "{}", 2);
+}
+
+static void send_over_http2(void)
+{
+    static const char *const targets[] = { "/tap/x", "/own/x", "/signed/x", "/nowhere/x",
+                                           "/dead/x" };
+    static struct h2_client c;
+
+    for (size_t t = 0; t < ARRAY_LEN(targets); t++) {
+        h2_connect(&c, proxy_connect(run.port));
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+            int32_t id = send_one_h2(&c, &places[i], targets[t]);
+            h2_wait(&c, id);
+            ck_assert_msg(c.answers[id].status != 0, "%s, %s: reset", targets[t], places[i].name);
+        }
+        h2_close(&c);
+    }
+    h2_connect(&c, proxy_connect(run.port)); /* and gone in the middle */
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        send_one_h2(&c, &places[i], "/slow/never");
+    h2_run(&c, 30);
+    h2_close(&c);
+}
+
 /* --- the whole --- */
 
 static void configure(void)
@@ -519,6 +640,9 @@ static void configure(void)
     CLEANUP(buf_release) struct buf text = { 0 };
     struct err err;
 
+    setenv("WEIR_TEST_AWS_ID", new_secret("the id of AWS", "from the environment"), 1);
+    setenv("WEIR_TEST_AWS_SECRET", new_secret("the secret of AWS", "from the environment"), 1);
+    setenv("WEIR_TEST_AWS_TOKEN", new_secret("the token of AWS", "from the environment"), 1);
     setenv("WEIR_TEST_KEY", new_secret("weir's own key", "from the environment"), 1);
     ck_assert_int_eq(file_replace(temp_path("given-key"),
                                   str_from(new_secret("weir's own key", "from a file")), 0600,
@@ -531,11 +655,16 @@ static void configure(void)
              "  tap: {url: \"http://127.0.0.1:%d\", proxy: none}\n"
              "  own: {url: \"http://127.0.0.1:%d\", proxy: none, key: {env: WEIR_TEST_KEY}}\n"
              "  filed: {url: \"http://127.0.0.1:%d\", proxy: none, key: {file: ./given-key}}\n"
+             "  signed: {url: \"http://127.0.0.1:%d\", proxy: none, api: bedrock, key: {aws: "
+             "{access_key: {env: WEIR_TEST_AWS_ID}, secret_key: {env: WEIR_TEST_AWS_SECRET}, "
+             "session_token: {env: WEIR_TEST_AWS_TOKEN}, region: eu-west-1}}}\n"
+             "  held: {url: \"http://127.0.0.1:%d\", proxy: none, requires_key: true}\n"
              "  far: {url: \"http://example.invalid\", proxy: \"http://u:%s@127.0.0.1:1\"}\n"
              "apps: {by-header: {team: t}}\n"
              "attribution: [{label: {header.authorization: \"*x*\"}, app: by-header}]\n" SETTINGS,
-             run.upstream_port, run.upstream_port, tap.port, tap.port, tap.port,
+             run.upstream_port, run.upstream_port, tap.port, tap.port, tap.port, tap.port, tap.port,
              new_secret("the password of a proxy", "connecting"));
+    add_client_keys(&text);
     ck_assert_msg(file_replace(run.conf_path, buf_str(&text), 0600, &err) == 0, "%s", err.text);
 }
 
@@ -559,6 +688,8 @@ START_TEST(no_credential_is_anywhere)
         send_places(&stages[i]);
     send_and_leave();
     receive_answers();
+    use_client_keys();
+    send_over_http2();
     look_everywhere_while_it_runs();
     look_everywhere_on_disk();
     proxy_end(&run, SIGKILL); /* with calls under way */
