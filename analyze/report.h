@@ -62,7 +62,7 @@ int report_forecast_read(const struct engine_query *query, const struct tz *tz, 
 /* What one may spend in the month. */
 struct report_budget {
     struct str name;       /* "app support-bot" */
-    const char *dimension; /* "app", "team", "business_unit" */
+    const char *dimension; /* "app", "team", "business_unit"; NULL = everything */
     struct str value;
     i128 month_pusd;
 };

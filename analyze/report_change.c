@@ -176,7 +176,7 @@ static void add_causes(const struct report_input *in, struct document *d)
     document_columns(d, columns, ARRAY_LEN(columns));
     fold_make(in, REPORT_WHO, (int[]){ 1, 2, 3 }, &f);
     struct culprit *order = rank(&f, &few);
-    for (size_t i = 0; i < few; i++) {
+    for (size_t i = 0; i < few && i < in->top; i++) {
         const struct fold_row *row = &f.rows.ptr[order[i].index];
         i128 before = engine_cost(&row->before), now = engine_cost(&row->now);
         for (size_t k = 0; k < FOLD_KEYS_MAX; k++)
@@ -189,6 +189,8 @@ static void add_causes(const struct report_input *in, struct document *d)
         document_share(d, now, all1);
     }
     free(order);
+    if (few > in->top)
+        document_note(d, "And %zu more, each with less of it.", few - in->top);
     if (few)
         document_note(d, "The fewest that explain at least %d %% of the change, of %zu in all.",
                       CULPRIT_PERCENT, f.rows.len);

@@ -147,19 +147,27 @@ static void add_forecast(const struct report_input *in, struct document *d)
         document_text(d, STR("at the rate so far; too few days to know weekdays by"));
 }
 
+static i128 spent_of(const struct engine_result *r, const struct report_budget *b)
+{
+    i128 sum = 0;
+
+    if (!b->dimension)
+        return engine_cost(&r->totals);
+    for (size_t row = 0; row < r->rows.len; row++)
+        for (size_t k = 0; k < r->dimension_count; k++)
+            if (str_eq(str_from(dimension_name(r->dimensions[k])), str_from(b->dimension)) &&
+                str_eq(dimension_value(r->dimensions[k], r->rows.ptr[row].codes[k]), b->value))
+                sum += engine_cost(&r->rows.ptr[row].sums);
+    return sum;
+}
+
 static void add_budgets(const struct report_input *in, struct document *d)
 {
-    const struct engine_result *r = &in->now->parts[REPORT_WHO].result;
     char spent[FIGURE_BYTES];
 
     for (size_t i = 0; i < in->budget_count; i++) {
         const struct report_budget *b = &in->budgets[i];
-        i128 sum = 0;
-        for (size_t row = 0; row < r->rows.len; row++)
-            for (size_t k = 0; k < r->dimension_count; k++)
-                if (str_eq(str_from(dimension_name(r->dimensions[k])), str_from(b->dimension)) &&
-                    str_eq(dimension_value(r->dimensions[k], r->rows.ptr[row].codes[k]), b->value))
-                    sum += engine_cost(&r->rows.ptr[row].sums);
+        i128 sum = spent_of(&in->now->parts[REPORT_WHO].result, b);
         document_textf(d, "budget of %.*s", STR_ARG(b->name));
         document_number(d, CELL_USD, b->month_pusd);
         document_share(d, sum, b->month_pusd);

@@ -87,6 +87,31 @@ static int parse_options(struct run *r, struct err *err)
     return 0;
 }
 
+static void read_budgets(struct run *r)
+{
+    static const char *const dimensions[] = {
+        [CONF_BUDGET_ALL] = NULL,
+        [CONF_BUDGET_BUSINESS_UNIT] = "business_unit",
+        [CONF_BUDGET_TEAM] = "team",
+        [CONF_BUDGET_APP] = "app",
+    };
+    static const char *const words[] = { "everything", "business unit ", "team ", "app " };
+    const struct conf *conf = r->analysis.conf;
+    CLEANUP(buf_release) struct buf name = { 0 };
+
+    for (size_t i = 0; conf && i < conf->budget_count; i++) {
+        const struct conf_budget *b = &conf->budgets[i];
+        if (b->pusd[CONF_BUDGET_MONTH] == 0)
+            continue;
+        buf_clear(&name);
+        buf_addf(&name, "%s%.*s", words[b->of], STR_ARG(b->name));
+        vec_push(&r->budgets, ((struct report_budget){ .name = arena_str(&r->arena, buf_str(&name)),
+                                                       .dimension = dimensions[b->of],
+                                                       .value = b->name,
+                                                       .month_pusd = b->pusd[CONF_BUDGET_MONTH] }));
+    }
+}
+
 /* --- the prices of closed months --- */
 
 static void choose_state(struct run *r)
@@ -283,6 +308,7 @@ static int run(const struct invocation *inv)
     if (analysis_open(inv, &r.analysis, &err) < 0 || parse_options(&r, &err) < 0 ||
         choose_books(&r, &err) < 0 || read_all(&r, &days_before, &err) < 0)
         return cli_fail(inv, &err);
+    read_budgets(&r);
     struct report_input in = {
         .now = &r.now,
         .before = &r.before,

@@ -152,16 +152,16 @@ static const struct {
     { "<svg><g><rect fill = 'rgb(2,2,2)' x = '1'/></g></svg>",
      "<g><rect fill=\"var(--grid)\" x=\"1\"/></g>\n"                                                                     },
     { "<svg><script>alert(1)</script><g onclick=\"x()\" fill=\"url(http://a/)\"><path "
-     "d=\"M1\"/></g>"
-      "</svg>",                                                                 "<g fill=\"currentColor\"><path d=\"M1\"/></g>\n"                                                                                                           },
+      "d=\"M1\"/></g>"
+      "</svg>",                                                   "<g fill=\"currentColor\"><path d=\"M1\"/></g>\n" },
     { "<svg><image href=\"http://a/\"/><g><line x1=\"1\"/></g></svg>",
-     "<g><line x1=\"1\"/></g>\n"},
-    { "<svg><g><path d=\"M1\"/></svg>",                                                               NULL                                                                                                                                          },
-    { "<svg></g></svg>",                                                               NULL},
-    { "<svg><g><path d=M1/></g></svg>",                                                               NULL                                                                                                                           },
-    { "<svg><g><path d=\"M1",                                                               NULL},
-    { "",                                                               NULL                                                                                                                                               },
-    { "gnuplot: no such terminal",                                                               NULL},
+     "<g><line x1=\"1\"/></g>\n"                                                                                         },
+    { "<svg><g><path d=\"M1\"/></svg>",                                NULL                                              },
+    { "<svg></g></svg>",                                               NULL                                              },
+    { "<svg><g><path d=M1/></g></svg>",                                NULL                                              },
+    { "<svg><g><path d=\"M1",                                          NULL                                              },
+    { "",                                                              NULL                                              },
+    { "gnuplot: no such terminal",                                     NULL                                              },
 };
 
 START_TEST(of_its_answer_only_shapes_are_kept)
