@@ -92,6 +92,11 @@ void sha256_of(struct str bytes, uint8_t ret[static SHA256_BYTES])
     must(EVP_Digest(bytes_of(bytes), bytes.len, ret, NULL, sha256_algorithm(), NULL) == 1);
 }
 
+bool md5_of(struct str bytes, uint8_t ret[static MD5_BYTES])
+{
+    return EVP_Digest(bytes_of(bytes), bytes.len, ret, NULL, EVP_md5(), NULL) == 1;
+}
+
 /* Hashes what fd gives until its end; the error names no path. */
 static int hash_all(int fd, struct sha256 *h, struct err *err)
 {

@@ -2,6 +2,7 @@
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,10 @@ void sha256_final(struct sha256 *h, uint8_t ret[static SHA256_BYTES]);
 void sha256_of(struct str bytes, uint8_t ret[static SHA256_BYTES]);
 /* Hash of a whole file, read in blocks. */
 int sha256_of_file(const char *path, uint8_t ret[static SHA256_BYTES], struct err *err);
+#define MD5_BYTES 16
+/* Only to find accidents with peers that know nothing better; false where it is forbidden (FIPS).
+ */
+bool md5_of(struct str bytes, uint8_t ret[static MD5_BYTES]);
 void hmac_sha256(struct str key, struct str message, uint8_t ret[static SHA256_BYTES]);
 /* Bytes of the kernel's generator; aborts if there are none to be had. */
 void random_bytes(void *ret, size_t len);

@@ -2,10 +2,13 @@
 
 #include "cli/command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyze/push_clickhouse.h"
+#include "analyze/push_s3.h"
 #include "analyze/push_table.h"
+#include "capture/archive.h"
 #include "cli/credentials.h"
 
 static const char *const formats[] = { "text", "json", NULL };
@@ -15,8 +18,17 @@ static const struct option_def options[] = {
            .is_path = true,
            .help = "an archive's folder, or a folder or file of ledgers; repeatable"),
     OPTION(VALUE, .name = "to", .letter = 't', .value = "URL", .required = true,
-           .help = "clickhouse://HOST:8123/DATABASE[?table=NAME], with TLS clickhouses://"),
+           .help = "clickhouse://HOST:8123/DATABASE[?table=NAME], with TLS clickhouses://; or "
+                   "s3://BUCKET[/PREFIX]"),
     OPTIONS_CREDENTIALS,
+    OPTION(VALUE, .name = "endpoint", .value = "URL",
+           .help = "an S3-compatible store, https://HOST[:PORT] (default: AWS's of the region)"),
+    OPTION(VALUE, .name = "region", .value = "NAME",
+           .help = "the store's region (default: AWS_REGION, else us-east-1)"),
+    OPTION(FLAG, .name = "virtual-host",
+           .help = "at --endpoint, name the bucket in the host instead of the path"),
+    OPTION(VALUE, .name = "part-size", .value = "MIB",
+           .help = "send larger files in parts of that many MiB (default 16)"),
     OPTION(FLAG, .name = "schema",
            .help = "print the statements that make the tables, and do nothing else"),
     OPTION_FORMAT(formats),
@@ -35,13 +47,19 @@ static void show_progress(void *ctx, const struct push_progress *p)
                  (unsigned long long)p->rows_sent);
 }
 
+static bool is_json(const struct invocation *inv)
+{
+    const char *format = invocation_get(inv, "format");
+
+    return format && strcmp(format, "json") == 0;
+}
+
 static void print(const struct invocation *inv, const struct push_progress *p)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *format = invocation_get(inv, "format");
     unsigned long long sent = p->rows_sent, there = p->rows_there;
 
-    if (format && strcmp(format, "json") == 0)
+    if (is_json(inv))
         buf_addf(&out,
                  "{\"ledgers\":%zu,\"ledgers_there\":%zu,\"rows_sent\":%llu,\"rows_there\":%llu}\n",
                  p->ledgers, p->ledgers_there, sent, there);
@@ -72,28 +90,127 @@ static int open_ledgers(const struct invocation *inv, struct ledgers *ret, struc
     return 0;
 }
 
-static int run(const struct invocation *inv)
+static int push_to_clickhouse(const struct invocation *inv, struct str url, struct err *err)
 {
     CLEANUP(clickhouse_close) struct clickhouse *server = NULL;
     CLEANUP(ledgers_release) struct ledgers ledgers = { 0 };
     struct pushing pushing = { .inv = inv };
     struct push_progress progress;
-    struct err err;
 
-    if (credentials_clickhouse(inv, str_from(invocation_get(inv, "to")), &server, &err) < 0)
-        return cli_fail(inv, &err);
+    if (credentials_clickhouse(inv, url, &server, err) < 0)
+        return -1;
     if (invocation_has(inv, "schema")) {
         print_schema(server);
-        return EXIT_OK;
+        return 0;
     }
-    if (open_ledgers(inv, &ledgers, &err) < 0)
-        return cli_fail(inv, &err);
+    if (open_ledgers(inv, &ledgers, err) < 0)
+        return -1;
     const struct push_clickhouse_options o = {
         .server = server, .ledgers = &ledgers, .on_progress = show_progress, .ctx = &pushing
     };
-    if (push_clickhouse(&o, &progress, &err) < 0)
-        return cli_fail(inv, &err);
+    if (push_clickhouse(&o, &progress, err) < 0)
+        return -1;
     print(inv, &progress);
+    return 0;
+}
+
+/* --- S3 --- */
+
+static void show_files(void *ctx, const struct push_s3_progress *p)
+{
+    const struct pushing *pushing = ctx;
+
+    cli_progress(pushing->inv, "%zu of %zu files, %llu MiB sent", p->files_done, p->files,
+                 (unsigned long long)(p->bytes_sent >> 20));
+}
+
+static void print_files(const struct invocation *inv, const struct push_s3_progress *p)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+    unsigned long long sent = p->bytes_sent, there = p->bytes_there;
+
+    if (is_json(inv))
+        buf_addf(&out,
+                 "{\"files\":%zu,\"files_there\":%zu,\"bytes_sent\":%llu,\"bytes_there\":%llu}\n",
+                 p->files, p->files_there, sent, there);
+    else
+        buf_addf(&out, "%zu files, %zu of them there already; %llu bytes sent, %llu found\n",
+                 p->files, p->files_there, sent, there);
+    cli_out(buf_str(&out));
+}
+
+static int read_part_size(const struct invocation *inv, size_t *ret, struct err *err)
+{
+    const char *text = invocation_get(inv, "part-size");
+    int64_t mib = 0;
+
+    if (text && (!str_to_i64(str_from(text), &mib) || mib < 5 || mib > 1024))
+        return err_set(err, ERR_USAGE, "--part-size is a number from 5 to 1024");
+    *ret = (size_t)mib << 20;
+    return 0;
+}
+
+static const char *region_of(const struct invocation *inv)
+{
+    const char *given = invocation_get(inv, "region"), *aws = getenv("AWS_REGION");
+
+    return given ? given : aws && *aws ? aws : NULL;
+}
+
+static int open_store(const struct invocation *inv, struct str bucket, struct s3 **ret,
+                      struct err *err)
+{
+    static const char *const names[3] = { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                          "AWS_SESSION_TOKEN" };
+    CLEANUP(credentials_release) struct credentials c = { 0 };
+
+    if (credentials_read(invocation_get(inv, "credentials"), names, &c, err) < 0)
+        return -1;
+    const struct s3_options o = { .bucket = bucket,
+                                  .endpoint = invocation_get(inv, "endpoint"),
+                                  .region = region_of(inv),
+                                  .virtual_host = invocation_has(inv, "virtual-host"),
+                                  .access_key = c.user,
+                                  .secret_key = c.secret,
+                                  .token = c.token,
+                                  .ca_path = invocation_get(inv, "ca") };
+    return s3_open(&o, ret, err);
+}
+
+static int push_to_s3(const struct invocation *inv, struct str url, struct err *err)
+{
+    CLEANUP(archive_close) struct archive *archive = NULL;
+    CLEANUP(s3_close) struct s3 *store = NULL;
+    const char *const *archives = invocation_list(inv, "archive");
+    struct pushing pushing = { .inv = inv };
+    struct push_s3_options o = { .on_progress = show_files, .ctx = &pushing };
+    struct push_s3_progress progress;
+    struct str bucket;
+
+    if (archives[1])
+        return err_set(err, ERR_USAGE, "one archive for each prefix, as it brings its own chain");
+    if (push_s3_url(url, &bucket, &o.prefix, err) < 0 ||
+        read_part_size(inv, &o.part_bytes, err) < 0 || open_store(inv, bucket, &store, err) < 0 ||
+        archive_open(archives[0], false, &archive, err) < 0)
+        return -1;
+    o.store = store;
+    o.archive = archive;
+    if (push_s3(&o, &progress, err) < 0)
+        return -1;
+    print_files(inv, &progress);
+    return 0;
+}
+
+static int run(const struct invocation *inv)
+{
+    struct str url = str_from(invocation_get(inv, "to"));
+    struct err err;
+
+    bool s3 = str_starts_with(url, STR("s3://"));
+    if (s3 && invocation_has(inv, "schema"))
+        return cli_usage(inv, "--schema is for ClickHouse");
+    if ((s3 ? push_to_s3 : push_to_clickhouse)(inv, url, &err) < 0)
+        return cli_fail(inv, &err);
     return EXIT_OK;
 }
 
@@ -105,11 +222,12 @@ static const struct example examples[] = {
 
 const struct command command_analyze_push = {
     .path = "analyze push",
-    .summary = "load ledgers into ClickHouse",
+    .summary = "ledgers into ClickHouse, archives into S3",
     .operands = "",
     .options = options,
     .description =
-        "Makes the tables NAME (weir_ledger if the URL names none) and NAME_segments in a database "
+        "To ClickHouse: makes the tables NAME (weir_ledger if the URL names none) and "
+        "NAME_segments in a database "
         "that exists, and loads every ledger that is not there yet. Each row arrives exactly once: "
         "its key is the segment and its number within it. A push that ended early, for whatever "
         "reason, is simply run again, and sends what is missing; a push of new segments sends only "
@@ -123,9 +241,19 @@ const struct command command_analyze_push = {
         "\n"
         "User and password are taken from CLICKHOUSE_USER and CLICKHOUSE_PASSWORD, or from the "
         "file of --credentials; neither is ever printed. With clickhouses:// the server's "
-        "certificate is verified.\n"
+        "certificate is verified. weir analyze spend --engine asks the same questions there.\n"
         "\n"
-        "weir analyze spend --engine asks the same questions there.",
+        "To S3 and what is compatible: copies segments, ledgers and the chain of an archive, as "
+        "PREFIX/segments/date=YYYY-MM-DD/ID.tar.zst, PREFIX/ledger/date=YYYY-MM-DD/ID.parquet and "
+        "PREFIX/chain, where Spark, Trino, DuckDB and ClickHouse read the ledgers in place: "
+        "examples/ has the statement for each. Each file is held against the chain's hash of it "
+        "before it goes, what the store says it took is compared with what was sent, and the "
+        "object keeps the hash: what is there already is not sent again. Large files go in parts, "
+        "and a push that ended early goes on behind the last part. The archive's key stays here, "
+        "and nothing is ever deleted there.\n"
+        "\n"
+        "Credentials for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or "
+        "the file of --credentials with ACCESS_KEY:SECRET[:TOKEN].",
     .examples = examples,
     .see_also = "weir-analyze-spend(1), weir-ledger(5)",
     .run = run,

@@ -25,3 +25,13 @@ FROM usage.weir_ledger
 WHERE date >= toDate('2026-10-01') AND date < toDate('2026-11-01')
 GROUP BY hour, team, model
 ORDER BY hour, team, model;
+
+-- Without loading: ledgers in place, from S3 where `weir analyze push --to s3://...` put them
+-- (ClickHouse 22.8 or newer; a named collection keeps the keys out of the statement).
+SELECT toDate(started_at) AS day, team, model,
+       sum(if(part = 0, requests, 0)) AS requests,
+       sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+FROM s3('https://BUCKET.s3.REGION.amazonaws.com/PREFIX/ledger/date=2026-10-*/*.parquet',
+        'ACCESS_KEY', 'SECRET', 'Parquet')
+GROUP BY day, team, model
+ORDER BY day, team, model;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyze/clickhouse.h"
+#include "analyze/push_s3.h"
 #include "analyze/push_table.h"
 #include "analyze/where_sql.h"
 
@@ -60,6 +61,66 @@ START_TEST(any_other_url_is_refused_without_showing_it)
     ck_assert_int_eq(open_url(bad_urls[_i], &c, &err), -1);
     ck_assert_int_eq(err.code, ERR_USAGE);
     ck_assert_ptr_null(strstr(err.text, "hunter2"));
+}
+END_TEST
+
+static const struct {
+    const char *url, *bucket, *prefix;
+} stores[] = {
+    {"s3://data",           "data",    ""     },
+    { "s3://data/",         "data",    ""     },
+    { "s3://data/a/b=1/",   "data",    "a/b=1"},
+    { "s3://data//a",       "data",    "a"    },
+    { "s3://my.data/x-_.~", "my.data", "x-_.~"},
+};
+
+START_TEST(a_store_s_url_names_bucket_and_prefix)
+{
+    struct str bucket, prefix;
+    struct err err;
+
+    ck_assert_int_eq(push_s3_url(str_from(stores[_i].url), &bucket, &prefix, &err), 0);
+    ck_assert(str_eq(bucket, str_from(stores[_i].bucket)));
+    ck_assert(str_eq(prefix, str_from(stores[_i].prefix)));
+}
+END_TEST
+
+static const char *const bad_stores[] = { "S3://data", "s3://data/a b", "s3://data/a//b",
+                                          "s3://data/a?x", "s3://data/\xc3\xa4" };
+
+START_TEST(a_prefix_that_would_need_escapes_is_refused)
+{
+    struct str bucket, prefix;
+    struct err err;
+
+    ck_assert_int_eq(push_s3_url(str_from(bad_stores[_i]), &bucket, &prefix, &err), -1);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+}
+END_TEST
+
+static const struct {
+    const char *bucket, *endpoint, *key;
+} bad_options[] = {
+    {"A",    NULL,                  "k" },
+    { "a/b", NULL,                  "k" },
+    { "abc", "ftp://h",             "k" },
+    { "abc", "http://h/path",       "k" },
+    { "abc", "http://me:secret@h/", "k" },
+    { "abc", NULL,                  NULL},
+};
+
+START_TEST(a_store_without_a_name_a_host_or_a_key_is_refused)
+{
+    const struct s3_options o = { .bucket = str_from(bad_options[_i].bucket),
+                                  .endpoint = bad_options[_i].endpoint,
+                                  .access_key = bad_options[_i].key,
+                                  .secret_key = bad_options[_i].key };
+    CLEANUP(s3_close) struct s3 *s = NULL;
+    struct err err;
+
+    ck_assert_int_eq(s3_open(&o, &s, &err), -1);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+    ck_assert_ptr_null(strstr(err.text, "secret@"));
 }
 END_TEST
 
@@ -158,6 +219,10 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_url_names_database_and_table, 0, ARRAY_LEN(urls));
     tcase_add_loop_test(tc, any_other_url_is_refused_without_showing_it, 0, ARRAY_LEN(bad_urls));
+    tcase_add_loop_test(tc, a_store_s_url_names_bucket_and_prefix, 0, ARRAY_LEN(stores));
+    tcase_add_loop_test(tc, a_prefix_that_would_need_escapes_is_refused, 0, ARRAY_LEN(bad_stores));
+    tcase_add_loop_test(tc, a_store_without_a_name_a_host_or_a_key_is_refused, 0,
+                        ARRAY_LEN(bad_options));
     tcase_add_loop_test(tc, a_filter_becomes_sql_that_passes_the_same_rows, 0, ARRAY_LEN(filters));
     tcase_add_loop_test(tc, a_filter_that_sql_reads_otherwise_is_refused, 0, ARRAY_LEN(unsayable));
     tcase_add_test(tc, long_strings_have_long_lengths);
