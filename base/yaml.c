@@ -97,6 +97,23 @@ __attribute__((format(printf, 5, 6))) static int err_mark(const struct yaml *y, 
     return -1;
 }
 
+/* What libyaml's words do not say; "" if they do. */
+static const char *hint_for(const char *problem)
+{
+    static const struct {
+        const char *problem, *hint;
+    } rows[] = {
+        {"cannot start any token",
+         ": indent with blanks, not tabs; quote what begins with @, ` or %"               },
+        { "did not find expected alphabetic or numeric", ": quote what begins with * or &"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strstr(problem, rows[i].problem))
+            return rows[i].hint;
+    return "";
+}
+
 static int err_syntax(const struct yaml *y, const yaml_parser_t *p, struct err *err)
 {
     const char *problem = p->problem ? p->problem : "cannot be read";
@@ -105,8 +122,8 @@ static int err_syntax(const struct yaml *y, const yaml_parser_t *p, struct err *
         return err_set(err, ERR_USAGE, "%.*s: byte %zu: %s", STR_ARG(y->name), p->problem_offset,
                        problem);
     if (p->context)
-        return err_mark(y, p->problem_mark, err, ERR_USAGE, "%s (%s from line %zu)", problem,
-                        p->context, p->context_mark.line + 1);
+        return err_mark(y, p->problem_mark, err, ERR_USAGE, "%s (%s from line %zu)%s", problem,
+                        p->context, p->context_mark.line + 1, hint_for(problem));
     return err_mark(y, p->problem_mark, err, ERR_USAGE, "%s", problem);
 }
 

@@ -100,6 +100,14 @@ static const struct bad_row bad_rows[] = {
     ROW("a:\n\t- 1\n", "t.yaml:2:1: found character that cannot start any token", ERR_USAGE),
     ROW("a: \"open\n", "t.yaml:2:1: found unexpected end of stream", ERR_USAGE),
     ROW("a: b: c\n", "t.yaml:1:5: mapping values are not allowed", ERR_USAGE),
+    ROW("a:\n\tb: c\n",
+        "t.yaml:2:1: found character that cannot start any token (while scanning for the "
+        "next token from line 2): indent with blanks, not tabs",
+        ERR_USAGE),
+    ROW("a: *:80\n",
+        "t.yaml:1:5: did not find expected alphabetic or numeric character (while "
+        "scanning an alias from line 1): quote what begins with *",
+        ERR_USAGE),
     ROW("a: \x01\n", "t.yaml: byte 3: control characters are not allowed", ERR_USAGE),
     ROW("a: \xff\n", "t.yaml: byte 3: invalid leading UTF-8 octet", ERR_USAGE),
 };
