@@ -3,6 +3,8 @@
 
 #include "capture/conf_keys.h"
 
+#include <stdio.h>
+
 #include "base/decimal.h"
 #include "base/mem.h"
 #include "base/nearest.h"
@@ -12,6 +14,8 @@
 
 static const char *const durabilities[] = { "batch", "strict", "relaxed", NULL };
 static const char *const pressures[] = { "block", "drop_bodies", "refuse", NULL };
+static const char *const apis[] = { "openai",  "azure_openai", "anthropic", "gemini",
+                                    "bedrock", "ollama",       "other",     NULL };
 static const char *const arms[] = { "direct", "gateway", NULL };
 static const char *const risks[] = { "low", "medium", "high", NULL };
 
@@ -76,7 +80,7 @@ static const struct conf_key timeout_keys[] = {
 };
 static const struct conf_key upstream_keys[] = {
     {"url",                                      CONF_URL, "where it is", NULL, NULL },
-    { "api",                             CONF_STRING, "which provider's interface it speaks", NULL, NULL },
+    { "api",                             CONF_CHOICE, "which provider's interface it speaks", NULL, apis },
     { "arm",                                      CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
     { "key",                                     CONF_MAP, "the credential to send it", upstream_key_keys, NULL },
     { "key_header",    CONF_STRING, "the header that carries the credential", NULL, NULL },
@@ -506,10 +510,13 @@ static int check_map(const struct yaml *y, const struct yaml_node *n, const stru
                      struct err *err)
 {
     const char *known[KEYS_MAX + 1] = { 0 };
+    char first[80] = "settings";
     for (size_t i = 0; keys[i].name && i < KEYS_MAX; i++)
         known[i] = keys[i].name;
 
-    if (want_map(y, n, "settings", err) < 0 || yaml_check_keys(y, n, known, err) < 0)
+    if (known[0])
+        snprintf(first, sizeof(first), "settings, such as {%s: ...}", known[0]);
+    if (want_map(y, n, first, err) < 0 || yaml_check_keys(y, n, known, err) < 0)
         return -1;
     for (size_t i = 0; keys[i].name; i++) {
         const struct yaml_node *value = yaml_get(n, keys[i].name);

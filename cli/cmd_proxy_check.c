@@ -24,7 +24,12 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
         buf_addf(out, "listens on %.*s:%u%s\n", STR_ARG(c->listen.host), c->listen.port,
                  c->listen.tls_cert.len ? " (TLS)" : "");
     if (c->listen.unix_path.len)
-        buf_addf(out, "listens on %.*s\n", STR_ARG(c->listen.unix_path));
+        buf_addf(out, "listens on %.*s (Unix socket)\n", STR_ARG(c->listen.unix_path));
+    if (c->listen.admin_host.len)
+        buf_addf(out, "tells its health and metrics on %.*s:%u\n", STR_ARG(c->listen.admin_host),
+                 c->listen.admin_port);
+    if (c->listen.status_path.len)
+        buf_addf(out, "tells its status on %.*s (Unix socket)\n", STR_ARG(c->listen.status_path));
     buf_addf(out, "records in %.*s\n", STR_ARG(c->conf->archive_path));
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct proxy_upstream *u = &c->upstreams[i];
@@ -41,14 +46,26 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
                      STR_ARG(c->conf->apps[i].upstream));
 }
 
-static void add_json(const struct proxy_conf *c, struct buf *out)
+static void add_address(struct str host, unsigned port, const char *key, struct buf *out)
 {
     CLEANUP(buf_release) struct buf address = { 0 };
 
-    buf_addf(&address, "%.*s:%u", STR_ARG(c->listen.host), c->listen.port);
+    if (!host.len)
+        return;
+    buf_addf(&address, "%.*s:%u", STR_ARG(host), port);
+    json_add_str(out, key, buf_str(&address));
+}
+
+static void add_json(const struct proxy_conf *c, struct buf *out)
+{
     buf_add_byte(out, '{');
-    if (c->listen.host.len)
-        json_add_str(out, "listen", buf_str(&address));
+    add_address(c->listen.host, c->listen.port, "listen", out);
+    json_add_bool(out, "tls", c->listen.tls_cert.len != 0);
+    if (c->listen.unix_path.len)
+        json_add_str(out, "unix", c->listen.unix_path);
+    add_address(c->listen.admin_host, c->listen.admin_port, "admin", out);
+    if (c->listen.status_path.len)
+        json_add_str(out, "status", c->listen.status_path);
     json_add_str(out, "archive", c->conf->archive_path);
     json_add_key(out, "upstreams");
     buf_add_byte(out, '[');

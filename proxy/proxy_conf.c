@@ -273,7 +273,9 @@ static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n
     if (!url)
         return yaml_err(r->yaml, n, err, "upstream '%.*s' has no url", STR_ARG(u->name));
     if (str_find_char(u->name, '/', 0) >= 0 || !proxy_conf_is_plain(u->name))
-        return yaml_err(r->yaml, n->key, err, "the name of an upstream is a part of paths: no '/'");
+        return yaml_err(r->yaml, n->key, err,
+                        "the name of an upstream is a part of paths: letters, digits and "
+                        "signs of ASCII but no '/'");
     set_duration(timeouts, "connect", &u->connect_us);
     set_duration(timeouts, "head", &u->head_us);
     set_duration(timeouts, "idle", &u->idle_us);
