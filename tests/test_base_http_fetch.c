@@ -1,9 +1,15 @@
 #include "config.h"
 
 #include "tests/check_main.h"
+#include "tests/temp_folder.h"
+#include "tests/tls_files.h"
 #include "tests/upstream.h"
 
+#include <fcntl.h>
+
 #include "base/http_fetch.h"
+#include "base/listener.h"
+#include "base/tls.h"
 
 static int port;
 static pid_t server;
@@ -291,6 +297,87 @@ START_TEST(no_header_can_become_two)
 }
 END_TEST
 
+/* --- TLS --- */
+
+struct tls_server {
+    int fd;
+    struct tls_context *tls;
+    int requests;
+};
+
+static void *serve_tls(void *ctx)
+{
+    struct tls_server *s = ctx;
+    struct err ignored;
+    char bytes[2000];
+    size_t len = 0;
+    int fd;
+
+    while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
+        struct tls_conn *t = tls_conn_new(s->tls, fd);
+        if (tls_conn_handshake(t, &ignored) == TLS_DONE &&
+            tls_conn_read(t, bytes, sizeof(bytes), &len, &ignored) == TLS_DONE) {
+            s->requests++;
+            tls_conn_write(t, STR("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret"), &len,
+                           &ignored);
+            tls_conn_shutdown(t);
+        }
+        tls_conn_free(t);
+        close(fd);
+    }
+    return NULL;
+}
+
+static int get_over_tls(uint16_t tls_port, const char *ca_path, struct err *err)
+{
+    struct http_fetch_options o = { .proxy = "", .ca_path = ca_path };
+    CLEANUP(http_fetch_close) struct http_fetch *f = NULL;
+    struct http_fetch_answer a;
+    char url[64];
+
+    snprintf(url, sizeof(url), "https://127.0.0.1:%u", tls_port);
+    ck_assert_int_eq(http_url_parse(str_from(url), &o.url, err), 0);
+    ck_assert_int_eq(http_fetch_open(&o, &f, err), 0);
+    int r = get(f, "/", &a, err);
+    ck_assert(r < 0 || str_eq(a.body, STR("secret")));
+    ck_assert(r == 0 || !http_fetch_was_sent(f));
+    return r;
+}
+
+START_TEST(nothing_is_sent_to_a_server_that_cannot_prove_its_name)
+{
+    char cert[200], key[200], other[200];
+    struct tls_server s = { .fd = -1 };
+    pthread_t thread;
+    struct err err;
+    char address[LISTENER_ADDRESS_BYTES];
+    uint16_t tls_port;
+
+    temp_folder_make();
+    snprintf(cert, sizeof(cert), "%s", temp_path("cert.pem"));
+    snprintf(key, sizeof(key), "%s", temp_path("key.pem"));
+    snprintf(other, sizeof(other), "%s", temp_path("other.pem"));
+    tls_files_make(other, key, "another", TLS_FILES_LOCAL);
+    tls_files_make(cert, key, "this", TLS_FILES_LOCAL);
+    ck_assert_int_eq(
+        tls_context_load(&(struct tls_options){ .cert_path = cert, .key_path = key }, &s.tls, &err),
+        0);
+    ck_assert_int_eq(listener_open(STR("127.0.0.1"), 0, false, &s.fd, &err), 0);
+    fcntl(s.fd, F_SETFL, 0); /* waits */
+    listener_address(s.fd, address, &tls_port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_tls, &s), 0);
+    ck_assert_int_eq(get_over_tls(tls_port, cert, &err), 0);
+    ck_assert_int_eq(get_over_tls(tls_port, other, &err), -1);
+    ck_assert_int_eq(get_over_tls(tls_port, NULL, &err), -1);
+    ck_assert_int_eq(s.requests, 1);
+    shutdown(s.fd, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(s.fd);
+    tls_context_unref(s.tls);
+    temp_folder_remove();
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, start, stop);
@@ -307,6 +394,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_body_can_be_taken_piece_by_piece);
     tcase_add_test(tc, nobody_there_is_a_failure_with_nothing_sent);
     tcase_add_test(tc, no_header_can_become_two);
+    tcase_add_test(tc, nothing_is_sent_to_a_server_that_cannot_prove_its_name);
 }
 
 CHECK_MAIN("base/http_fetch", add_tests)
