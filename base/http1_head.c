@@ -365,8 +365,15 @@ static const struct {
     { STR_INIT("transfer_encoding"),   read_disguised },
 };
 
+/* What these names begin with, a bit for each letter: most fields are none of them. */
+#define LETTER(c) (UINT32_C(1) << ((c)&31))
+static const uint32_t first_letters =
+    LETTER('c') | LETTER('e') | LETTER('h') | LETTER('k') | LETTER('p') | LETTER('t') | LETTER('u');
+
 static struct http1_refusal read_field(struct reading *r, struct http1_header *h)
 {
+    if (!h->name.len || !(first_letters & LETTER(h->name.ptr[0])))
+        return OK;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (h->name.len == fields[i].name.len && str_ieq(h->name, fields[i].name))
             return fields[i].read(r, h);

@@ -3,6 +3,7 @@
 #include "capture/redact.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <threads.h>
@@ -234,6 +235,7 @@ struct name_index {
 };
 
 static struct name_index header_index, query_index, ending_index;
+static atomic_bool has_indexes;
 static_assert(ARRAY_LEN(header_rows) <= INDEX_ROWS_MAX, "rows fit the index");
 
 /* By the first letter; of "x-..." by the one behind it. */
@@ -266,13 +268,16 @@ static void make_indexes(void)
         index_add(&query_index, letter_of_start(query_rows[i].name), i);
     for (size_t i = 0; i < ARRAY_LEN(credential_endings); i++)
         index_add(&ending_index, letter_of_end(credential_endings[i]), i);
+    atomic_store_explicit(&has_indexes, true, memory_order_release);
 }
 
+/* call_once alone takes longer than a look into an index. */
 static void need_indexes(void)
 {
     static once_flag once = ONCE_FLAG_INIT;
 
-    call_once(&once, make_indexes);
+    if (!atomic_load_explicit(&has_indexes, memory_order_acquire))
+        call_once(&once, make_indexes);
 }
 
 static bool name_matches(struct str p, struct str name)
