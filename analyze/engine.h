@@ -45,11 +45,10 @@ enum engine_measure {
     ENGINE_MONEY = 1 << 0,
     ENGINE_ERRORS = 1 << 1,
     ENGINE_LATENCY = 1 << 2,
-    ENGINE_USERS = 1 << 3, /* end_user */
-    ENGINE_TIMES = 1 << 4, /* first and last seen */
-    ENGINE_UNITS = 1 << 5, /* every unit of usage; only with ENGINE_MONEY */
-    ENGINE_CHARGES =
-        1 << 6, /* what the cost is made of; only with ENGINE_MONEY, prices row by row */
+    ENGINE_USERS = 1 << 3,   /* end_user */
+    ENGINE_TIMES = 1 << 4,   /* first and last seen */
+    ENGINE_UNITS = 1 << 5,   /* every unit of usage; only with ENGINE_MONEY */
+    ENGINE_CHARGES = 1 << 6, /* what the cost is made of; only with ENGINE_MONEY */
 };
 
 struct engine_sums {

@@ -174,17 +174,24 @@ enum {
     CELL_SLOW,
 };
 
+/* A discount's rates do not say what the list asks. */
+static bool hides_list(const struct pricing *p)
+{
+    return (p->rates[0].flags | p->rates[1].flags) & PRICE_DISCOUNTED;
+}
+
 static uint8_t class_of(const struct worker *w, size_t row)
 {
+    const struct pricing *p = &w->pricings.ptr[w->keys.ids[row]];
     const struct block *b = w->block;
 
     if (!block_int(b, LEDGER_BILLABLE, row))
         return CELL_FREE;
     if (!block_is_null(b, LEDGER_REPORTED_COST, row) ||
-        b->columns[LEDGER_USAGE + USAGE_INPUT].absent || w->query->measures & ENGINE_CHARGES ||
-        w->pricings.ptr[w->keys.ids[row]].is_swapped)
+        b->columns[LEDGER_USAGE + USAGE_INPUT].absent || p->is_swapped ||
+        (w->query->measures & ENGINE_CHARGES && hides_list(p)))
         return CELL_SLOW;
-    return w->pricings.ptr[w->keys.ids[row]].is_plain ? CELL_PLAIN : CELL_SLOW;
+    return p->is_plain ? CELL_PLAIN : CELL_SLOW;
 }
 
 /* Columns with units that no plain row uses. */
@@ -448,6 +455,46 @@ int worker_add_row(struct worker *w, size_t row, const struct engine_sums *s, st
     return 0;
 }
 
+static void charge(struct worker *w, int unit, int64_t n, int64_t pusd,
+                   const struct engine_charge *like)
+{
+    struct engine_charge c = *like;
+
+    c.unit = unit;
+    c.n = n;
+    c.list_yusd = c.unit_yusd = (i128)pusd * PUSD_PER_USD;
+    c.cost_pusd = (i128)n * pusd;
+    if (n > 0)
+        vec_push(&w->charges, c);
+}
+
+/* What price_cache_items would say of each call. */
+static void charge_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
+                        enum usage_source source)
+{
+    static const enum usage_unit units[PRICE_PART_COUNT] = {
+        [PRICE_PART_FRESH] = USAGE_INPUT,
+        [PRICE_PART_CACHED] = USAGE_CACHED_INPUT,
+        [PRICE_PART_WRITE] = USAGE_CACHE_WRITE,
+        [PRICE_PART_WRITE_5M] = USAGE_CACHE_WRITE_5M,
+        [PRICE_PART_WRITE_1H] = USAGE_CACHE_WRITE_1H,
+        [PRICE_PART_OUTPUT] = USAGE_OUTPUT,
+        [PRICE_PART_REASONING] = USAGE_OUTPUT,
+    };
+    const struct engine_charge like = { .source = source == USAGE_SOURCE_ESTIMATED ? COST_ESTIMATED
+                                                                                   : COST_TABLE,
+                                        .flags = r->flags };
+    int64_t parts[PRICE_PART_COUNT];
+
+    if (r->status == PRICE_UNKNOWN_MODEL)
+        return;
+    parts_of(c, parts);
+    for (size_t p = 0; p < PRICE_PART_COUNT; p++)
+        charge(w, (int)units[p], parts[p], r->pusd[p], &like);
+    if (r->request_pusd != 0)
+        charge(w, ENGINE_CHARGE_REQUEST, c->rows, r->request_pusd, &like);
+}
+
 static int flush_cell(struct worker *w, size_t cell, const struct cell *c, uint8_t class,
                       struct err *err)
 {
@@ -462,6 +509,8 @@ static int flush_cell(struct worker *w, size_t cell, const struct cell *c, uint8
                                        : (enum usage_source)w->sources.ptr[col->codes[row]];
         const struct price_rates *rates = rates_of(w, cell);
         worker_price_cell(w, c, rates, source, &sums);
+        if (w->query->measures & ENGINE_CHARGES)
+            charge_cell(w, c, rates, source);
         if (rates->status == PRICE_UNKNOWN_MODEL)
             tally_unpriced(w->tally, block_str(b, LEDGER_PROVIDER, row),
                            block_str(b, LEDGER_MODEL, row), false, &sums);

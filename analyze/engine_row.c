@@ -191,9 +191,12 @@ static void list_charges(struct worker *w, const struct price_items *items, enum
     vec_clear(&w->charges);
     for (size_t i = 0; i < items->count; i++) {
         const struct price_item *item = &items->list[i];
+        if (item->unit == PRICE_ITEM_REQUEST && item->list_yusd == 0)
+            continue;
         struct engine_charge c = {
             .source = source,
-            .unit = item->unit,
+            /* Prices tell the two apart where they differ. */
+            .unit = item->unit == USAGE_REASONING ? USAGE_OUTPUT : item->unit,
             .n = item->n,
             .list_yusd = item->list_yusd,
             .unit_yusd = item->unit_yusd,
@@ -203,9 +206,9 @@ static void list_charges(struct worker *w, const struct price_items *items, enum
         left -= c.cost_pusd;
         vec_push(&w->charges, c);
         if (c.cost_pusd > w->charges.ptr[dearest].cost_pusd)
-            dearest = i;
+            dearest = w->charges.len - 1;
     }
-    if (items->count > 0)
+    if (w->charges.len > 0)
         w->charges.ptr[dearest].cost_pusd += left;
 }
 

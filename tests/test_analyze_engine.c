@@ -500,6 +500,21 @@ static void ck_charges(const struct engine_row *row)
         ck_assert(sums[i] == row->sums.cost_pusd[i]);
 }
 
+/* Whether calls were priced by rates or one by one. */
+static void ck_same_charges(const struct engine_result *a, const struct engine_result *b)
+{
+    for (size_t i = 0; i < a->rows.len; i++) {
+        const struct engine_detail *x = a->rows.ptr[i].detail, *y = b->rows.ptr[i].detail;
+        ck_assert_uint_eq(x->charges.len, y->charges.len);
+        for (size_t k = 0; k < x->charges.len; k++) {
+            const struct engine_charge *c = &x->charges.ptr[k], *d = &y->charges.ptr[k];
+            ck_assert(c->source == d->source && c->unit == d->unit && c->n == d->n);
+            ck_assert(c->list_yusd == d->list_yusd && c->unit_yusd == d->unit_yusd);
+            ck_assert(c->cost_pusd == d->cost_pusd);
+        }
+    }
+}
+
 static void ck_same(const struct run *r, const char *by, const struct oracle *o)
 {
     if (also.show_rows) {
@@ -557,6 +572,12 @@ START_TEST(every_number_is_that_of_a_plain_sum)
         ck_assert_msg(try_run(&r, &ledgers, questions[q], filter->text, 1 + (unsigned)pick(4)) == 0,
                       "%s", err.text);
         ck_same(&r, questions[q], &o);
+        if (!(also.measures & ENGINE_CHARGES))
+            continue;
+        CLEANUP(run_release) struct run other = { 0 };
+        also.show_rows = !also.show_rows;
+        ck_assert_int_eq(try_run(&other, &ledgers, questions[q], filter->text, 1), 0);
+        ck_same_charges(&r.result, &other.result);
     }
 }
 END_TEST
