@@ -50,16 +50,6 @@ static bool scope_of(const struct alerts_input *in, const struct conf_budget *b,
     return ret->is_all || series_find(&in->series, ret->name, b->name, &ret->code);
 }
 
-/* Of each day, today included, doubtful or not: what the engine says. */
-static void sum_days(const struct alerts_input *in, const struct alerts_scope *scope, i128 *ret)
-{
-    for (size_t i = 0; i < in->series.cells.len; i++) {
-        const struct series_cell *c = &in->series.cells.ptr[i];
-        if (alerts_is_in(scope, c))
-            ret[c->day] += c->pusd;
-    }
-}
-
 static void tell_spent(const struct conf_budget *b, enum conf_budget_per per,
                        const struct period *p, i128 spent, struct alerts *a)
 {
@@ -126,7 +116,8 @@ static void watch_budget(const struct alerts_input *in, const struct conf_budget
     if (!scope_of(in, b, &scope))
         return;
     i128 *days = mem_calloc(in->series.days, sizeof(*days));
-    sum_days(in, &scope, days);
+    /* Today included, doubtful or not: what the engine says. */
+    series_sum_days(&in->series, scope.is_all ? SERIES_NAMES : scope.name, scope.code, days);
     for (int per = 0; per < CONF_BUDGET_PER_COUNT; per++) {
         struct period last = { 0 };
         /* What ended yesterday has not been seen whole before today. */

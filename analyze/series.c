@@ -32,6 +32,15 @@ bool series_find(const struct series *s, enum series_name name, struct str text,
     return dimension_find(s->dimensions[1 + name], text, ret);
 }
 
+void series_sum_days(const struct series *s, enum series_name name, uint32_t code, i128 *ret)
+{
+    for (size_t i = 0; i < s->cells.len; i++) {
+        const struct series_cell *c = &s->cells.ptr[i];
+        if (name == SERIES_NAMES || c->codes[name] == code)
+            ret[c->day] += c->pusd;
+    }
+}
+
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);

@@ -62,6 +62,8 @@ const char *series_name(enum series_name name); /* "business_unit" */
 struct str series_text(const struct series *s, enum series_name name, uint32_t code);
 /* false if nothing has that name. */
 bool series_find(const struct series *s, enum series_name name, struct str text, uint32_t *ret);
+/* Adds up each of days; name SERIES_NAMES = all cells, else those with that code. */
+void series_sum_days(const struct series *s, enum series_name name, uint32_t code, i128 *ret);
 /* The local day a moment is in. */
 int64_t series_day_of(const struct tz *tz, int64_t us);
 

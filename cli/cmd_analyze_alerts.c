@@ -240,6 +240,6 @@ const struct command command_analyze_alerts = {
         "written, so the next run tells the same.",
     .findings = "there is a new alert",
     .examples = examples,
-    .see_also = "weir-analyze-spend(1), weir-config(5)",
+    .see_also = "weir-analyze-forecast(1), weir-analyze-trend(1), weir-config(5)",
     .run = run,
 };

@@ -6,6 +6,7 @@
 
 extern const struct command command_analyze_export;
 extern const struct command command_analyze_alerts;
+extern const struct command command_analyze_forecast;
 extern const struct command command_analyze_prices_check;
 extern const struct command command_analyze_prices_import;
 extern const struct command command_analyze_prices_show;
@@ -14,6 +15,7 @@ extern const struct command command_analyze_reconcile;
 extern const struct command command_analyze_report;
 extern const struct command command_analyze_spend;
 extern const struct command command_analyze_whatif;
+extern const struct command command_analyze_trend;
 extern const struct command command_capture_export;
 extern const struct command command_capture_import;
 extern const struct command command_capture_ls;
@@ -47,6 +49,8 @@ const struct command *const commands[] = {
     &command_replay_serve,
     &command_analyze_report,
     &command_analyze_alerts,
+    &command_analyze_forecast,
+    &command_analyze_trend,
     &command_analyze_reconcile,
     &command_analyze_spend,
     &command_analyze_push,

@@ -1,0 +1,153 @@
+#include "config.h"
+
+#include "analyze/trend.h"
+
+#include <stdlib.h>
+
+static const char *const names[TREND_METRICS] = {
+    [TREND_REQUESTS] = "requests",           [TREND_ERRORS] = "errors_percent",
+    [TREND_FIRST_P50] = "first_token_p50_s", [TREND_FIRST_P95] = "first_token_p95_s",
+    [TREND_TOTAL_P50] = "total_p50_s",       [TREND_TOTAL_P95] = "total_p95_s",
+    [TREND_SPEED] = "tokens_per_s",          [TREND_COST] = "cost_usd",
+};
+
+const char *trend_metric_name(enum trend_metric metric)
+{
+    return names[metric];
+}
+
+static bool quantile(const struct sketch *s, double q, double *ret)
+{
+    int64_t us = sketch_quantile(s, q);
+
+    *ret = (double)us / 1e6;
+    return us >= 0;
+}
+
+/* The sum of what was counted, to SKETCH_ERROR: the middle of each bucket (sketch_bucket). */
+static double sum_of(const struct sketch *s)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < s->len; i++) {
+        uint32_t bucket = s->first + i;
+        unsigned shift = bucket >> SKETCH_BITS ? (bucket >> SKETCH_BITS) - 1 : 0;
+        double low = (double)((uint64_t)(bucket - (shift << SKETCH_BITS)) << shift);
+        sum += (double)s->counts[i] * (low + ((double)(UINT64_C(1) << shift) - 1) / 2);
+    }
+    return sum;
+}
+
+static bool speed(const struct engine_row *row, double *ret)
+{
+    double seconds = sum_of(&row->detail->duration_us) / 1e6;
+
+    if (seconds <= 0 || row->sums.output_tokens <= 0)
+        return false;
+    *ret = (double)row->sums.output_tokens / seconds;
+    return true;
+}
+
+bool trend_value(const struct engine_row *row, enum trend_metric metric, double *ret)
+{
+    const struct engine_detail *d = row->detail;
+    int64_t requests = row->sums.requests;
+
+    switch (metric) {
+    case TREND_REQUESTS:
+        *ret = (double)requests;
+        return true;
+    case TREND_ERRORS:
+        *ret = requests > 0
+                   ? 100 * (double)(requests - d->errors[ERROR_CLASS_NONE]) / (double)requests
+                   : 0;
+        return requests > 0;
+    case TREND_FIRST_P50:
+        return quantile(&d->first_token_us, 0.5, ret);
+    case TREND_FIRST_P95:
+        return quantile(&d->first_token_us, 0.95, ret);
+    case TREND_TOTAL_P50:
+        return quantile(&d->duration_us, 0.5, ret);
+    case TREND_TOTAL_P95:
+        return quantile(&d->duration_us, 0.95, ret);
+    case TREND_SPEED:
+        return speed(row, ret);
+    default:
+        *ret = (double)engine_cost(&row->sums) / (double)PUSD_PER_USD;
+        return true;
+    }
+}
+
+static int compare_groups(const void *a, const void *b, void *result)
+{
+    const struct trend_group *x = a, *y = b;
+    const struct engine_result *r = result;
+
+    if (x->requests != y->requests)
+        return x->requests < y->requests ? 1 : -1;
+    for (size_t i = 1; i < r->dimension_count; i++) {
+        int c = str_cmp(dimension_value(r->dimensions[i], x->codes[i]),
+                        dimension_value(r->dimensions[i], y->codes[i]));
+        if (c)
+            return c;
+    }
+    return 0;
+}
+
+/* Rows come by bucket first, so the buckets come in time. */
+static void list_buckets(struct trend *t)
+{
+    uint32_t last = 0;
+
+    for (size_t i = 0; i < t->result->rows.len; i++) {
+        uint32_t code = t->result->rows.ptr[i].codes[0];
+        if (t->buckets.len == 0 || code != last)
+            vec_push(&t->buckets, dimension_value(t->result->dimensions[0], code));
+        last = code;
+    }
+}
+
+static size_t group_of(struct trend *t, struct map *places, const struct engine_row *row)
+{
+    size_t bytes = (t->result->dimension_count - 1) * sizeof(*row->codes);
+    bool is_new;
+    struct map_entry *e =
+        map_put(places, (struct str){ (const char *)&row->codes[1], bytes }, &is_new);
+
+    if (is_new) {
+        struct trend_group group = { .rows = mem_calloc(t->buckets.len, sizeof(*group.rows)) };
+        memcpy(group.codes, row->codes, sizeof(group.codes));
+        e->value = t->groups.len;
+        vec_push(&t->groups, group);
+    }
+    return e->value;
+}
+
+void trend_build(const struct engine_result *result, struct trend *ret)
+{
+    struct map places = { 0 };
+    size_t bucket = 0;
+
+    *ret = (struct trend){ .result = result };
+    list_buckets(ret);
+    for (size_t i = 0; i < result->rows.len; i++) {
+        const struct engine_row *row = &result->rows.ptr[i];
+        bucket += i > 0 && row->codes[0] != result->rows.ptr[i - 1].codes[0];
+        size_t at = group_of(ret, &places, row);
+        struct trend_group *g = &ret->groups.ptr[at];
+        g->rows[bucket] = row;
+        g->requests += row->sums.requests;
+    }
+    map_release(&places);
+    if (ret->groups.len)
+        qsort_r(ret->groups.ptr, ret->groups.len, sizeof(*ret->groups.ptr), compare_groups,
+                (void *)(uintptr_t)result);
+}
+
+void trend_release(struct trend *t)
+{
+    for (size_t i = 0; i < t->groups.len; i++)
+        free(t->groups.ptr[i].rows);
+    vec_release(&t->groups);
+    vec_release(&t->buckets);
+}
