@@ -30,12 +30,17 @@ static bool is_word(struct str s)
     return s.len > 0 && s.len <= 128;
 }
 
-static void add_json(struct str name, struct str key, struct str hash, struct buf *out)
+static void add_json(const struct invocation *inv, struct str key, struct str hash, struct buf *out)
 {
+    static const char *const said[] = { "app", "expires" };
+
     buf_add_byte(out, '{');
-    json_add_str(out, "name", name);
+    json_add_str(out, "name", str_from(invocation_operand(inv, 0)));
     json_add_str(out, "key", key);
     json_add_str(out, "hash", hash);
+    for (size_t i = 0; i < ARRAY_LEN(said); i++)
+        if (invocation_has(inv, said[i]))
+            json_add_str(out, said[i], str_from(invocation_get(inv, said[i])));
     buf_add_text(out, "}\n");
 }
 
@@ -66,11 +71,13 @@ static int run(const struct invocation *inv)
         return cli_usage(inv, "--app '%s' is not made of letters, digits, '-', '_' and '.'", app);
     if (expires && !timestamp_parse(str_from(expires), &expires_us))
         return cli_usage(inv, "--expires '%s' is not a date such as 2027-01-01", expires);
+    if (expires && expires_us <= clock_now_us())
+        return cli_usage(inv, "--expires '%s' is past: nobody could use the key", expires);
     client_key_make(key);
     client_key_hash(str_from(key), &hash);
     buf_reserve(&out, 1024); /* growing would leave a copy of the key behind */
     if (cli_format(inv) == CLI_FORMAT_JSON) {
-        add_json(name, str_from(key), buf_str(&hash), &out);
+        add_json(inv, str_from(key), buf_str(&hash), &out);
     } else {
         buf_addf(&out, "%s\n", key);
         add_line(name, buf_str(&hash), app, expires, &out);

@@ -66,11 +66,11 @@ static void add_text(const json_t *answer, struct buf *out)
     json_object_foreach(object.out, key, value)
     {
         if (json_is_string(value))
-            buf_addf(out, "%-22s %s\n", key, json_string_value(value));
+            buf_addf(out, "%-38s %s\n", key, json_string_value(value));
         else if (json_is_real(value))
-            buf_addf(out, "%-22s %.6f\n", key, json_real_value(value));
+            buf_addf(out, "%-38s %.6f\n", key, json_real_value(value));
         else
-            buf_addf(out, "%-22s %" PRId64 "\n", key, (int64_t)json_integer_value(value));
+            buf_addf(out, "%-38s %" PRId64 "\n", key, (int64_t)json_integer_value(value));
     }
 }
 
