@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "analyze/closing.h"
@@ -278,6 +279,21 @@ static void print_page(const struct invocation *inv, const struct document *d, s
         cli_note(inv, "the page has no charts, only their tables: %s", err.text);
 }
 
+/* An interrupt waits until the file is whole, or was never there. */
+static int write_file(const char *path, struct str bytes, struct err *err)
+{
+    sigset_t stops, before;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGHUP);
+    sigprocmask(SIG_BLOCK, &stops, &before);
+    int r = file_replace(path, bytes, 0644, err);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
+
 static int print(const struct invocation *inv, const struct document *d, struct err *err)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
@@ -292,7 +308,7 @@ static int print(const struct invocation *inv, const struct document *d, struct 
     else
         document_print_text(d, &out);
     if (output)
-        return file_replace(output, buf_str(&out), 0644, err);
+        return write_file(output, buf_str(&out), err);
     cli_out(buf_str(&out));
     return 0;
 }
