@@ -1,0 +1,52 @@
+/* engine_sample - the price book of the engine's test. */
+#ifndef TESTS_ENGINE_SAMPLE_H
+#define TESTS_ENGINE_SAMPLE_H
+
+/* Every kind of price that rates can or cannot describe. */
+static const char book_text[] =
+    "format: weir-prices/1\n"
+    "provider: openai\n"
+    "sources: {test: {title: test prices, date: 2026-01-01}}\n"
+    "entries:\n"
+    "  - id: plain\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    per_million: {input: \"2.5\", cached_input: \"1.25\", output: \"10\"}\n"
+    "    tiers: {flex: {times: \"0.5\"}, priority: {per_million: {input: \"4.25\", output: "
+    "\"17\"}}}\n"
+    "  - id: long\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    per_million: {input: \"3\", cached_input: \"0.3\", cache_write: \"3.75\", cache_write_1h: "
+    "\"6\", output: \"15\", reasoning: \"20\"}\n"
+    "    per_thousand: {web_searches: \"10\", requests: \"5\"}\n"
+    "    long: [{above: 2000, per_million: {input: \"6\", output: \"22.5\"}}, {above: 3000, "
+    "per_million: {input: \"7\"}}]\n"
+    "  - id: fraction\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    per_million: {input: \"0.0000015\", output: \"0.33\"}\n"
+    "    tiers: {flex: {times: \"0.333333\"}}\n"
+    "  - id: dated\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    prices:\n"
+    "      - from: 2026-01-01\n"
+    "        per_million: {input: \"1\", output: \"3\"}\n"
+    "      - from: 2026-10-02\n"
+    "        per_million: {input: \"2\", cached_input: \"0.2\", output: \"6\"}\n"
+    "  - id: nightly\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    prices:\n"
+    "      - per_million: {input: \"1\", output: \"3\"}\n"
+    "      - hours: \"22:00-06:00\"\n"
+    "        per_million: {input: \"0.5\", output: \"1.5\"}\n"
+    "  - id: output-only\n"
+    "    source: test\n"
+    "    checked: 2026-01-01\n"
+    "    per_million: {output: \"3\"}\n"
+    "discounts:\n"
+    "  - {provider: openai, models: [dated], percent: \"7\"}\n";
+
+#endif
