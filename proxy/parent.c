@@ -47,6 +47,7 @@ struct parent {
     struct proxy_stats *stats; /* shared with the workers, one each; the last one is its own */
     struct child_slot children[PROXY_WORKERS_MAX];
     unsigned child_count;
+    struct proxy_conf *started; /* what we began with: its places are ours until we end */
     int unix_fd, admin_fd, status_fd;
     struct loop_io signals;
     sigset_t old_mask;
@@ -279,7 +280,7 @@ static void reload(struct parent *p)
         watch_files(p, buf_str(&paths)); /* a change of one of them may mend it */
         return;
     }
-    if (needs_restart(p->conf, c))
+    if (needs_restart(p->started, c))
         say(p, LOG_LEVEL_WARN, "reload_in_part",
             "listen addresses, workers, the user and the archive's place change with the next "
             "start");
@@ -552,6 +553,7 @@ static int prepare(struct parent *p, struct err *err)
     p->child_count = worker_count(p, c);
     if (share_stats(p, err) < 0)
         return -1;
+    p->started = proxy_conf_ref(c);
     use_conf(p, TAKE(c));
     random_bytes(p->ticket_keys, sizeof(p->ticket_keys));
     warn_of_unread(p);
@@ -601,9 +603,9 @@ static void stop(struct parent *p)
     sealer_close(p->sealer);
     admin_close(p->admin);
     if (p->unix_fd >= 0)
-        unlink(p->conf->listen.unix_path.ptr);
+        unlink(p->started->listen.unix_path.ptr);
     if (p->status_fd >= 0)
-        unlink(p->conf->listen.status_path.ptr);
+        unlink(p->started->listen.status_path.ptr);
     close_fd(p->unix_fd);
     close_fd(p->status_fd);
     close_fd(p->admin_fd);
@@ -620,6 +622,7 @@ static void release(struct parent *p)
         munmap(p->stats, sizeof(*p->stats) * (PROXY_WORKERS_MAX + 1));
     archive_close(p->archive);
     proxy_conf_unref(p->conf);
+    proxy_conf_unref(p->started);
     loop_close(p->loop);
     explicit_bzero(p, sizeof(*p));
     free(p);

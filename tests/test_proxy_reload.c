@@ -300,6 +300,40 @@ static void storm(bool tls)
     ck_assert_int_eq(metric("weir_answers_5xx_total"), 0);
 }
 
+static void listen_on(const char *name)
+{
+    char settings[300];
+
+    snprintf(settings, sizeof(settings),
+             "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", unix: ./%s}\n"
+             "archive: {path: ./archive}\nreload: {watch: false}\n",
+             name);
+    proxy_configure(&run, settings);
+}
+
+START_TEST(what_only_a_start_changes_is_told_as_long_as_it_differs)
+{
+    proxy_prepare(&run, "");
+    listen_on("a.sock");
+    proxy_launch(&run);
+    listen_on("b.sock");
+    kill(run.pid, SIGHUP);
+    wait_for_log("event=reloaded", 1);
+    ck_assert_int_eq(count_in_log("event=reload_in_part"), 1);
+    listen_on("a.sock");
+    kill(run.pid, SIGHUP);
+    wait_for_log("event=reloaded", 2);
+    ck_assert_int_eq(count_in_log("event=reload_in_part"), 1);
+    listen_on("b.sock");
+    kill(run.pid, SIGHUP);
+    wait_for_log("event=reloaded", 3);
+    ck_assert_int_eq(access(temp_path("a.sock"), F_OK), 0);
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    ck_assert_int_eq(access(temp_path("a.sock"), F_OK), -1);
+    proxy_launch(&run); /* for stop */
+}
+END_TEST
+
 START_TEST(a_storm_of_reloads_fails_no_request)
 {
     start(false);
@@ -541,6 +575,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, stop);
+    tcase_add_test(tc, what_only_a_start_changes_is_told_as_long_as_it_differs);
     tcase_add_test(tc, a_storm_of_reloads_fails_no_request);
     tcase_add_test(tc, a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken);
     tcase_add_test(tc, whom_an_upstream_is_trusted_by_changes_with_its_file);
