@@ -78,13 +78,22 @@ static const char *unit_name(enum usage_unit u)
     return ledger_columns()[LEDGER_USAGE + u].name;
 }
 
+/* Whole days around the span, so that parts with others are not read: as far as a Date goes. */
+static void add_dates(const struct engine_query *q, struct buf *out)
+{
+    int64_t from = q->from_us / US_PER_DAY, to = q->to_us / US_PER_DAY;
+
+    if (from > 0 && from <= PUSH_DATE_MAX)
+        buf_addf(out, " AND date >= toDate(%" PRId64 ")", from);
+    if (to > 0 && to < PUSH_DATE_MAX)
+        buf_addf(out, " AND date <= toDate(%" PRId64 ")", to);
+}
+
 static void add_span(const struct engine_query *q, struct buf *out)
 {
     buf_addf(out, "started_at_us >= %" PRId64 " AND started_at_us < %" PRId64, q->from_us,
              q->to_us);
-    if (q->from_us > 0 && q->to_us < INT64_MAX) /* parts of other days are not read */
-        buf_addf(out, " AND date >= toDate(%" PRId64 ") AND date <= toDate(%" PRId64 ")",
-                 q->from_us / US_PER_DAY, q->to_us / US_PER_DAY);
+    add_dates(q, out);
 }
 
 static int make_filter(struct remote *r, struct err *err)
@@ -582,10 +591,7 @@ static int refuse_fetches(struct remote *r, struct err *err)
              "(path = response_id OR endsWith(path, concat('/', response_id)))))",
              clickhouse_table(q->remote), usage_source_name(USAGE_SOURCE_REPORTED),
              api_name(API_BATCH));
-    if (q->from_us > 0)
-        buf_addf(&r->sql, " AND date >= toDate(%" PRId64 ")", q->from_us / US_PER_DAY);
-    if (q->to_us > 0 && q->to_us / US_PER_DAY < 65535)
-        buf_addf(&r->sql, " AND date <= toDate(%" PRId64 ")", q->to_us / US_PER_DAY);
+    add_dates(q, &r->sql);
     return ask(r, kinds, 1, note_fetches, err);
 }
 

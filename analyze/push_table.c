@@ -4,9 +4,6 @@
 
 #include "base/timestamp.h"
 
-/* ClickHouse's Date is 16 bits of days. */
-#define DATE_MAX 65535
-
 static const struct type {
     const char *name, *nullable;
     unsigned bytes;
@@ -64,7 +61,7 @@ static int64_t date_of(int64_t us)
 {
     int64_t day = us < 0 ? 0 : us / US_PER_DAY;
 
-    return day > DATE_MAX ? DATE_MAX : day;
+    return day > PUSH_DATE_MAX ? PUSH_DATE_MAX : day;
 }
 
 /* What the engine makes of a column that is not there. */

@@ -11,6 +11,9 @@
 #include "analyze/clickhouse.h"
 #include "analyze/scan.h"
 
+/* ClickHouse's Date is 16 bits of days since 1970; what is later has the last one. */
+#define PUSH_DATE_MAX 65535
+
 /* "started_at_us": static. */
 const char *push_table_column(enum ledger_column c);
 /* CREATE TABLE IF NOT EXISTS of the rows, and of the list of segments that are whole. */

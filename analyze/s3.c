@@ -130,7 +130,8 @@ struct request {
     struct str query; /* escaped */
     struct str body;
     const uint8_t *object_sha; /* NULL = not told */
-    bool is_data;              /* the body is of an object: with checksums */
+    bool is_data;              /* the body is of an object, or of a part of one */
+    bool is_part;
 };
 
 struct headers {
@@ -172,13 +173,13 @@ static void make_headers(const struct request *r, struct headers *h)
 
     sha256_of(r->body, sha);
     add(h, "x-amz-content-sha256", str_from(hex_encode(sha, SHA256_BYTES, h->hash)));
-    if (r->is_data) {
+    if (r->is_data && !r->is_part) { /* AWS takes it of a part only if its upload began with one */
         base64_encode(&h->checksum, (struct str){ (const char *)sha, SHA256_BYTES });
         add(h, "x-amz-checksum-sha256", buf_str(&h->checksum));
-        if (md5_of(r->body, md5)) {
-            base64_encode(&h->md5, (struct str){ (const char *)md5, MD5_BYTES });
-            add(h, "content-md5", buf_str(&h->md5));
-        }
+    }
+    if (r->is_data && md5_of(r->body, md5)) {
+        base64_encode(&h->md5, (struct str){ (const char *)md5, MD5_BYTES });
+        add(h, "content-md5", buf_str(&h->md5));
     }
     if (r->object_sha)
         add(h, META_SHA, str_from(hex_encode(r->object_sha, SHA256_BYTES, h->object_hash)));
@@ -520,9 +521,12 @@ int s3_upload_part(struct s3 *s, struct str key, struct s3_upload *u, size_t par
         return 0;
     buf_addf(&query, "partNumber=%zu&", part + 1);
     start_query(u, &query);
-    const struct request r = {
-        .method = "PUT", .key = key, .query = buf_str(&query), .body = bytes, .is_data = true
-    };
+    const struct request r = { .method = "PUT",
+                               .key = key,
+                               .query = buf_str(&query),
+                               .body = bytes,
+                               .is_data = true,
+                               .is_part = true };
     if (ask(s, &r, &a, err) < 0)
         return -1;
     if (a.head->status != 200)

@@ -1,8 +1,9 @@
 /* s3 - objects in an S3-compatible store: looked at, put whole, or put in parts.
  *
  * Every request is signed (SigV4) with the hash of its body, so that a body changed on the way is
- * refused; bodies carry Content-MD5 and x-amz-checksum-sha256 besides, and what the store says it
- * has taken (checksum or ETag) is compared.  What fails for a moment - a connection, 429, 500, 503
+ * refused; bodies carry Content-MD5 besides, those of whole objects x-amz-checksum-sha256, too, and
+ * what the store says it has taken (checksum or ETag) is compared.  What fails for a moment - a
+ * connection, 429, 500, 503
  * - is tried again S3_TRIES times; putting an object twice does no harm.
  *
  * Keys are of letters, digits and "-._~=/" alone.

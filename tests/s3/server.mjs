@@ -97,6 +97,10 @@ function answer(request, key, query, body) {
         return [200, '', { 'content-length': length, ...(meta ? { 'x-amz-meta-weir-sha256': meta } : {}) }];
     }
     if (request.method === 'PUT') {
+        if (id && h['x-amz-checksum-sha256']) // as AWS, of an upload that began without one
+            return [400, '<Error><Code>InvalidRequest</Code></Error>'];
+        if (!h['content-md5'])
+            return [400, '<Error><Code>InvalidRequest</Code></Error>'];
         const [taken, what] = take(body);
         if (what === '500')
             return [500, '<Error><Code>InternalError</Code></Error>'];
