@@ -4,7 +4,8 @@
  * (replay/foreign).  A route is a tree:
  *
  *     TARGET    one upstream and model
- *     FALLBACK  the items in order: the next one when what failed before is in its `when`
+ *     FALLBACK  the items in order: the next one when what failed before is in its `when`; if they
+ *               have weights, one is drawn to come first
  *     PICK      one of the items, by weight; what it says is what the caller gets
  *     POOL      one of the items for every attempt: who retries may get another
  *     TIERS     the items in order under one budget of attempts, `attempts_per_item` each
@@ -156,6 +157,7 @@ struct plan_node {
     struct plan_retry retry;
     struct plan_timeouts attempt, span;
     struct plan_health health;
+    bool any_order; /* FALLBACK: all items with a weight come in any order, not just one first */
     struct plan_value attempts_per_item; /* TIERS; unset = all attempts go to the first */
     struct plan_node *items, *last, *next;
     size_t len;

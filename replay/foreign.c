@@ -38,15 +38,17 @@ static const struct mark marks[] = {
     { { "model_list", NULL },       FOREIGN_LITELLM},
     { { "router_settings", NULL },  FOREIGN_LITELLM},
     { { "litellm_settings", NULL }, FOREIGN_LITELLM},
-    { { "strategy", "targets" },    FOREIGN_PORTKEY},
-    { { "retry", "provider" },      FOREIGN_PORTKEY},
-    { { "retry", "virtual_key" },   FOREIGN_PORTKEY},
-    { { "strategy", NULL },         FOREIGN_PORTKEY},
-    { { "targets", NULL },          FOREIGN_PORTKEY},
-    { { "providers", NULL },        FOREIGN_BIFROST},
-    { { "fallbacks", "model" },     FOREIGN_BIFROST},
     { { "policy", NULL },           FOREIGN_WEIR   },
     { { "upstreams", NULL },        FOREIGN_WEIR   },
+};
+/* These come as JSON only. */
+static const struct mark json_marks[] = {
+    {{ "strategy", NULL },        FOREIGN_PORTKEY},
+    { { "targets", NULL },        FOREIGN_PORTKEY},
+    { { "retry", "provider" },    FOREIGN_PORTKEY},
+    { { "retry", "virtual_key" }, FOREIGN_PORTKEY},
+    { { "providers", NULL },      FOREIGN_BIFROST},
+    { { "fallbacks", "model" },   FOREIGN_BIFROST},
 };
 static const struct mark toml_marks[] = {
     {{ "models", NULL },     FOREIGN_TENSORZERO},
@@ -59,20 +61,35 @@ static bool has_mark(const struct yaml_node *root, const struct mark *m)
     return yaml_get(root, m->keys[0]) && (!m->keys[1] || yaml_get(root, m->keys[1]));
 }
 
-static int tell_format(const struct yaml *y, bool is_toml, enum foreign_format *ret,
+/* The format of the first document that has a mark, or FOREIGN_FORMATS. */
+static enum foreign_format find_mark(const struct yaml_node *root, const struct mark *list,
+                                     size_t count)
+{
+    for (const struct yaml_node *doc = root; doc; doc = doc->next)
+        for (size_t i = 0; i < count; i++)
+            if (has_mark(doc, &list[i]))
+                return list[i].format;
+    return FOREIGN_FORMATS;
+}
+
+enum syntax {
+    SYNTAX_YAML,
+    SYNTAX_JSON,
+    SYNTAX_TOML,
+};
+
+static int tell_format(const struct yaml *y, enum syntax syntax, enum foreign_format *ret,
                        struct err *err)
 {
-    const struct mark *m = is_toml ? toml_marks : marks;
-    size_t count = is_toml ? ARRAY_LEN(toml_marks) : ARRAY_LEN(marks);
     const struct yaml_node *root = yaml_root(y);
     struct yaml_node start = { .line = 1, .column = 1 };
 
-    for (const struct yaml_node *doc = root; doc; doc = doc->next)
-        for (size_t i = 0; i < count; i++)
-            if (has_mark(doc, &m[i])) {
-                *ret = m[i].format;
-                return 0;
-            }
+    *ret = syntax == SYNTAX_TOML ? find_mark(root, toml_marks, ARRAY_LEN(toml_marks))
+                                 : find_mark(root, marks, ARRAY_LEN(marks));
+    if (*ret == FOREIGN_FORMATS && syntax == SYNTAX_JSON)
+        *ret = find_mark(root, json_marks, ARRAY_LEN(json_marks));
+    if (*ret != FOREIGN_FORMATS)
+        return 0;
     return yaml_err(
         y, root ? root : &start, err,
         "this is no configuration that is known here (weir's policy, LiteLLM's "
@@ -102,11 +119,23 @@ static bool looks_like_toml(struct str text)
     return false;
 }
 
-static bool looks_like_json(struct str text)
+static enum syntax syntax_of(struct str text)
 {
-    text = str_trim(text);
-    return text.len && text.ptr[0] == '{';
+    struct str trimmed = str_trim(text);
+
+    /* {key: ...} without quotes is YAML. */
+    if (trimmed.len && trimmed.ptr[0] == '{') {
+        struct str next = str_trim(str_sub(trimmed, 1, trimmed.len));
+        return !next.len || next.ptr[0] == '"' || next.ptr[0] == '}' ? SYNTAX_JSON : SYNTAX_YAML;
+    }
+    return looks_like_toml(text) ? SYNTAX_TOML : SYNTAX_YAML;
 }
+
+static const enum syntax syntaxes[FOREIGN_FORMATS] = {
+    [FOREIGN_PORTKEY] = SYNTAX_JSON,
+    [FOREIGN_BIFROST] = SYNTAX_JSON,
+    [FOREIGN_TENSORZERO] = SYNTAX_TOML,
+};
 
 /* JSON's escapes of characters beyond 0xffff, two halves, are none of YAML's: \U is, of the same
  * character.  It is two characters shorter, so columns behind it on the line are off by two. */
@@ -152,17 +181,15 @@ int foreign_parse(struct str text, const char *name, enum foreign_format wanted,
     CLEANUP(foreign_file_release)
     struct foreign_file f = { .format = wanted, .name = str_from(name) };
     bool any = wanted == FOREIGN_FORMATS;
-    bool is_toml = any ? looks_like_toml(text) : wanted == FOREIGN_TENSORZERO;
-    bool is_json =
-        any ? looks_like_json(text) : wanted == FOREIGN_PORTKEY || wanted == FOREIGN_BIFROST;
-    int r = is_toml   ? toml_parse(text, name, &f.tree, err)
-            : is_json ? parse_json(text, name, &f.tree, err)
-                      : yaml_parse_stream(text, name, &f.tree, err);
+    enum syntax syntax = any ? syntax_of(text) : syntaxes[wanted];
+    int r = syntax == SYNTAX_TOML   ? toml_parse(text, name, &f.tree, err)
+            : syntax == SYNTAX_JSON ? parse_json(text, name, &f.tree, err)
+                                    : yaml_parse_stream(text, name, &f.tree, err);
 
     if (r < 0)
         return -1;
     const struct yaml_node *root = yaml_root(f.tree);
-    if (any && tell_format(f.tree, is_toml, &f.format, err) < 0)
+    if (any && tell_format(f.tree, syntax, &f.format, err) < 0)
         return -1;
     if (f.format != FOREIGN_ENVOY && (!root || root->kind != YAML_MAP))
         return yaml_err(f.tree, root, err, "expected a map of settings");
@@ -483,6 +510,8 @@ static const read_fn readers[FOREIGN_FORMATS] = {
     [FOREIGN_WEIR] = read_weir,
     [FOREIGN_LITELLM] = foreign_read_litellm,
     [FOREIGN_PORTKEY] = foreign_read_portkey,
+    [FOREIGN_TENSORZERO] = foreign_read_tensorzero,
+    [FOREIGN_BIFROST] = foreign_read_bifrost,
 };
 
 int foreign_read(const struct foreign_file *files, size_t count, struct lint *l, struct plan **ret,
@@ -491,11 +520,9 @@ int foreign_read(const struct foreign_file *files, size_t count, struct lint *l,
     CLEANUP(plan_free) struct plan *p = plan_new(foreign_names[files->format]);
     struct foreign f = { .plan = p, .lint = l, .file = files, .y = files->tree, .err = err };
 
-    (void)count;
-    if (!readers[files->format])
-        return yaml_err(files->tree, yaml_root(files->tree), err, "%s is not read yet",
-                        foreign_names[files->format]);
-    if (readers[files->format](&f) < 0)
+    int r = files->format == FOREIGN_ENVOY ? foreign_read_envoy(&f, files, count)
+                                           : readers[files->format](&f);
+    if (r < 0)
         return -1;
     *ret = TAKE(p);
     return 0;

@@ -51,5 +51,8 @@ struct plan_node *foreign_nodef(struct foreign *f, enum plan_kind kind, const st
 
 int foreign_read_litellm(struct foreign *f);
 int foreign_read_portkey(struct foreign *f);
+int foreign_read_tensorzero(struct foreign *f);
+int foreign_read_bifrost(struct foreign *f);
+int foreign_read_envoy(struct foreign *f, const struct foreign_file *files, size_t count);
 
 #endif

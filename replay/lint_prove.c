@@ -172,8 +172,9 @@ static bool is_drawn(const struct plan_node *n)
     return false;
 }
 
-/* The longest that an item behind n may take that was drawn before it. */
-static int64_t longest_drawn(struct walk *w, const struct plan_node *n, int64_t cut)
+/* The longest that items behind n may take that were drawn before it: one of them, or all if they
+ * come in any order. */
+static int64_t longest_drawn(struct walk *w, const struct plan_node *n, bool all, int64_t cut)
 {
     int64_t longest = 0, attempts = w->attempts;
     bool silent = w->silent;
@@ -183,7 +184,10 @@ static int64_t longest_drawn(struct walk *w, const struct plan_node *n, int64_t 
         if (!i->weight.set || i->weight.n <= 0)
             continue;
         struct result r = walk(w, i, 0, cut);
-        longest = r.end_us > longest ? r.end_us : longest;
+        if (all)
+            longest = plan_add_us(longest, r.end_us);
+        else if (r.end_us > longest)
+            longest = r.end_us;
     }
     w->silent = silent;
     w->attempts = attempts;
@@ -202,7 +206,7 @@ static struct result in_order(struct walk *w, const struct plan_node *n, int64_t
             break;
         int64_t later = w->later_us;
         if (drawn)
-            w->later_us = plan_add_us(later, longest_drawn(w, i, cut));
+            w->later_us = plan_add_us(later, longest_drawn(w, i, n->any_order, cut));
         r = walk(w, i, r.end_us, cut);
         w->later_us = later;
     }

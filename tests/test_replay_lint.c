@@ -15,6 +15,16 @@
     "policy:\n"                                                                                    \
     "  routes:\n"
 
+#define ROUTE                                                                                      \
+    "{apiVersion: a, kind: AIGatewayRoute, metadata: {name: r}, spec: {rules: [{backendRefs:\n"    \
+    " [{name: a}, {name: b, priority: 1}]}]}}\n---\n"
+#define POLICY(spec)                                                                               \
+    "{apiVersion: a, spec: {" spec ", targetRefs: [{name: r}]}, kind: BackendTrafficPolicy}\n"
+#define FUNCTION "[functions.f.variants.v]\nmodel = \"openai::x\"\n"
+#define KEY(configs)                                                                               \
+    "{\"providers\": {\"a\": {}},\n\"governance\": {\"virtual_keys\": "                            \
+    "[{\"provider_configs\": " configs "}]}}"
+
 /* A configuration that has the trap, where it is, and one as near as may be that has not. */
 static const struct {
     const char *id, *text, *place, *without;
@@ -94,6 +104,28 @@ static const struct {
     ROW("same-target-again",
         WEIR "    - targets: [{upstream: a, model: m}, {upstream: a, model: m}]\n", "4:42",
         WEIR "    - targets: [{upstream: a, model: m}, {upstream: a, model: n}]\n"),
+    ROW("envoy-attempts-per-priority", ROUTE POLICY("retry: {numRetries: 3}"), "4:24",
+        ROUTE POLICY("retry: {numRetries: 3, numAttemptsPerPriority: 1}")),
+    ROW("envoy-retry-on", ROUTE POLICY("retry: {retryOn: {triggers: [5xx]}}"), "4:32",
+        ROUTE POLICY("retry: {retryOn: {triggers: [5xx, retriable-status-codes],"
+                     " httpStatusCodes: [429]}}")),
+    ROW("envoy-codes-without-trigger",
+        ROUTE POLICY("retry: {retryOn: {triggers: [5xx], httpStatusCodes: [429]}}"), "4:59",
+        ROUTE POLICY("retry: {retryOn: {httpStatusCodes: [429]}}")),
+    ROW("envoy-max-ejection", ROUTE POLICY("healthCheck: {passive: {interval: 3s}}"), "4:38",
+        ROUTE POLICY("healthCheck: {passive: {maxEjectionPercent: 100}}")),
+    ROW("envoy-policy-alone", POLICY("retry: {numRetries: 1}"), "1:1",
+        ROUTE POLICY("retry: {numRetries: 1}")),
+    ROW("tensorzero-retries-400", FUNCTION "retries = {num_retries = 1}\n", "3:12",
+        FUNCTION "retries = {num_retries = 0}\n"),
+    ROW("tensorzero-routing", "[models.m]\nrouting = [\"a\"]\nproviders.b.type = \"x\"\n", "2:12",
+        "[models.m]\nrouting = [\"a\"]\nproviders.a.type = \"x\"\n"),
+    ROW("tensorzero-variant",
+        FUNCTION "[functions.f.experimentation]\nfallback_variants = [\"w\"]\n", "4:22",
+        FUNCTION "[functions.f.experimentation]\nfallback_variants = [\"v\"]\n"),
+    ROW("bifrost-provider-unknown", KEY("[{\"provider\": \"b\"}]"), "2:68",
+        KEY("[{\"provider\": \"a\"}]")),
+    ROW("bifrost-denies-all", KEY("[]"), "2:34", KEY("[{\"provider\": \"a\"}]")),
     ROW("no-fallback", WEIR "    - targets: [{upstream: a}]\n", "4:7",
         WEIR "    - targets: [{upstream: a}, {upstream: b}]\n"),
 };
@@ -121,11 +153,20 @@ START_TEST(every_rule_says_how_to_put_it_right_and_where_it_is_from)
 }
 END_TEST
 
-/* The second target of the first route. */
+/* The first route of more than one target. */
+static const struct prove_route *route_of(const struct lint_sample *s)
+{
+    size_t i = 0;
+
+    while (i < s->proof.routes.len && s->proof.routes.ptr[i].rungs.len < 2)
+        i++;
+    ck_assert_uint_lt(i, s->proof.routes.len);
+    return &s->proof.routes.ptr[i];
+}
+
 static int64_t second_after(const struct lint_sample *s, enum prove_fault fault)
 {
-    ck_assert_uint_ge(s->proof.routes.ptr[0].rungs.len, 2);
-    return s->proof.routes.ptr[0].rungs.ptr[1].at_us[fault];
+    return route_of(s)->rungs.ptr[1].at_us[fault];
 }
 
 /* A caller that waits 90 s never sees the fallback of a provider that may hang for 180 s, as in
@@ -179,6 +220,22 @@ static const struct {
         "{\"strategy\": {\"mode\": \"fallback\"}, \"request_timeout\": 5000,"
         " \"retry\": {\"attempts\": 3, \"use_retry_after_header\": true}, \"targets\": [{}, {}]}",
         7000, 5000, 60000, -2, 8),
+    ROW("envoy: each priority in turn, out of one budget",
+        ROUTE POLICY("retry: {numRetries: 3, numAttemptsPerPriority: 2, retryOn: {triggers: [5xx]},"
+                     " perRetry: {timeout: 5s, backOff: {baseInterval: 100ms}}}"),
+        300, 10300, -1, -1, 4),
+    ROW("envoy: without a count for each priority the second is not tried",
+        ROUTE POLICY("retry: {numRetries: 3, retryOn: {triggers: [5xx]}}"), -1, -1, -1, -1, 4),
+    ROW("tensorzero: no wait between providers, all again after 1 to 2 s",
+        "[functions.f.variants.v]\nmodel = \"m\"\nretries = {num_retries = 1}\n"
+        "[models.m]\nrouting = [\"a\", \"b\"]\n[models.m.providers]\n"
+        "a.timeouts.streaming.ttft_ms = 500\nb.type = \"x\"\n",
+        0, 500, 0, -1, 4),
+    ROW("bifrost: 0.5 1 2 s and a fifth more, then the next provider",
+        "{\"providers\": {\"a\": {\"network_config\": {\"max_retries\": 3}}, \"b\": {}},\n"
+        "\"governance\": {\"virtual_keys\": [{\"provider_configs\": [{\"provider\": \"a\"},"
+        " {\"provider\": \"b\"}]}]}}",
+        4200, 124200, 4200, -1, 5),
     ROW("weir: the target's own timers",
         WEIR "    - targets: [{upstream: a, retries: 1}, {upstream: b}]\n"
              "      timeouts: {connect: 1s, head: 20s, first_token: 3s}\n",
@@ -191,7 +248,7 @@ static const struct {
 
 static int64_t shown(const struct lint_sample *s, enum prove_fault fault)
 {
-    const struct prove_route *r = &s->proof.routes.ptr[0];
+    const struct prove_route *r = route_of(s);
 
     switch (prove_verdict_of(r, &r->rungs.ptr[1], fault, &s->o)) {
     case PROVE_NOT_TRIED:
@@ -214,7 +271,7 @@ START_TEST(the_time_to_the_second_target_is_the_sum_of_what_comes_before)
     ck_assert_int_eq(shown(&s, PROVE_SILENT), times[_i].silent);
     ck_assert_int_eq(shown(&s, PROVE_429_LATER), times[_i].later);
     ck_assert_int_eq(shown(&s, PROVE_STALL_MID), times[_i].stall);
-    ck_assert_int_eq(prove_attempts_most(&s.proof.routes.ptr[0]), times[_i].attempts);
+    ck_assert_int_eq(prove_attempts_most(route_of(&s)), times[_i].attempts);
 }
 END_TEST
 
