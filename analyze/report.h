@@ -54,10 +54,10 @@ int report_traffic_read(const struct engine_query *query, struct report_traffic 
 void report_traffic_release(struct report_traffic *t);
 DEFINE_CLEANUP_VALUE(struct report_traffic, report_traffic_release)
 
-/* What each day of the query's span cost, in tz, from the first that has anything; and from that
- * what the month will come to, whose days before today are over. */
+/* What a month that is not over will come to; query: from FORECAST_WINDOW_DAYS before today or the
+ * month's first day, whichever is earlier, to now.  The number of weir analyze forecast. */
 int report_forecast_read(const struct engine_query *query, const struct tz *tz, struct month month,
-                         int days_over, struct forecast *ret, struct err *err);
+                         struct forecast *ret, struct err *err);
 
 /* What one may spend in the month. */
 struct report_budget {

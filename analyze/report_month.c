@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "analyze/report.h"
+#include "analyze/series.h"
 
 #define HOUR_US (INT64_C(3600) * US_PER_SECOND)
 
@@ -89,52 +90,26 @@ void report_traffic_release(struct report_traffic *t)
     vec_release(&t->requests);
 }
 
-static int64_t day_of(struct str text)
-{
-    int64_t us = 0;
-
-    timestamp_parse(text, &us);
-    return us / US_PER_DAY;
-}
-
 int report_forecast_read(const struct engine_query *query, const struct tz *tz, struct month month,
-                         int days_over, struct forecast *ret, struct err *err)
+                         struct forecast *ret, struct err *err)
 {
-    CLEANUP(engine_result_release) struct engine_result result = { 0 };
-    CLEANUP(dimension_free) struct dimension *day = NULL;
-    struct engine_query q = *query;
-    int64_t from_day = month_day_us(month, 1, NULL) / US_PER_DAY, today = from_day + days_over;
+    CLEANUP(series_release) struct series series = { 0 };
 
     *ret = (struct forecast){ 0 };
-    if (dimension_new(STR("day"), tz, &day, err) < 0)
+    if (series_read(query, tz, &series, err) < 0)
         return -1;
-    q.dimensions = &day;
-    q.dimension_count = 1;
-    q.measures = ENGINE_MONEY;
-    if (engine_run(&q, &result, err) < 0)
-        return -1;
-    if (result.rows.len == 0)
-        return 0;
-    /* days before anything was recorded say nothing */
-    int64_t seen = day_of(dimension_value(day, result.rows.ptr[0].codes[0]));
-    int64_t first = seen < from_day ? seen : from_day;
-    size_t count = (size_t)(today - first);
-    i128 *days = mem_calloc(count, sizeof(*days));
-    uint8_t *skip = mem_calloc(count, sizeof(*skip));
-    for (int64_t i = first; i < seen; i++)
-        skip[i - first] = 1;
-    for (size_t i = 0; i < result.rows.len; i++) {
-        const struct engine_row *row = &result.rows.ptr[i];
-        days[day_of(dimension_value(day, row->codes[0])) - first] = engine_cost(&row->sums);
-    }
-    struct forecast_input in = { .days = days,
-                                 .skip = skip,
-                                 .count = count,
-                                 .first_day = first,
-                                 .from_day = from_day,
-                                 .to_day = from_day + month_days(month) };
+    i128 *days = mem_calloc(series.days, sizeof(*days));
+    struct forecast_input in = {
+        .days = days,
+        .skip = series.unseen,
+        .count = series.days - 1,
+        .first_day = series.first_day,
+        .from_day = month_day_us(month, 1, NULL) / US_PER_DAY,
+        .to_day = month_day_us(month, month_days(month) + 1, NULL) / US_PER_DAY,
+    };
+    series_sum_days(&series, SERIES_NAMES, 0, days);
+    in.today_pusd = days[in.count];
     forecast_run(&in, ret);
-    free(skip);
     free(days);
     return 0;
 }

@@ -229,15 +229,15 @@ static int read_traffic(struct run *r, struct err *err)
 static int read_forecast(struct run *r, struct err *err)
 {
     struct analysis *a = &r->analysis;
-    int today = r->days + 1;
+    int64_t month_us = month_day_us(r->month, 1, a->tz);
+    int64_t from_us = month_day_us(r->month, r->days + 1 - FORECAST_WINDOW_DAYS, a->tz);
 
     if (r->is_closed)
         return 0;
-    if (analysis_set_span(a, month_day_us(r->month, today - FORECAST_WINDOW_DAYS, a->tz),
-                          month_day_us(r->month, today, a->tz), err) < 0)
+    if (analysis_set_span(a, from_us < month_us ? from_us : month_us, r->now_us, err) < 0)
         return -1;
-    struct engine_query q = analysis_query(a, NULL, 0, 0);
-    return report_forecast_read(&q, a->tz, r->month, r->days, &r->forecast, err);
+    struct engine_query q = analysis_query(a, NULL, 0, ENGINE_MONEY);
+    return report_forecast_read(&q, a->tz, r->month, &r->forecast, err);
 }
 
 static int read_all(struct run *r, int *ret_days_before, struct err *err)
