@@ -3,6 +3,7 @@
 
 #include <ftw.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <sys/un.h>
 
 #include "capture/seal.h"
@@ -582,7 +583,7 @@ END_TEST
 struct delivered {
     pthread_mutex_t lock;
     int port;
-    bool stop;
+    atomic_bool stop;
     size_t count;
     char ids[65536][37];
 };
