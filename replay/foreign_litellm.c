@@ -18,6 +18,7 @@
 #define DEFAULT_COOLDOWN  5    /* seconds */
 #define DEFAULT_FAILS     3
 #define FALLBACKS_MAX     20 /* that may be asked for: they multiply */
+#define DEPLOYMENTS_MAX   10000
 
 #define RELIABILITY(section)                                                                       \
     { section ".routing_strategy", LINT_APPROXIMATED,                                              \
@@ -609,6 +610,8 @@ int foreign_read_litellm(struct foreign *f)
         foreign_get(f, root, "litellm_settings", YAML_MAP, &l.settings) < 0 ||
         foreign_get(f, root, "model_list", YAML_LIST, &models) < 0 || read_settings(&l) < 0)
         return -1;
+    if (models && models->len > DEPLOYMENTS_MAX)
+        return yaml_err(f->y, models, f->err, "more than %d deployments", DEPLOYMENTS_MAX);
     for (const struct yaml_node *n = models ? models->items : NULL; n; n = n->next)
         if (read_deployment(&l, n) < 0)
             return -1;

@@ -139,8 +139,6 @@ const struct lint_rule_row lint_rules[LINT_RULES] = {
             "add the provider under providers, or take it out of the key", BIFROST),
     [LINT_DENY_ALL] = ROW("bifrost-denies-all", LINT_WARNING,
                           "name what is allowed: an empty list allows nothing", BIFROST),
-    [LINT_UNPRICED] = ROW("fallback-unpriced", LINT_NOTE,
-                          "add its price: what it costs cannot be said", "the price book"),
 };
 /* clang-format on */
 

@@ -51,7 +51,6 @@ enum lint_rule {
     LINT_UNKNOWN_VARIANT,
     LINT_UNKNOWN_PROVIDER,
     LINT_DENY_ALL,
-    LINT_UNPRICED,
     LINT_RULES,
 };
 

@@ -90,18 +90,6 @@ static void check_route(const struct check *c, const struct prove_route *r)
                   STR_ARG(r->route->name));
 }
 
-static void check_timeouts(const struct check *c, const struct plan_timeouts *t)
-{
-    for (int i = 0; i < PLAN_TIMERS; i++) {
-        const struct plan_value *v = &t->of[i];
-        if (!v->set || !v->at.line || v->n <= 0 || v->n >= TINY_US || i == PLAN_TIMER_CONNECT)
-            continue;
-        CLEANUP(buf_release) struct buf text = { 0 };
-        lint_print_us(v->n, &text);
-        lint_find(c->lint, LINT_TIMEOUT_TINY, v->at, "this timeout is %s", buf_cstr(&text));
-    }
-}
-
 /* Values copied from a node above are the same place: said once. */
 static bool is_said(const struct lint *l, enum lint_rule rule, struct plan_place at)
 {
@@ -114,13 +102,17 @@ static bool is_said(const struct lint *l, enum lint_rule rule, struct plan_place
     return false;
 }
 
-static void drop_said(const struct plan_timeouts *t, const struct lint *l,
-                      struct plan_timeouts *ret)
+static void check_timeouts(const struct check *c, const struct plan_timeouts *t)
 {
-    *ret = *t;
-    for (int i = 0; i < PLAN_TIMERS; i++)
-        if (is_said(l, LINT_TIMEOUT_TINY, t->of[i].at))
-            ret->of[i].set = false;
+    for (int i = 0; i < PLAN_TIMERS; i++) {
+        const struct plan_value *v = &t->of[i];
+        if (!v->set || !v->at.line || v->n <= 0 || v->n >= TINY_US || i == PLAN_TIMER_CONNECT ||
+            is_said(c->lint, LINT_TIMEOUT_TINY, v->at))
+            continue;
+        CLEANUP(buf_release) struct buf text = { 0 };
+        lint_print_us(v->n, &text);
+        lint_find(c->lint, LINT_TIMEOUT_TINY, v->at, "this timeout is %s", buf_cstr(&text));
+    }
 }
 
 /* Targets of one fallback that are called the same are the same. */
@@ -139,12 +131,8 @@ static void check_same(const struct check *c, const struct plan_node *n)
 
 static void check_node(const struct check *c, const struct plan_node *n)
 {
-    struct plan_timeouts left;
-
-    drop_said(&n->attempt, c->lint, &left);
-    check_timeouts(c, &left);
-    drop_said(&n->span, c->lint, &left);
-    check_timeouts(c, &left);
+    check_timeouts(c, &n->attempt);
+    check_timeouts(c, &n->span);
     if (n->kind == PLAN_FALLBACK)
         check_same(c, n);
     for (const struct plan_node *i = n->items; i; i = i->next)

@@ -10,7 +10,7 @@
         .n = (us), .set = true                                                                     \
     }
 
-/* clang-format off: it cannot align rows like these */
+/* clang-format off */
 static const struct {
     const char *what;
     struct plan_backoff backoff;
