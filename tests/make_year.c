@@ -10,7 +10,8 @@
  *     short   everybody grows 0.65 % a day until the end of March: February has 28 days
  *     gap     nothing is recorded from 2025-06-17T09 to 2025-06-18T21
  *     price   acme-small costs ten times its price from 2025-05-10 to 2025-05-20
- *     key     from 2025-10-06 on somebody calls with a key that nobody owns
+ *     slow    from 2025-11-10 on answers take three times as long, and five times as many calls
+ * fail key     from 2025-10-06 on somebody calls with a key that nobody owns
  */
 #include "config.h"
 
@@ -36,8 +37,10 @@ enum fault {
     FAULT_GAP,
     FAULT_PRICE,
     FAULT_KEY,
+    FAULT_SLOW,
 };
-static const char *const faults[] = { "none", "rise", "drift", "short", "gap", "price", "key" };
+static const char *const faults[] = { "none", "rise",  "drift", "short",
+                                      "gap",  "price", "key",   "slow" };
 
 /* Days of the year, from 0, on which they begin and end. */
 #define RISE_DAY    (31 + 28 + 31 + 30 + 31 + 30 + 31 + 31 + 11)
@@ -47,6 +50,7 @@ static const char *const faults[] = { "none", "rise", "drift", "short", "gap", "
 #define GAP_FROM    ((31 + 28 + 31 + 30 + 31 + 16) * 24 + 9)
 #define GAP_TO      (GAP_FROM + 36)
 #define KEY_DAY     (31 + 28 + 31 + 30 + 31 + 30 + 31 + 31 + 30 + 5)
+#define SLOW_DAY    (KEY_DAY + 26 + 9)
 #define NOBODYS_KEY "00000000deadbeef"
 
 static const struct app {
@@ -145,8 +149,11 @@ static void set_outcome(struct year *y, struct exchange *x, bool failed)
     f->part_count = !failed;
     x->request_us = 1000;
     x->head_us = 200000;
-    x->first_token_us = failed ? -1 : (int64_t)(400000 * exp(0.5 * normal(y)));
-    x->end_us = failed ? 250000 : x->first_token_us + (int64_t)(2500000 * exp(0.6 * normal(y)));
+    double times =
+        y->fault == FAULT_SLOW && x->started_us >= FIRST_US + SLOW_DAY * US_PER_DAY ? 3 : 1;
+    x->first_token_us = failed ? -1 : (int64_t)(times * 400000 * exp(0.5 * normal(y)));
+    x->end_us =
+        failed ? 250000 : x->first_token_us + (int64_t)(times * 2500000 * exp(0.6 * normal(y)));
 }
 
 static int add_calls(struct year *y, struct parquet_writer *w, const struct app *app,
@@ -190,6 +197,8 @@ static int add_failures(struct year *y, struct parquet_writer *w, size_t a, int 
     int64_t requests = requests_of(y, a, day, hour);
     int64_t when[2] = { FIRST_US + (day * 24 + hour) * HOUR_US, requests / 12 + 1 };
 
+    if (y->fault == FAULT_SLOW && day >= SLOW_DAY)
+        when[1] *= 5;
     return hour == 13 ? add_calls(y, w, &apps[a], NULL, when, err) : 0;
 }
 

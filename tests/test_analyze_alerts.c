@@ -134,7 +134,7 @@ START_TEST(a_damaged_state_is_told_and_never_crashes)
         CLEANUP(buf_release) struct buf text = { 0 };
         buf_add(&text, whole.ptr, i < whole.len ? i : whole.len);
         if (i >= whole.len)
-            text.ptr[i - whole.len] ^= 1 << i % 7;
+            text.ptr[i - whole.len] = (char)(text.ptr[i - whole.len] ^ (1 << i % 7));
         ck_assert_int_eq(file_replace(path, buf_str(&text), 0600, &err), 0);
         if (alerts_state_open(path, &s, &err) == 0)
             continue; /* a letter of the key, or a digit of the time */
