@@ -204,8 +204,6 @@ static int read_url(struct proxy_conf_reading *r, const struct yaml_node *n,
         return yaml_err(r->yaml, n, err, "an upstream's URL may have a path, but no '?' or '#'");
     if (str_find_char(place, '@', 0) >= 0) /* a password, not to be repeated in a message */
         return yaml_err(r->yaml, n, err, "an upstream's URL has no user and password: see its key");
-    if (str_find_char(place, '@', 0) >= 0) /* a password, not to be repeated in a message */
-        return yaml_err(r->yaml, n, err, "an upstream's URL has no user and password: see its key");
     if (!conf_address_parse(place, &host, &u->port)) {
         bool has_brackets = place.len > 2 && place.ptr[0] == '[' && place.ptr[place.len - 1] == ']';
         host = has_brackets ? str_sub(place, 1, place.len - 2) : place;
