@@ -38,8 +38,8 @@ int64_t segment_offset(const struct segment_reader *r);
 int segment_find(struct segment_reader *r, struct uuid id, int64_t offset, struct exchange *ret,
                  struct err *err);
 
-/* For a caller that has kept id and *_stored_bytes of an exchange: sets its bodies and chunks, valid
- * until the next call, without looking for its line. */
+/* For a caller that has kept id and *_stored_bytes of an exchange: sets its bodies and chunks,
+ * valid until the next call, without looking for its line. */
 int segment_bodies(struct segment_reader *r, int64_t offset, struct exchange *x, struct err *err);
 
 /* Decodes every frame and every member of the file.  On failure *ret_frame is where the frame
