@@ -120,11 +120,14 @@ static struct str key_in_query(struct str path)
 void door_copy_path(struct str path, bool all, struct buf *out)
 {
     struct str rest = query_of(path), item, name, value;
-    size_t before = rest.len ? path.len - rest.len - 1 : path.len;
     char between = '?';
 
-    buf_add_str(out, str_sub(path, 0, before));
-    while (rest.len && str_split(&rest, '&', &item)) {
+    if (!rest.len) {
+        buf_add_str(out, path);
+        return;
+    }
+    buf_add_str(out, str_sub(path, 0, path.len - rest.len - 1));
+    while (str_split(&rest, '&', &item)) {
         split_parameter(item, &name, &value);
         if (client_key_is_ours(value) || (all && is_credential_parameter(name)))
             continue;

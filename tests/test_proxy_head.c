@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "proxy/door.h"
 #include "tests/check_main.h"
 
 static const struct {
@@ -113,6 +114,32 @@ START_TEST(an_upstreams_own_key_replaces_all_that_a_caller_sent)
 }
 END_TEST
 
+static const struct {
+    const char *path, *without_keys, *without_ours;
+} paths[] = {
+    {"/v1",                "/v1",         "/v1"            },
+    { "/v1?",              "/v1?",        "/v1?"           },
+    { "/v1?a=b&",          "/v1?a=b&",    "/v1?a=b&"       },
+    { "/v1?&a&&b=&",       "/v1?&a&&b=&", "/v1?&a&&b=&"    },
+    { "/v1?key=k",         "/v1",         "/v1?key=k"      },
+    { "/v1?a=1&key=k",     "/v1?a=1",     "/v1?a=1&key=k"  },
+    { "/v1?key=k&a=1",     "/v1?a=1",     "/v1?key=k&a=1"  },
+    { "/v1?k%65y=k&a=1",   "/v1?a=1",     "/v1?k%65y=k&a=1"},
+    { "/v1?key=weir_1&a&", "/v1?a&",      "/v1?a&"         },
+};
+
+START_TEST(a_path_loses_credentials_and_nothing_else)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    door_copy_path(str_from(paths[_i].path), true, &out);
+    ck_assert_str_eq(buf_cstr(&out), paths[_i].without_keys);
+    buf_clear(&out);
+    door_copy_path(str_from(paths[_i].path), false, &out);
+    ck_assert_str_eq(buf_cstr(&out), paths[_i].without_ours);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_trace_id_is_taken_from_a_valid_traceparent_only, 0,
@@ -122,6 +149,7 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(encodings));
     tcase_add_test(tc, a_request_keeps_its_headers_but_for_those_of_the_connection);
     tcase_add_test(tc, an_upstreams_own_key_replaces_all_that_a_caller_sent);
+    tcase_add_loop_test(tc, a_path_loses_credentials_and_nothing_else, 0, ARRAY_LEN(paths));
 }
 
 CHECK_MAIN("proxy/head", add_tests)
