@@ -233,4 +233,21 @@ static inline void proxy_each_record(const struct proxy_run *p,
     archive_close(a);
 }
 
+/* What /metrics says of name, which may have labels behind it. */
+static inline long proxy_metric(const struct proxy_run *run, const char *name)
+{
+    struct proxy_run admin = *run;
+    struct buf text = { 0 };
+    char want[100];
+
+    admin.port = run->admin_port;
+    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &text);
+    snprintf(want, sizeof(want), "\n%s ", name);
+    const char *at = strstr(buf_cstr(&text), want);
+    ck_assert_msg(at != NULL, "no metric %s", name);
+    long value = atol(at + strlen(want));
+    buf_release(&text);
+    return value;
+}
+
 #endif

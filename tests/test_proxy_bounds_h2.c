@@ -53,18 +53,7 @@ static uint64_t now_ms(void)
 
 static long metric(const char *name)
 {
-    struct proxy_run admin = run;
-    struct buf text = { 0 };
-    char want[100];
-
-    admin.port = run.admin_port;
-    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &text);
-    snprintf(want, sizeof(want), "\n%s ", name);
-    const char *at = strstr(buf_cstr(&text), want);
-    ck_assert_msg(at != NULL, "no metric %s", name);
-    long value = atol(at + strlen(want));
-    buf_release(&text);
-    return value;
+    return proxy_metric(&run, name);
 }
 
 static void wait_for(const char *name, long value)

@@ -92,18 +92,7 @@ static void wait_for_log(const char *part, int count)
 
 static long metric(const char *name)
 {
-    struct proxy_run admin = run;
-    struct buf text = { 0 };
-    char want[100];
-
-    admin.port = run.admin_port;
-    proxy_ask(&admin, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", &text);
-    snprintf(want, sizeof(want), "\n%s ", name);
-    const char *line = strstr(buf_cstr(&text), want);
-    ck_assert_msg(line != NULL, "no metric %s", name);
-    long value = atol(line + strlen(want));
-    buf_release(&text);
-    return value;
+    return proxy_metric(&run, name);
 }
 
 /* A change reaches all workers when each has counted it. */
