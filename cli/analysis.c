@@ -101,8 +101,39 @@ int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct
     return 0;
 }
 
-struct engine_query analysis_query(const struct analysis *a, struct dimension *const *dimensions,
-                                   size_t dimension_count, uint32_t measures)
+int grouping_add(struct grouping *g, struct str name, const struct tz *tz, struct err *err)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (str_eq(str_from(dimension_name(g->dimensions[i])), name))
+            return 0;
+    if (g->count == DIMENSIONS_MAX)
+        return err_set(err, ERR_USAGE, "more than %d dimensions to group by: drop some of --by",
+                       DIMENSIONS_MAX);
+    if (dimension_new(name, tz, &g->dimensions[g->count], err) < 0)
+        return -1;
+    g->count++;
+    return 0;
+}
+
+int grouping_add_list(struct grouping *g, const char *names, const struct tz *tz, struct err *err)
+{
+    struct str rest = str_from(names), name;
+
+    while (str_split(&rest, ',', &name))
+        if (grouping_add(g, str_trim(name), tz, err) < 0)
+            return -1;
+    return 0;
+}
+
+void grouping_release(struct grouping *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        dimension_free(g->dimensions[i]);
+    g->count = 0;
+}
+
+struct engine_query analysis_query(const struct analysis *a, const struct grouping *g,
+                                   uint32_t measures)
 {
     return (struct engine_query){
         .ledgers = &a->ledgers,
@@ -112,8 +143,8 @@ struct engine_query analysis_query(const struct analysis *a, struct dimension *c
         .where = a->where,
         .from_us = a->from_us,
         .to_us = a->to_us,
-        .dimensions = dimensions,
-        .dimension_count = dimension_count,
+        .dimensions = g ? g->dimensions : NULL,
+        .dimension_count = g ? g->count : 0,
         .measures = measures,
         .threads = a->threads,
     };

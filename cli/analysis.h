@@ -52,8 +52,20 @@ int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct
 void analysis_close(struct analysis *a);
 DEFINE_CLEANUP_VALUE(struct analysis, analysis_close)
 
-/* A query over the span; dimensions stay the caller's. */
-struct engine_query analysis_query(const struct analysis *a, struct dimension *const *dimensions,
-                                   size_t dimension_count, uint32_t measures);
+/* What to group by; zero-initialised is nothing. */
+struct grouping {
+    struct dimension *dimensions[DIMENSIONS_MAX];
+    size_t count;
+};
+/* A dimension that is there already is not added again; tz as in dimension_new. */
+int grouping_add(struct grouping *g, struct str name, const struct tz *tz, struct err *err);
+/* Those of "team,model". */
+int grouping_add_list(struct grouping *g, const char *names, const struct tz *tz, struct err *err);
+void grouping_release(struct grouping *g);
+DEFINE_CLEANUP_VALUE(struct grouping, grouping_release)
+
+/* A query over the span; g (NULL = no groups) stays the caller's. */
+struct engine_query analysis_query(const struct analysis *a, const struct grouping *g,
+                                   uint32_t measures);
 
 #endif

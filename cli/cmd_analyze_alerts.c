@@ -144,7 +144,7 @@ static int load_inputs(const struct invocation *inv, struct inputs *i, struct er
     if (analysis_set_span(&i->analysis, alerts_day_us(i->in.tz, i->in.span.first_day), i->now_us,
                           err) < 0)
         return -1;
-    struct engine_query query = analysis_query(&i->analysis, NULL, 0, ENGINE_MONEY);
+    struct engine_query query = analysis_query(&i->analysis, NULL, ENGINE_MONEY);
     return alerts_read(&query, &i->in, err);
 }
 

@@ -42,8 +42,7 @@ static const struct option_def options[] = {
 struct inputs {
     struct analysis analysis;
     struct billing billing;
-    struct dimension *dimensions[DIMENSIONS_MAX];
-    size_t dimension_count;
+    struct grouping by;
     enum export_form form;
     bool is_focus;
 };
@@ -51,39 +50,24 @@ struct inputs {
 static void inputs_release(struct inputs *in)
 {
     analysis_close(&in->analysis);
-    for (size_t i = 0; i < in->dimension_count; i++)
-        dimension_free(in->dimensions[i]);
+    grouping_release(&in->by);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
-
-static int add_dimension(struct inputs *in, struct str name, struct err *err)
-{
-    if (in->dimension_count == DIMENSIONS_MAX)
-        return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", DIMENSIONS_MAX - 1);
-    if (dimension_new(name, in->is_focus ? NULL : in->analysis.tz,
-                      &in->dimensions[in->dimension_count], err) < 0)
-        return -1;
-    in->dimension_count++;
-    return 0;
-}
 
 static int add_dimensions(const struct invocation *inv, struct inputs *in, struct err *err)
 {
     const char *by = invocation_get(inv, "by"), *bucket = invocation_get(inv, "bucket");
-    struct str rest = str_from(by ? by : "provider,model,service_tier,app,team"), name;
+    const struct tz *tz = in->analysis.tz;
 
     for (int d = 0; in->is_focus && d < FOCUS_DIMENSION_COUNT; d++)
-        if (add_dimension(in, str_from(focus_dimension_name((enum focus_dimension)d, bucket)),
-                          err) < 0)
+        if (grouping_add(&in->by, str_from(focus_dimension_name((enum focus_dimension)d, bucket)),
+                         NULL, err) < 0)
             return -1;
     if (in->is_focus || invocation_has(inv, "rows"))
         return 0;
-    if (add_dimension(in, str_from(bucket ? bucket : "day"), err) < 0)
+    if (grouping_add(&in->by, str_from(bucket ? bucket : "day"), tz, err) < 0)
         return -1;
-    while (str_split(&rest, ',', &name))
-        if (add_dimension(in, str_trim(name), err) < 0)
-            return -1;
-    return 0;
+    return grouping_add_list(&in->by, by ? by : "provider,model,service_tier,app,team", tz, err);
 }
 
 static int check_options(const struct invocation *inv, struct inputs *in, struct err *err)
@@ -210,8 +194,7 @@ static int export(const struct invocation *inv, const struct inputs *in, struct 
                   struct err *err)
 {
     uint32_t measures = in->is_focus ? ENGINE_MONEY | ENGINE_CHARGES : ENGINE_MONEY | ENGINE_UNITS;
-    struct engine_query query =
-        analysis_query(&in->analysis, in->dimensions, in->dimension_count, measures);
+    struct engine_query query = analysis_query(&in->analysis, &in->by, measures);
 
     if (invocation_has(inv, "rows")) {
         query.measures = ENGINE_MONEY;

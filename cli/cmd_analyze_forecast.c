@@ -70,7 +70,7 @@ static int read_series(struct inputs *i, struct err *err)
     if (analysis_set_span(&i->analysis, from_us < month_us ? from_us : month_us, i->table.now_us,
                           err) < 0)
         return -1;
-    struct engine_query query = analysis_query(&i->analysis, NULL, 0, ENGINE_MONEY);
+    struct engine_query query = analysis_query(&i->analysis, NULL, ENGINE_MONEY);
     return series_read(&query, tz, &i->series, err);
 }
 

@@ -58,7 +58,7 @@ static int run(const struct invocation *inv)
     reconcile_span(&invoice, &from_us, &to_us, &providers);
     if (analysis_set_span(&a, from_us, to_us, &err) < 0)
         return cli_fail(inv, &err);
-    struct engine_query query = analysis_query(&a, NULL, 0, 0);
+    struct engine_query query = analysis_query(&a, NULL, 0);
     if (reconcile_count_ours(&query, &ours, &err) < 0)
         return cli_fail(inv, &err);
     struct reconcile_options o = {

@@ -203,7 +203,7 @@ static int read_month(struct run *r, struct month m, int days, struct price_book
 
     if (analysis_set_span(a, month_day_us(m, 1, a->tz), month_day_us(m, days + 1, a->tz), err) < 0)
         return -1;
-    struct engine_query q = analysis_query(a, NULL, 0, 0);
+    struct engine_query q = analysis_query(a, NULL, 0);
     if (book)
         q.book = book;
     return report_month_read(&q, a->tz, m, ret == &r->now ? tell_second : tell, r, ret, err);
@@ -222,7 +222,7 @@ static int read_traffic(struct run *r, struct err *err)
     if (analysis_set_span(a, from_us, floor_hour(month_day_us(r->month, r->days + 1, a->tz)), err) <
         0)
         return -1;
-    struct engine_query q = analysis_query(a, NULL, 0, 0);
+    struct engine_query q = analysis_query(a, NULL, 0);
     return report_traffic_read(&q, &r->traffic, err);
 }
 
@@ -236,7 +236,7 @@ static int read_forecast(struct run *r, struct err *err)
         return 0;
     if (analysis_set_span(a, from_us < month_us ? from_us : month_us, r->now_us, err) < 0)
         return -1;
-    struct engine_query q = analysis_query(a, NULL, 0, ENGINE_MONEY);
+    struct engine_query q = analysis_query(a, NULL, ENGINE_MONEY);
     return report_forecast_read(&q, a->tz, r->month, &r->forecast, err);
 }
 

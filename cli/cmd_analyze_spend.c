@@ -32,43 +32,25 @@ static const struct option_def options[] = {
 struct inputs {
     struct analysis analysis;
     struct clickhouse *server; /* NULL = the ledgers are here */
-    struct dimension *dimensions[DIMENSIONS_MAX];
-    size_t dimension_count;
+    struct grouping by;
 };
 
 static void inputs_release(struct inputs *in)
 {
     analysis_close(&in->analysis);
     clickhouse_close(in->server);
-    for (size_t i = 0; i < in->dimension_count; i++)
-        dimension_free(in->dimensions[i]);
+    grouping_release(&in->by);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
 
-static int add_dimension(struct inputs *in, struct str name, struct err *err)
-{
-    for (size_t i = 0; i < in->dimension_count; i++)
-        if (str_eq(str_from(dimension_name(in->dimensions[i])), name))
-            return 0;
-    if (in->dimension_count == DIMENSIONS_MAX)
-        return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", DIMENSIONS_MAX);
-    if (dimension_new(name, in->analysis.tz, &in->dimensions[in->dimension_count], err) < 0)
-        return -1;
-    in->dimension_count++;
-    return 0;
-}
-
 static int parse_dimensions(const struct invocation *inv, struct inputs *in, struct err *err)
 {
-    struct str rest = str_from(invocation_get(inv, "by")), name;
+    const char *bucket = invocation_get(inv, "bucket");
+    const struct tz *tz = in->analysis.tz;
 
-    if (invocation_has(inv, "bucket") &&
-        add_dimension(in, str_from(invocation_get(inv, "bucket")), err) < 0)
+    if (bucket && grouping_add(&in->by, str_from(bucket), tz, err) < 0)
         return -1;
-    while (str_split(&rest, ',', &name))
-        if (add_dimension(in, str_trim(name), err) < 0)
-            return -1;
-    return 0;
+    return grouping_add_list(&in->by, invocation_get(inv, "by"), tz, err);
 }
 
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
@@ -117,8 +99,7 @@ static int run(const struct invocation *inv)
 
     if (load_inputs(inv, &in, &err) < 0)
         return cli_fail(inv, &err);
-    struct engine_query query =
-        analysis_query(&in.analysis, in.dimensions, in.dimension_count, ENGINE_MONEY);
+    struct engine_query query = analysis_query(&in.analysis, &in.by, ENGINE_MONEY);
     query.remote = in.server;
     if (spend_run(&query, &spend, &err) < 0)
         return cli_fail(inv, &err);

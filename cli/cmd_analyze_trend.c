@@ -30,28 +30,27 @@ static const struct option_def options[] = {
 /* Everything the run borrows. */
 struct inputs {
     struct analysis analysis;
-    struct dimension *dimensions[1 + BY_MAX];
-    size_t dimension_count;
+    struct grouping by;
     struct trend_print_options print;
 };
 
 static void inputs_release(struct inputs *i)
 {
-    for (size_t n = 0; n < i->dimension_count; n++)
-        dimension_free(i->dimensions[n]);
+    grouping_release(&i->by);
     analysis_close(&i->analysis);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
 
-static int add_dimension(struct inputs *i, struct str name, struct err *err)
+/* Behind the steps of time, which are not to be given twice. */
+static int add_group(struct inputs *i, struct str name, struct err *err)
 {
-    if (i->dimension_count == ARRAY_LEN(i->dimensions))
+    struct grouping *g = &i->by;
+
+    if (g->count == 1 + BY_MAX)
         return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", BY_MAX);
-    if (dimension_new(name, i->analysis.tz, &i->dimensions[i->dimension_count], err) < 0)
+    if (grouping_add(g, name, i->analysis.tz, err) < 0)
         return -1;
-    bool is_bucket = dimension_is_bucket(i->dimensions[i->dimension_count]);
-    i->dimension_count++;
-    if (is_bucket && i->dimension_count > 1)
+    if (dimension_is_bucket(g->dimensions[g->count - 1]))
         return err_set(err, ERR_USAGE, "--by '%.*s' is a span of time: give it to --bucket",
                        STR_ARG(name));
     return 0;
@@ -82,10 +81,10 @@ static int load_inputs(const struct invocation *inv, struct inputs *i, struct er
         return err_set(err, ERR_USAGE, "--top '%s' is no number from 1 on", top);
     if (analysis_open(inv, &i->analysis, err) < 0 ||
         span_parse(inv, i->analysis.tz, &span, err) < 0 ||
-        add_dimension(i, str_from(bucket ? bucket : "day"), err) < 0)
+        grouping_add(&i->by, str_from(bucket ? bucket : "day"), i->analysis.tz, err) < 0)
         return -1;
     while (str_split(&rest, ',', &name))
-        if (add_dimension(i, str_trim(name), err) < 0)
+        if (add_group(i, str_trim(name), err) < 0)
             return -1;
     i->print = (struct trend_print_options){ .top = (size_t)groups,
                                              .unicode = is_unicode(),
@@ -103,8 +102,8 @@ static int run(const struct invocation *inv)
 
     if (load_inputs(inv, &i, &err) < 0)
         return cli_fail(inv, &err);
-    struct engine_query query = analysis_query(&i.analysis, i.dimensions, i.dimension_count,
-                                               ENGINE_MONEY | ENGINE_ERRORS | ENGINE_LATENCY);
+    struct engine_query query =
+        analysis_query(&i.analysis, &i.by, ENGINE_MONEY | ENGINE_ERRORS | ENGINE_LATENCY);
     if (engine_run(&query, &result, &err) < 0)
         return cli_fail(inv, &err);
     trend_build(&result, &trend);

@@ -30,8 +30,7 @@ static const struct option_def options[] = {
 
 struct inputs {
     struct analysis analysis;
-    struct dimension *dimensions[DIMENSIONS_MAX];
-    size_t dimension_count;
+    struct grouping by;
     struct engine_swap swaps[2 * WHATIF_SWAPS_MAX];
     struct engine_whatif whatif;
     int64_t low_micro, high_micro;
@@ -40,23 +39,9 @@ struct inputs {
 static void inputs_release(struct inputs *in)
 {
     analysis_close(&in->analysis);
-    for (size_t i = 0; i < in->dimension_count; i++)
-        dimension_free(in->dimensions[i]);
+    grouping_release(&in->by);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
-
-static int add_dimension(struct inputs *in, struct str name, struct err *err)
-{
-    for (size_t i = 0; i < in->dimension_count; i++)
-        if (str_eq(str_from(dimension_name(in->dimensions[i])), name))
-            return 0;
-    if (in->dimension_count == DIMENSIONS_MAX)
-        return err_set(err, ERR_USAGE, "--by takes at most %d dimensions", DIMENSIONS_MAX - 2);
-    if (dimension_new(name, in->analysis.tz, &in->dimensions[in->dimension_count], err) < 0)
-        return -1;
-    in->dimension_count++;
-    return 0;
-}
 
 static int parse_whatif(const struct invocation *inv, struct inputs *in, struct err *err)
 {
@@ -82,17 +67,13 @@ static int parse_whatif(const struct invocation *inv, struct inputs *in, struct 
 
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
 {
-    const char *by = invocation_get(inv, "by");
-    struct str rest = str_from(by), name;
     struct span span;
 
     if (parse_whatif(inv, in, err) < 0 || analysis_open(inv, &in->analysis, err) < 0 ||
         span_parse(inv, in->analysis.tz, &span, err) < 0 ||
-        add_dimension(in, STR("provider"), err) < 0 || add_dimension(in, STR("model"), err) < 0)
+        grouping_add_list(&in->by, "provider,model", NULL, err) < 0 ||
+        grouping_add_list(&in->by, invocation_get(inv, "by"), in->analysis.tz, err) < 0)
         return -1;
-    while (str_split(&rest, ',', &name))
-        if (add_dimension(in, str_trim(name), err) < 0)
-            return -1;
     return analysis_set_span(&in->analysis, span.from_us, span.to_us, err);
 }
 
@@ -151,8 +132,7 @@ static int run(const struct invocation *inv)
 
     if (load_inputs(inv, &in, &err) < 0)
         return cli_fail(inv, &err);
-    struct engine_query query =
-        analysis_query(&in.analysis, in.dimensions, in.dimension_count, ENGINE_MONEY);
+    struct engine_query query = analysis_query(&in.analysis, &in.by, ENGINE_MONEY);
     struct whatif_question question = { .query = &query,
                                         .whatif = &in.whatif,
                                         .provider_at = 0,
