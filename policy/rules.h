@@ -1,0 +1,42 @@
+/* rules - which rules of a policy are about a caller: resolved once, then looked up.
+ *
+ * A struct policy_class is all that the rules say of calls that have the same application, team,
+ * role, business unit, API and model.  Callers and models are few, calls are many: patterns are
+ * matched when a class is made; deciding a call is then a lookup and some integers.
+ */
+#ifndef POLICY_RULES_H
+#define POLICY_RULES_H
+
+#include "policy/policy.h"
+
+#define POLICY_CLASSES_MAX 65536 /* of a cache; beyond, the oldest half is given up */
+
+struct policy_subject {
+    struct str app, team, business_unit, role; /* "" = not known */
+    struct str api;                            /* the upstream's API family: "openai", ... */
+    struct str model;                          /* as asked for; "" = not known */
+    struct str upstream;                       /* where the caller asked to go; "" = anywhere */
+};
+
+struct policy_class; /* opaque but for these */
+
+enum plan_mode policy_class_mode(const struct policy_class *c); /* of its application as a whole */
+/* The route it takes, POLICY_NONE = none: the call goes where it asked to. */
+uint32_t policy_class_route(const struct policy_class *c);
+enum plan_mode policy_class_route_mode(const struct policy_class *c);
+/* The model to ask for instead because of access in mode enforce; "" = as asked. */
+struct str policy_class_model(const struct policy_class *c);
+/* Whether admission needs to know how many tokens a call may use (token limits, budgets). */
+bool policy_class_counts_tokens(const struct policy_class *c);
+
+struct policy_cache;
+struct policy_cache *policy_cache_new(const struct policy *p);
+void policy_cache_free(struct policy_cache *c);
+DEFINE_CLEANUP(struct policy_cache, policy_cache_free)
+/* Valid until the next call of it for as long as the cache holds it: take a reference by
+ * policy_class_ref to keep it over a call under way. */
+const struct policy_class *policy_resolve(struct policy_cache *c, const struct policy_subject *s);
+const struct policy_class *policy_class_ref(const struct policy_class *c);
+void policy_class_unref(const struct policy_class *c);
+
+#endif
