@@ -135,7 +135,15 @@ void exchange_to_json(const struct exchange *x, struct buf *out)
     buf_add_text(out, "}");
     if (x->body_note)
         json_add_str(out, "body_note", str_from(x->body_note));
-    json_add_key(out, "facts");
+    if (x->attempt_count) {
+        json_add_key(out, FIELD_ATTEMPTS);
+        exchange_attempts_to_json(x, out);
+    }
+    if (x->decision_count) {
+        json_add_key(out, FIELD_DECISIONS);
+        exchange_decisions_to_json(x, out);
+    }
+    json_add_key(out, FIELD_FACTS);
     exchange_facts_to_json(&x->facts, out);
     buf_add_byte(out, '}');
 }
@@ -323,7 +331,10 @@ int exchange_from_json(struct str line, struct arena *arena, struct exchange *re
         return err_wrap(err, "member 'request'");
     if (read_response(json_get(doc, "response"), arena, &x, err) < 0)
         return err_wrap(err, "member 'response'");
-    if (exchange_facts_from_json(json_get(doc, "facts"), arena, &x.facts, err) < 0)
+    if (exchange_attempts_from_json(json_get(doc, FIELD_ATTEMPTS), arena, &x, err) < 0 ||
+        exchange_decisions_from_json(json_get(doc, FIELD_DECISIONS), arena, &x, err) < 0)
+        return -1;
+    if (exchange_facts_from_json(json_get(doc, FIELD_FACTS), arena, &x.facts, err) < 0)
         return err_wrap(err, "member 'facts'");
     *ret = x;
     return 0;

@@ -19,6 +19,8 @@
 
 #define EXCHANGE_BODY_BYTES_MAX (256u << 20) /* decoded, each of request and response */
 #define EXCHANGE_HEADERS_MAX    512
+#define EXCHANGE_STEPS_MAX      1000 /* attempts, and decisions */
+#define EXCHANGE_STEP_TEXT_MAX  128  /* bytes of a name in one; what is longer is cut */
 
 /* One read from the wire: when, and how many bytes of the (decoded) body it brought. */
 struct exchange_chunk {
@@ -29,6 +31,31 @@ struct exchange_chunk {
 /* Who sent it, as far as attribution could tell; empty = not known. */
 struct exchange_who {
     struct str app, team, business_unit, environment, end_user, purpose;
+};
+
+/* A target that was due: tried, or passed over.  The last one tried is whose answer the caller got;
+ * the first entry is what the route chose first. */
+struct exchange_attempt {
+    struct str upstream; /* name in the configuration */
+    struct str model;    /* asked for there; empty = as the request says */
+    bool skipped;        /* passed over: its breaker was open, it was slow, a limit was reached */
+    int status;          /* 0 = no answer */
+    enum error_class error_class; /* NONE = went well, or was skipped */
+    int64_t start_us;             /* since started_us */
+    int64_t duration_us;          /* -1 = not known */
+    uint64_t bytes;               /* of the answer's body on the wire */
+    struct str why;  /* a word: "first", "retry", "fallback", "shifted", "probe"; may be empty */
+    struct str rule; /* that decided so: its id; empty = none */
+};
+
+/* What a rule of the policy said of the call, whether or not it was enforced. */
+struct exchange_decision {
+    struct str rule;      /* its id */
+    struct str mode;      /* "observe", "warn", "enforce" */
+    struct str outcome;   /* a word: "denied", "limited", ... */
+    struct str detail;    /* the model or target it is about, or that came instead; may be empty */
+    int64_t at_us;        /* since started_us */
+    int64_t value, bound; /* what was looked at and its limit: a count, tokens, micro-USD, µs */
 };
 
 struct exchange {
@@ -77,6 +104,11 @@ struct exchange {
     struct exchange_chunk *chunks; /* of the response */
     size_t chunk_count;
 
+    struct exchange_attempt *attempts; /* in the order in which they were due; none = not known */
+    size_t attempt_count;
+    struct exchange_decision *decisions;
+    size_t decision_count;
+
     struct call_facts facts; /* from llm/, or from the imported row */
 };
 
@@ -84,6 +116,9 @@ struct exchange {
 void exchange_to_json(const struct exchange *x, struct buf *out);
 /* The reverse; strings live in arena.  ERR_CORRUPT names the member. */
 int exchange_from_json(struct str line, struct arena *arena, struct exchange *ret, struct err *err);
+
+/* Whose answer the caller got: the last attempt that was not skipped; NULL if there is none. */
+const struct exchange_attempt *exchange_answered_by(const struct exchange *x);
 
 /* Views x as llm/ wants it. */
 struct call exchange_call(const struct exchange *x);

@@ -54,8 +54,10 @@ static inline const char *exchange_field_frame_name(const struct exchange_field 
 #define FIELD_RESPONSE_ENCODED "response_encoded" /* likewise */
 #define FIELD_TRANSPORT_ERROR  "transport_error"
 #define FIELD_BODY_NOTE        "body_note"
-#define FIELD_STATUS           "status" /* where there is no RESPONSE_HEAD */
-#define FIELD_FACTS            "facts"  /* of origin "import:rows": as in exchanges.jsonl */
+#define FIELD_STATUS           "status"    /* where there is no RESPONSE_HEAD */
+#define FIELD_ATTEMPTS         "attempts"  /* as in exchanges.jsonl */
+#define FIELD_DECISIONS        "decisions" /* likewise */
+#define FIELD_FACTS            "facts"     /* of origin "import:rows": as in exchanges.jsonl */
 
 #define ORIGIN_ROWS    "import:rows"
 #define ORIGIN_IMPORTS "import:"
@@ -64,6 +66,14 @@ static inline const char *exchange_field_frame_name(const struct exchange_field 
 void exchange_facts_to_json(const struct call_facts *facts, struct buf *out);
 int exchange_facts_from_json(const json_t *obj, struct arena *arena, struct call_facts *ret,
                              struct err *err);
+/* The members "attempts" and "decisions": JSON arrays of at most EXCHANGE_STEPS_MAX objects, and
+ * the reverse; strings live in arena.  A NULL list is an empty one. */
+void exchange_attempts_to_json(const struct exchange *x, struct buf *out);
+void exchange_decisions_to_json(const struct exchange *x, struct buf *out);
+int exchange_attempts_from_json(const json_t *list, struct arena *arena, struct exchange *x,
+                                struct err *err);
+int exchange_decisions_from_json(const json_t *list, struct arena *arena, struct exchange *x,
+                                 struct err *err);
 /* A string member of obj copied into arena; a missing or null one gives an empty str. */
 int exchange_json_text(const json_t *obj, const char *name, struct arena *arena, struct str *ret,
                        struct err *err);

@@ -138,6 +138,24 @@ static int set_chunks(struct import *im, struct str name, struct str value, stru
     return s.failed ? expected(name, "a list of [offset_us, bytes] pairs", err) : 1;
 }
 
+static int set_attempts(struct import *im, struct str name, struct str value, struct err *err)
+{
+    CLEANUP(json_decref) json_t *list = NULL;
+
+    if (json_parse(value, &list, err) < 0)
+        return err_wrap(err, "'%.*s'", STR_ARG(name));
+    return exchange_attempts_from_json(list, &im->arena, &im->record.x, err) < 0 ? -1 : 1;
+}
+
+static int set_decisions(struct import *im, struct str name, struct str value, struct err *err)
+{
+    CLEANUP(json_decref) json_t *list = NULL;
+
+    if (json_parse(value, &list, err) < 0)
+        return err_wrap(err, "'%.*s'", STR_ARG(name));
+    return exchange_decisions_from_json(list, &im->arena, &im->record.x, err) < 0 ? -1 : 1;
+}
+
 static int set_transport_error(struct import *im, struct str name, struct str value,
                                struct err *err)
 {
@@ -200,6 +218,8 @@ static const struct {
     { "requests",             set_requests            },
     { "labels",               set_labels              },
     { "chunks",               set_chunks              },
+    { FIELD_ATTEMPTS,         set_attempts            },
+    { FIELD_DECISIONS,        set_decisions           },
     { "transport_error",      set_transport_error     },
     { "body_note",            set_body_note           },
     { "request_encoded",      set_request_encoded     },

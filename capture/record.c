@@ -147,6 +147,16 @@ static struct str text_between(const struct texts *t, size_t from, size_t to)
     return str_sub(buf_str(&t->bytes), from, to - from);
 }
 
+static void add_json(struct buf *out, const char *name,
+                     void (*to_json)(const struct exchange *x, struct buf *out),
+                     const struct exchange *x)
+{
+    CLEANUP(buf_release) struct buf json = { 0 };
+
+    to_json(x, &json);
+    journal_add_field(out, name, buf_str(&json));
+}
+
 static void add_end_words(struct buf *out, const struct exchange *x)
 {
     if (x->transport_error != ERROR_CLASS_NONE)
@@ -154,6 +164,10 @@ static void add_end_words(struct buf *out, const struct exchange *x)
                           str_from(error_class_name(x->transport_error)));
     if (x->body_note)
         journal_add_field(out, FIELD_BODY_NOTE, str_from(x->body_note));
+    if (x->attempt_count)
+        add_json(out, FIELD_ATTEMPTS, exchange_attempts_to_json, x);
+    if (x->decision_count)
+        add_json(out, FIELD_DECISIONS, exchange_decisions_to_json, x);
 }
 
 static int add_end_fields(struct buf *out, const struct exchange *x, struct err *err)
@@ -192,6 +206,8 @@ static int check_limits(const struct exchange *x, struct err *err)
     if (x->request_header_count > EXCHANGE_HEADERS_MAX ||
         x->response_header_count > EXCHANGE_HEADERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d headers", EXCHANGE_HEADERS_MAX);
+    if (x->attempt_count > EXCHANGE_STEPS_MAX || x->decision_count > EXCHANGE_STEPS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d attempts or decisions", EXCHANGE_STEPS_MAX);
     if (x->status < 0 || x->status > 999)
         return err_set(err, ERR_USAGE, "status %d is no HTTP status", x->status);
     for (size_t i = 0; i < x->chunk_count; i++) {

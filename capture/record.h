@@ -31,14 +31,17 @@
 int record_append(struct journal_writer *j, const struct exchange *x, struct err *err);
 
 /* For live writers: the payloads of BEGIN, REQUEST, RESPONSE_HEAD and END, appended to out, with
- * what x says so far (END: truncated, transport_error, body_note, *_missing, *_bytes,
- * first_token_us; the frames themselves carry the other times). */
+ * what x says so far (END: truncated, transport_error, body_note, *_missing, *_bytes, attempts,
+ * decisions, first_token_us; the frames themselves carry the other times).  Of attempts and
+ * decisions the first EXCHANGE_STEPS_MAX are written, and of their names
+ * EXCHANGE_STEP_TEXT_MAX bytes. */
 void record_add_begin(struct buf *out, const struct exchange *x);
 void record_add_request(struct buf *out, const struct exchange *x);
 void record_add_response(struct buf *out, const struct exchange *x);
 void record_add_end(struct buf *out, const struct exchange *x);
-/* Added to the payload of END: what of who and labels x has, which then counts instead of what
- * BEGIN said, and *_body_decoded. */
+/* Added to the payload of END: what of who, labels, upstream, arm, scheme and host x has, which
+ * then counts instead of what BEGIN said (another upstream than the first may have answered), and
+ * *_body_decoded. */
 void record_add_amendments(struct buf *out, const struct exchange *x);
 
 /* Where the frames of one exchange lie: runs of neighbouring frames. */

@@ -4,14 +4,17 @@
 #include "capture/exchange_fields.h"
 #include "capture/record.h"
 
-/* Who caused it, and what rules may look at. */
+#define AT(member) offsetof(struct exchange, member)
+
+/* Who caused it, what rules may look at, and who answered. */
 static bool is_amendable(const struct exchange_field *f)
 {
-    bool is_who = f->offset >= offsetof(struct exchange, who) &&
-                  f->offset < offsetof(struct exchange, who) + sizeof(struct exchange_who);
+    static const size_t others[] = { AT(labels), AT(upstream), AT(arm), AT(scheme), AT(host) };
+    bool found = f->offset >= AT(who) && f->offset < AT(who) + sizeof(struct exchange_who);
 
-    return f->where == FRAME_BEGIN && f->kind == FIELD_TEXT &&
-           (is_who || f->offset == offsetof(struct exchange, labels));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        found |= f->offset == others[i];
+    return found && f->where == FRAME_BEGIN && f->kind == FIELD_TEXT;
 }
 
 void record_add_amendments(struct buf *out, const struct exchange *x)

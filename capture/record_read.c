@@ -345,14 +345,32 @@ static int on_chunk(struct assembly *a, const struct journal_frame *f, struct er
     return 0;
 }
 
-static int set_facts(struct assembly *a, struct str text, struct err *err)
+static int set_facts(const json_t *doc, struct arena *arena, struct exchange *x, struct err *err)
 {
-    CLEANUP(json_decref) json_t *doc = NULL;
+    return exchange_facts_from_json(doc, arena, &x->facts, err) < 0 ? err_wrap(err, "facts") : 0;
+}
 
-    if (json_parse(text, &doc, err) < 0 ||
-        exchange_facts_from_json(doc, &a->scratch->arena, &a->x.facts, err) < 0)
-        return err_wrap(err, "facts");
-    return 0;
+/* 1 = key is a field that holds JSON. */
+static int set_json_field(struct assembly *a, struct str key, struct str value, struct err *err)
+{
+    static const struct {
+        const char *key;
+        int (*set)(const json_t *doc, struct arena *arena, struct exchange *x, struct err *err);
+    } fields[] = {
+        {FIELD_FACTS,      set_facts                   },
+        { FIELD_ATTEMPTS,  exchange_attempts_from_json },
+        { FIELD_DECISIONS, exchange_decisions_from_json},
+    };
+    CLEANUP(json_decref) json_t *doc = NULL;
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(fields) && !str_eq(key, str_from(fields[i].key)))
+        i++;
+    if (i == ARRAY_LEN(fields))
+        return 0;
+    if (json_parse(value, &doc, err) < 0)
+        return err_wrap(err, "%s", fields[i].key);
+    return fields[i].set(doc, &a->scratch->arena, &a->x, err) < 0 ? -1 : 1;
 }
 
 static int set_end_field(struct assembly *a, struct str key, struct str value, struct err *err)
@@ -371,7 +389,10 @@ static int set_end_field(struct assembly *a, struct str key, struct str value, s
     };
     bool failed = false;
     int64_t n = 0;
+    int r = set_json_field(a, key, value, err);
 
+    if (r)
+        return r < 0 ? -1 : 0;
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (str_eq(key, flags[i].key))
             *flags[i].flag = str_eq(value, STR("1"));
@@ -381,8 +402,6 @@ static int set_end_field(struct assembly *a, struct str key, struct str value, s
         x->body_note = arena_str(&a->scratch->arena, value).ptr;
     else if (str_eq(key, STR(FIELD_STATUS)))
         failed = !str_to_i64(value, &n) || n < 0 || n > 999 || (x->status = (int)n, false);
-    else if (str_eq(key, STR(FIELD_FACTS)))
-        return set_facts(a, value, err);
     else if (!set_known(x, FRAME_END, key, value, &failed))
         set_known(x, FRAME_BEGIN, key, value, &failed); /* amended */
     return failed ? err_set(err, ERR_CORRUPT, "field '%.*s' is malformed",

@@ -74,6 +74,47 @@ START_TEST(exchanges_come_back_as_they_were_given)
 }
 END_TEST
 
+static void make_steps(struct exchange *x)
+{
+    static struct exchange_attempt attempts[3];
+    static struct exchange_decision decisions[2];
+
+    attempts[0] = (struct exchange_attempt){ .upstream = STR("openai"),
+                                             .status = 429,
+                                             .error_class = ERROR_CLASS_RATE_LIMITED,
+                                             .start_us = 12,
+                                             .duration_us = 340,
+                                             .bytes = 99 };
+    attempts[1] = (struct exchange_attempt){ .upstream = STR("azure"),
+                                             .model = STR("gpt-5-eu"),
+                                             .skipped = true,
+                                             .start_us = 353,
+                                             .duration_us = -1,
+                                             .rule = STR("breaker \"azure\"") };
+    attempts[2] = (struct exchange_attempt){ .upstream = STR("gateway"),
+                                             .model = STR("gpt-5-mini"),
+                                             .status = 200,
+                                             .why = STR("fallback"),
+                                             .start_us = 354,
+                                             .duration_us = 0,
+                                             .bytes = 88,
+                                             .rule = STR("route chat") };
+    decisions[0] = (struct exchange_decision){ .rule = STR("access[0]"),
+                                               .mode = STR("observe"),
+                                               .outcome = STR("instead"),
+                                               .detail = STR("gpt-5-mini"),
+                                               .at_us = 11 };
+    decisions[1] = (struct exchange_decision){ .rule = STR("limit;team"),
+                                               .mode = STR("enforce"),
+                                               .outcome = STR("limited\n"),
+                                               .value = -1,
+                                               .bound = 600 };
+    x->attempts = attempts;
+    x->attempt_count = ARRAY_LEN(attempts);
+    x->decisions = decisions;
+    x->decision_count = ARRAY_LEN(decisions);
+}
+
 /* Every member that exchanges.jsonl has, at a value that is not the default. */
 static void make_full(struct sample_exchange *s)
 {
@@ -97,6 +138,7 @@ static void make_full(struct sample_exchange *s)
     s->x.request_body = STR("");
     s->x.request_body_missing = true;
     s->x.body_note = "request body: too large to keep";
+    make_steps(&s->x);
     *f = (struct call_facts){
         .provider = PROVIDER_ANTHROPIC,
         .api = API_MESSAGES,
@@ -134,7 +176,7 @@ START_TEST(no_member_of_the_record_is_forgotten)
 {
     if (sizeof(void *) != 8)
         return;
-    ck_assert_uint_eq(sizeof(struct exchange) - sizeof(struct call_facts), 552);
+    ck_assert_uint_eq(sizeof(struct exchange) - sizeof(struct call_facts), 584);
     ck_assert_uint_eq(sizeof(struct call_facts) - CALL_PARTS_MAX * sizeof(struct call_part), 240);
 }
 END_TEST
@@ -167,6 +209,14 @@ START_TEST(a_full_exchange_with_facts_comes_back_through_journal_and_json)
     ck_assert_int_eq(again.facts.reported_cost_pusd, INT64_C(1234567890123));
     ck_assert_int_eq(again.requests, 12);
     ck_assert(str_eq(again.facts.variant, STR("1024x1024/hd")));
+    ck_assert_uint_eq(again.attempt_count, 3);
+    ck_assert(str_eq(exchange_answered_by(&again)->upstream, STR("gateway")));
+    ck_assert_int_eq(again.attempts[1].duration_us, -1);
+    ck_assert(again.attempts[1].skipped && !again.attempts[2].skipped);
+    ck_assert_int_eq(again.attempts[0].error_class, ERROR_CLASS_RATE_LIMITED);
+    ck_assert_uint_eq(again.decision_count, 2);
+    ck_assert(str_eq(again.decisions[1].rule, STR("limit;team")));
+    ck_assert_int_eq(again.decisions[1].bound, 600);
     ck_assert_int_eq(again.facts.parts[1].usage.n[USAGE_CACHED_INPUT], 1001);
 
     free(want);
@@ -238,6 +288,89 @@ START_TEST(a_bad_json_line_names_the_member)
 }
 END_TEST
 
+#define GOOD_LINE                                                                                  \
+    "{\"id\":\"01999999-0000-7000-8000-000000000000\",\"sequence\":1,\"started_at\":\"2026-10-"    \
+    "01\","                                                                                        \
+    "\"request\":{},\"response\":{},\"facts\":{\"provider\":\"openai\",\"api\":\"chat\","          \
+    "\"usage_source\":\"unknown\"}"
+
+static const struct {
+    const char *members, *error;
+} bad_steps[] = {
+    {"\"attempts\":{}",                                "'attempts' is not an array"  },
+    { "\"attempts\":[{},7]",                           "'attempts' entry 1"          },
+    { "\"attempts\":[{\"status\":1000}]",              "'status' is not"             },
+    { "\"attempts\":[{\"start_us\":-1}]",              "is negative"                 },
+    { "\"attempts\":[{\"duration_us\":-2}]",           "is negative"                 },
+    { "\"attempts\":[{\"bytes\":-1}]",                 "is negative"                 },
+    { "\"attempts\":[{\"upstream\":1}]",               "'upstream' is not a string"  },
+    { "\"attempts\":[{\"skipped\":1}]",                "'skipped' is neither"        },
+    { "\"attempts\":[{\"error_class\":\"bad luck\"}]", "'error_class' is not a known"},
+    { "\"decisions\":7",                               "'decisions' is not an array" },
+    { "\"decisions\":[[]]",                            "'decisions' entry 0"         },
+    { "\"decisions\":[{\"at_us\":-1}]",                "'at_us' is negative"         },
+    { "\"decisions\":[{\"bound\":\"x\"}]",             "'bound' is not an integer"   },
+    { "\"decisions\":[{\"mode\":true}]",               "'mode' is not a string"      },
+};
+
+START_TEST(a_bad_attempt_or_decision_names_its_entry)
+{
+    CLEANUP(buf_release) struct buf line = { 0 };
+    struct arena arena = { 0 };
+    struct exchange x;
+
+    buf_addf(&line, "%s,%s}", GOOD_LINE, bad_steps[_i].members);
+    ck_assert_int_eq(exchange_from_json(buf_str(&line), &arena, &x, &sample_err), -1);
+    ck_assert_int_eq(sample_err.code, ERR_CORRUPT);
+    ck_assert_msg(strstr(sample_err.text, bad_steps[_i].error) != NULL, "%s", sample_err.text);
+    arena_release(&arena);
+}
+END_TEST
+
+START_TEST(more_steps_than_the_limit_are_refused_and_a_live_writer_leaves_them_out)
+{
+    CLEANUP(buf_release) struct buf line = { 0 }, end = { 0 };
+    static struct exchange_attempt attempts[EXCHANGE_STEPS_MAX + 1];
+    struct journal_writer *j = create();
+    struct sample_exchange s;
+    struct arena arena = { 0 };
+    struct exchange x;
+    char name[EXCHANGE_STEP_TEXT_MAX + 2];
+
+    /* The limit falls into the second byte of a character, which goes as a whole. */
+    memset(name, 'n', sizeof(name));
+    memcpy(name + EXCHANGE_STEP_TEXT_MAX - 1, "\xc3\xa9", 2);
+    for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
+        attempts[i] = (struct exchange_attempt){
+            .upstream = {name, sizeof(name)},
+              .duration_us = -1
+        };
+    sample_make(1, &s);
+    s.x.attempts = attempts;
+    s.x.attempt_count = ARRAY_LEN(attempts);
+    ck_assert_int_eq(record_append(j, &s.x, &sample_err), -1);
+    ck_assert_int_eq(sample_err.code, ERR_LIMIT);
+    journal_discard(j);
+
+    buf_addf(&line, "%s,\"attempts\":[{}", GOOD_LINE);
+    for (size_t i = 0; i < EXCHANGE_STEPS_MAX; i++)
+        buf_add_text(&line, ",{}");
+    buf_add_text(&line, "]}");
+    ck_assert_int_eq(exchange_from_json(buf_str(&line), &arena, &x, &sample_err), -1);
+    ck_assert_int_eq(sample_err.code, ERR_LIMIT);
+
+    buf_clear(&line);
+    s.x.sequence = 1;
+    exchange_to_json(&s.x, &line);
+    ck_ok(exchange_from_json(buf_str(&line), &arena, &x, &sample_err));
+    ck_assert_uint_eq(x.attempt_count, EXCHANGE_STEPS_MAX);
+    ck_assert_uint_eq(x.attempts[0].upstream.len, EXCHANGE_STEP_TEXT_MAX - 1);
+    record_add_end(&end, &s.x);
+    ck_assert_uint_lt(end.len, RECORD_HEAD_BYTES_MAX);
+    arena_release(&arena);
+}
+END_TEST
+
 static void append(struct journal_writer *j, enum journal_frame_type type, uint64_t sequence,
                    uint64_t at_us, struct str payload)
 {
@@ -305,6 +438,41 @@ START_TEST(interleaved_live_exchanges_are_told_apart_and_timed_by_their_frames)
     ck_ok(record_read(r, &index, &index.entries[1], &scratch, &x, &sample_err));
     ck_assert_int_eq(x.status, 503);
     ck_assert(str_eq(x.response_body, STR("")));
+    record_scratch_release(&scratch);
+    record_index_release(&index);
+    journal_reader_close(r);
+}
+END_TEST
+
+START_TEST(the_end_says_who_answered_and_what_was_tried_before)
+{
+    CLEANUP(buf_release) struct buf fields = { 0 };
+    struct journal_writer *j = create();
+    struct record_index index;
+    struct record_scratch scratch = { 0 };
+    struct exchange x, end = { .first_token_us = -1 };
+
+    make_steps(&end);
+    end.upstream = STR("gateway");
+    end.arm = STR("gateway");
+    end.scheme = STR("http");
+    end.host = STR("gateway.internal");
+    end.who.team = STR("t");
+    record_add_end(&fields, &end);
+    record_add_amendments(&fields, &end);
+    begin_live(j, 1); /* api.openai.com */
+    append(j, JOURNAL_END, 1, 350, buf_str(&fields));
+    struct journal_reader *r = reopen(j);
+    ck_ok(record_index(r, false, &index, &sample_err));
+    ck_ok(record_read(r, &index, &index.entries[0], &scratch, &x, &sample_err));
+    ck_assert(str_eq(x.upstream, STR("gateway")) && str_eq(x.arm, STR("gateway")));
+    ck_assert(str_eq(x.scheme, STR("http")) && str_eq(x.host, STR("gateway.internal")));
+    ck_assert(str_eq(x.who.team, STR("t")));
+    ck_assert(str_eq(x.origin, STR("proxy")));
+    ck_assert_int_eq(x.end_us, 350);
+    ck_assert_uint_eq(x.attempt_count, 3);
+    ck_assert_uint_eq(x.decision_count, 2);
+    ck_assert(str_eq(x.decisions[0].detail, STR("gpt-5-mini")));
     record_scratch_release(&scratch);
     record_index_release(&index);
     journal_reader_close(r);
@@ -493,8 +661,12 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, no_member_of_the_record_is_forgotten);
     tcase_add_test(tc, a_full_exchange_with_facts_comes_back_through_journal_and_json);
     tcase_add_test(tc, a_json_line_cut_or_flipped_at_any_byte_is_an_error_or_another_exchange);
+    tcase_add_loop_test(tc, a_bad_attempt_or_decision_names_its_entry, 0,
+                        (int)ARRAY_LEN(bad_steps));
+    tcase_add_test(tc, more_steps_than_the_limit_are_refused_and_a_live_writer_leaves_them_out);
     tcase_add_loop_test(tc, a_bad_json_line_names_the_member, 0, (int)ARRAY_LEN(bad_lines));
     tcase_add_test(tc, interleaved_live_exchanges_are_told_apart_and_timed_by_their_frames);
+    tcase_add_test(tc, the_end_says_who_answered_and_what_was_tried_before);
     tcase_add_test(tc, an_exchange_without_end_is_truncated_and_says_why);
     tcase_add_loop_test(tc, frames_out_of_order_are_damage_and_salvage_keeps_what_was_before, 0,
                         (int)ARRAY_LEN(bad_orders));
