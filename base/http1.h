@@ -33,7 +33,8 @@ enum http1_role {
     HTTP1_RESPONSES,
 };
 
-/* What a peer can make us hold.  0 means the default. */
+/* What a peer can make us hold.  0 means the default.  What is written again may be more, by the
+ * fields that its writer adds and the blank after a colon. */
 struct http1_limits {
     uint32_t head_bytes;       /* start line and headers, also of trailers: 431, or 400 */
     uint32_t headers;          /* fields, also of trailers: 431 */

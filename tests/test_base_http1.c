@@ -632,6 +632,51 @@ START_TEST(a_head_written_again_says_the_same)
 }
 END_TEST
 
+/* What a server that takes HTTP/1.1 has to be told of a request, whatever it came in. */
+static void write_again(const struct http1_head *head, struct buf *out)
+{
+    http1_write_request_line(out, head->method, head->path);
+    if (!http1_find(head, STR("host")))
+        ck_assert_int_eq(http1_write_header(out, STR("Host"), head->authority), 0);
+    http1_write_headers(out, head, NULL, NULL);
+    http1_write_framing(out, head->framing, head->content_length);
+    if (!head->keep_alive)
+        ck_assert_int_eq(http1_write_header(out, STR("Connection"), STR("close")), 0);
+    http1_write_end(out);
+}
+
+static const struct {
+    const char *before;
+    size_t most;  /* of "X:y", with 10 fields allowed */
+    size_t added; /* fields, when it is written */
+} full[] = {
+    {"GET / HTTP/1.0\r\n",                                  10, 2},
+    { "GET / HTTP/1.0\r\nHost: a\r\n",                      9,  1},
+    { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n",       9,  0},
+    { "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", 8,  0},
+    { "POST http://a/ HTTP/1.0\r\nContent-Length: 0\r\n",   9,  2},
+};
+
+/* The limits are for what comes in: who writes a request again may need two fields more. */
+START_TEST(a_request_with_all_fields_allowed_is_written_whole)
+{
+    struct http1_limits few = { .headers = 10 };
+    CLEANUP(http1_free) struct http1 *h = http1_new(HTTP1_REQUESTS, &few);
+    CLEANUP(buf_release) struct buf in = filled(full[_i].before, full[_i].most, "X:y\r\n", "\r\n");
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    write_again(parse_head(h, buf_str(&in)), &out);
+    for (size_t more = 0; more <= full[_i].added; more++, few.headers++) {
+        CLEANUP(http1_free) struct http1 *again = http1_new(HTTP1_REQUESTS, &few);
+        struct reading r = { 0 };
+        feed(again, buf_str(&out), out.len, &r);
+        ck_assert_uint_eq(r.refusal, more < full[_i].added ? 431 : 0);
+        ck_assert_msg(r.ended == !r.refusal, "%s", buf_cstr(&out));
+        release(&r);
+    }
+}
+END_TEST
+
 START_TEST(no_value_becomes_a_second_header)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
@@ -727,6 +772,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_preface_of_http2_is_told_as_soon_as_it_can_be);
     tcase_add_test(tc, headers_are_found_by_name_and_by_element);
     tcase_add_test(tc, a_head_written_again_says_the_same);
+    tcase_add_loop_test(tc, a_request_with_all_fields_allowed_is_written_whole, 0, ARRAY_LEN(full));
     tcase_add_test(tc, no_value_becomes_a_second_header);
     tcase_add_test(tc, names_and_values_are_judged_byte_by_byte_at_every_place);
     tcase_add_test(tc, chunks_written_are_the_body_read);
