@@ -3,7 +3,7 @@
 #define ANALYZE_ALERTS_PARTS_H
 
 #include "analyze/alerts.h"
-#include "analyze/figure.h"
+#include "base/figure.h"
 
 /* Whose cells. */
 struct alerts_scope {

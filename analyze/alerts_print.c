@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "analyze/figure.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/table.h"
 

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#include "analyze/figure.h"
 #include "base/csv.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/table.h"
 #include "base/timestamp.h"

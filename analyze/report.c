@@ -8,25 +8,47 @@
 /* From there on cents are enough. */
 #define CENTS_FROM_PUSD ((i128)10 * PUSD_PER_USD)
 
+static struct str keep(struct document *d, struct buf *text)
+{
+    struct str kept = arena_str(&d->arena, buf_str(text));
+
+    buf_clear(text);
+    return kept;
+}
+
+static void add_head(const struct report_input *in, struct document *ret)
+{
+    char month[MONTH_TEXT_BYTES], from[TIMESTAMP_TEXT_BYTES], to[TIMESTAMP_TEXT_BYTES];
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    ret->format = STR("weir-report/1");
+    timestamp_format(month_day_us(in->now->month, 1, in->tz), from);
+    timestamp_format(month_day_us(in->now->month, in->days + 1, in->tz), to);
+    document_fact(ret, "month", str_from(month_format(in->now->month, month)));
+    document_fact(ret, "tz", in->zone);
+    document_fact(ret, "from", str_from(from));
+    document_fact(ret, "to", str_from(to));
+    document_fact(ret, "price_book", str_from(in->book_hash));
+    buf_addf(&text, "From %s to %s, days in %.*s.", from, to, STR_ARG(in->zone));
+    ret->subtitle = keep(ret, &text);
+    buf_addf(&text, "times in %.*s, price book %.12s", STR_ARG(in->zone), in->book_hash);
+    ret->ending = keep(ret, &text);
+    buf_addf(&text, "Price book %s.", in->book_hash);
+    ret->page_ending = keep(ret, &text);
+}
+
 void report_build(const struct report_input *in, struct document *ret)
 {
-    char month[MONTH_TEXT_BYTES], text[TIMESTAMP_TEXT_BYTES];
+    char month[MONTH_TEXT_BYTES];
     CLEANUP(buf_release) struct buf title = { 0 };
     i128 cost = engine_cost(&in->now->parts[REPORT_DAILY].result.totals);
 
     *ret = (struct document){ .usd_digits = cost >= CENTS_FROM_PUSD ? 2 : 6 };
-    struct arena *a = &ret->arena;
-    ret->month = arena_str(a, str_from(month_format(in->now->month, month)));
-    ret->zone = arena_str(a, in->zone);
-    ret->book = arena_str(a, str_from(in->book_hash));
-    ret->from =
-        arena_str(a, str_from(timestamp_format(month_day_us(in->now->month, 1, in->tz), text)));
-    ret->to = arena_str(
-        a, str_from(timestamp_format(month_day_us(in->now->month, in->days + 1, in->tz), text)));
-    buf_addf(&title, "LLM traffic in %s", month);
+    add_head(in, ret);
+    buf_addf(&title, "LLM traffic in %s", month_format(in->now->month, month));
     if (!in->is_closed)
         buf_addf(&title, ", the first %d days", in->days);
-    ret->title = arena_str(a, buf_str(&title));
+    ret->title = arena_str(&ret->arena, buf_str(&title));
     report_add_summary(in, ret);
     report_add_spend(in, ret);
     report_add_daily(in, ret);

@@ -10,10 +10,10 @@
 #ifndef ANALYZE_REPORT_H
 #define ANALYZE_REPORT_H
 
-#include "analyze/document.h"
 #include "analyze/engine.h"
 #include "analyze/forecast.h"
 #include "analyze/month.h"
+#include "base/document.h"
 
 enum report_part {
     REPORT_DAILY,    /* by day, provider, model: money */

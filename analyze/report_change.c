@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "analyze/culprit.h"
-#include "analyze/figure.h"
 #include "analyze/pvm.h"
 #include "analyze/report_fold.h"
+#include "base/figure.h"
 
 /* Segments are a provider's models. */
 struct segments {

@@ -4,8 +4,8 @@
 
 #include <inttypes.h>
 
-#include "analyze/figure.h"
 #include "analyze/report_fold.h"
+#include "base/figure.h"
 #include "llm/price.h"
 
 #define FLOOR_PUSD PUSD_PER_USD /* a change below it is no news, whatever its percentage */

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "analyze/figure.h"
 #include "base/csv.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/table.h"
 

@@ -2,8 +2,8 @@
 
 #include "analyze/whatif_print.h"
 
-#include "analyze/figure.h"
 #include "base/csv.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/table.h"
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "analyze/closing.h"
-#include "analyze/document_print.h"
 #include "analyze/gaps.h"
-#include "analyze/page.h"
 #include "analyze/report.h"
+#include "base/document_print.h"
 #include "base/file.h"
+#include "base/page.h"
 #include "cli/analysis.h"
 
 #define TOP_DEFAULT 20

@@ -6,10 +6,10 @@
  * no fonts, colours as CSS variables (--c1 to --c7, --grid, and currentColor), so that the same
  * numbers give the same bytes and the page's theme applies.
  */
-#ifndef ANALYZE_PLOT_H
-#define ANALYZE_PLOT_H
+#ifndef BASE_PLOT_H
+#define BASE_PLOT_H
 
-#include "analyze/document.h"
+#include "base/document.h"
 #include "base/err.h"
 
 #define PLOT_COLOURS    7

@@ -1,14 +1,13 @@
 #include "config.h"
 
-#include "analyze/document.h"
+#include "base/document.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "analyze/figure.h"
+#include "base/figure.h"
 #include "base/timestamp.h"
-#include "llm/price.h"
 
 #define RATIO_DIGITS 6
 
@@ -21,7 +20,15 @@ void document_release(struct document *d)
         free(d->list.ptr[i]);
     }
     vec_release(&d->list);
+    vec_release(&d->facts);
     arena_release(&d->arena);
+}
+
+void document_fact(struct document *d, const char *name, struct str value)
+{
+    struct document_fact f = { arena_str(&d->arena, str_from(name)), arena_str(&d->arena, value) };
+
+    vec_push(&d->facts, f);
 }
 
 static struct section *last(struct document *d)
@@ -206,7 +213,7 @@ void cell_format_exact(const struct cell *c, struct buf *out)
         break;
     case CELL_USD:
     case CELL_USD_CHANGE:
-        buf_add_text(out, decimal_format(c->n, PUSD_SCALE, text));
+        buf_add_text(out, decimal_format(c->n, FIGURE_USD_DIGITS, text));
         break;
     case CELL_SHARE:
     case CELL_CHANGE:

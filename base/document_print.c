@@ -1,12 +1,10 @@
 #include "config.h"
 
-#include "analyze/document_print.h"
+#include "base/document_print.h"
 
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/table.h"
-
-#define FORMAT "weir-report/1"
 
 /* --- text --- */
 
@@ -34,7 +32,8 @@ void document_print_text(const struct document *d, struct buf *out)
     buf_addf(out, "%.*s\n", STR_ARG(d->title));
     for (size_t i = 0; i < d->list.len; i++)
         print_section(d, d->list.ptr[i], out);
-    buf_addf(out, "\ntimes in %.*s, price book %.12s\n", STR_ARG(d->zone), d->book.ptr);
+    if (d->ending.len)
+        buf_addf(out, "\n%.*s\n", STR_ARG(d->ending));
 }
 
 /* --- CSV --- */
@@ -130,12 +129,11 @@ static void print_json_section(const struct section *s, struct buf *out)
 void document_print_json(const struct document *d, struct buf *out)
 {
     buf_add_byte(out, '{');
-    json_add_str(out, "format", STR(FORMAT));
-    json_add_str(out, "month", d->month);
-    json_add_str(out, "tz", d->zone);
-    json_add_str(out, "from", d->from);
-    json_add_str(out, "to", d->to);
-    json_add_str(out, "price_book", d->book);
+    json_add_str(out, "format", d->format);
+    for (size_t i = 0; i < d->facts.len; i++) {
+        add_key(out, d->facts.ptr[i].name);
+        json_add_string(out, d->facts.ptr[i].value);
+    }
     json_add_key(out, "sections");
     buf_add_byte(out, '[');
     for (size_t i = 0; i < d->list.len; i++) {

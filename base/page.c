@@ -1,8 +1,8 @@
 #include "config.h"
 
-#include "analyze/page.h"
+#include "base/page.h"
 
-#include "analyze/plot.h"
+#include "base/plot.h"
 
 /* Contrast of text is at least 4.5, of the colours of charts at least 3, on both grounds. */
 static const char style[] =
@@ -214,10 +214,8 @@ int page_print(const struct document *d, const char *gnuplot, struct buf *out, s
     add_element(out, "<title>", d->title, "</title>\n<style>\n");
     buf_add_text(out, style);
     add_element(out, "</style>\n</head>\n<body>\n<header>\n<h1>", d->title, "</h1>\n");
-    add_element(out, "<p class=\"soft\">From ", d->from, "");
-    add_element(out, " to ", d->to, "");
-    add_element(out, ", days in ", d->zone,
-                ".</p>\n</header>\n<nav aria-label=\"Sections\">\n<ul>\n");
+    add_element(out, "<p class=\"soft\">", d->subtitle,
+                "</p>\n</header>\n<nav aria-label=\"Sections\">\n<ul>\n");
     for (size_t i = 0; i < d->list.len; i++) {
         const struct section *s = d->list.ptr[i];
         buf_addf(out, "<li><a href=\"#%.*s\">", STR_ARG(s->id));
@@ -227,7 +225,7 @@ int page_print(const struct document *d, const char *gnuplot, struct buf *out, s
     for (size_t i = 0; i < d->list.len; i++)
         if (add_section(d, d->list.ptr[i], gnuplot, out, err) < 0)
             r = -1;
-    add_element(out, "</main>\n<footer>\n<p class=\"soft\">Price book ", d->book,
-                ".</p>\n</footer>\n</body>\n</html>\n");
+    add_element(out, "</main>\n<footer>\n<p class=\"soft\">", d->page_ending,
+                "</p>\n</footer>\n</body>\n</html>\n");
     return r;
 }

@@ -1,15 +1,15 @@
 #include "config.h"
 
-#include "analyze/plot.h"
+#include "base/plot.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "analyze/plot_run.h"
+#include "base/figure.h"
+#include "base/plot_run.h"
 #include "base/timestamp.h"
-#include "llm/price.h"
 
 /* --- what gnuplot is told --- */
 
@@ -41,7 +41,8 @@ static void add_value(struct buf *out, const struct cell *c)
     if (c->kind == CELL_NONE)
         buf_add_text(out, " ?");
     else
-        buf_addf(out, " %s", decimal_format(c->n, c->kind == CELL_US ? 6 : PUSD_SCALE, text));
+        buf_addf(out, " %s",
+                 decimal_format(c->n, c->kind == CELL_US ? 6 : FIGURE_USD_DIGITS, text));
 }
 
 /* The name of a row in letters that mean nothing to gnuplot; of a day only its number. */
@@ -97,8 +98,8 @@ static void add_boxes(const struct section *s, int colour, struct buf *out)
         i128 base = stands ? 0 : at;
         at = base + c->n;
         if (colour == (stands ? 1 : c->n >= 0 ? 2 : 3))
-            buf_addf(out, "%zu %s %s\n", row + 1, decimal_format(base, PUSD_SCALE, from),
-                     decimal_format(at, PUSD_SCALE, to));
+            buf_addf(out, "%zu %s %s\n", row + 1, decimal_format(base, FIGURE_USD_DIGITS, from),
+                     decimal_format(at, FIGURE_USD_DIGITS, to));
     }
     buf_add_text(out, "END\n");
 }

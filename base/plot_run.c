@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "analyze/plot_run.h"
+#include "base/plot_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "analyze/plot.h"
+#include "base/plot.h"
 
 #define READ_BYTES 65536
 

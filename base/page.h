@@ -3,10 +3,10 @@
  * Each chart stands above the table whose figures it draws.  Everything that was recorded is
  * escaped; the page forbids itself to load anything (Content-Security-Policy).
  */
-#ifndef ANALYZE_PAGE_H
-#define ANALYZE_PAGE_H
+#ifndef BASE_PAGE_H
+#define BASE_PAGE_H
 
-#include "analyze/document.h"
+#include "base/document.h"
 #include "base/err.h"
 
 /* gnuplot: the program that draws, NULL = no charts.  Returns 0, or -1 if charts are missing: then

@@ -1,11 +1,12 @@
 /* figure - numbers as people read them: the same in every report. */
-#ifndef ANALYZE_FIGURE_H
-#define ANALYZE_FIGURE_H
+#ifndef BASE_FIGURE_H
+#define BASE_FIGURE_H
 
 #include "base/decimal.h"
 #include "base/str.h"
 
-#define FIGURE_BYTES 80
+#define FIGURE_BYTES      80
+#define FIGURE_USD_DIGITS 12 /* amounts are whole numbers of 1e-12 USD */
 
 /* 1e-12 USD rounded half to even to that many digits behind the point: "1234.50".  In text. */
 struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES]);

@@ -1,6 +1,6 @@
 /* plot_run - a program that is given bytes and answers with bytes. */
-#ifndef ANALYZE_PLOT_RUN_H
-#define ANALYZE_PLOT_RUN_H
+#ifndef BASE_PLOT_RUN_H
+#define BASE_PLOT_RUN_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -2,19 +2,18 @@
  * nothing of a drawing program's answer but shapes. */
 #include "config.h"
 
-#include "analyze/page.h"
+#include "base/page.h"
 
 #include <sys/stat.h>
 
-#include "analyze/document_print.h"
-#include "analyze/plot.h"
+#include "base/document_print.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "llm/price.h"
+#include "base/plot.h"
 #include "tests/check_main.h"
 #include "tests/temp_folder.h"
 
-#define USD(n) ((i128)(n)*PUSD_PER_USD)
+#define USD(n) ((i128)(n)*1000000000000)
 
 static void make_document(struct document *d)
 {
@@ -25,12 +24,12 @@ static void make_document(struct document *d)
     };
 
     *d = (struct document){ .title = STR("a title"),
-                            .month = STR("2026-10"),
-                            .zone = STR("UTC"),
-                            .from = STR("a"),
-                            .to = STR("b"),
-                            .book = STR("0123456789abcdef"),
+                            .format = STR("weir-test/1"),
+                            .subtitle = STR("from a to b"),
+                            .ending = STR("the end"),
+                            .page_ending = STR("The end."),
                             .usd_digits = 2 };
+    document_fact(d, "of", STR("2026-10"));
     document_section(d, "things", "Things");
     document_columns(d, columns, ARRAY_LEN(columns));
     document_text(d, STR("2026-10-01"));
@@ -118,6 +117,8 @@ START_TEST(json_and_csv_hold_what_the_text_holds)
     document_print_csv(&d, &csv);
     document_print_json(&d, &json);
     ck_assert_msg(json_parse(buf_str(&json), &read, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(json_string_value(json_get(read, "of")), "2026-10");
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "\nthe end\n"));
     json_t *row =
         json_array_get(json_get(json_array_get(json_get(read, "sections"), 0), "rows"), 0);
     ck_assert_str_eq(json_string_value(json_get(row, "usd")), "1.500000000000");
@@ -236,4 +237,4 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_program_that_fails_costs_the_chart_only, 0, ARRAY_LEN(programs));
     tcase_add_test(tc, a_chart_of_nothing_is_not_drawn);
 }
-CHECK_MAIN("analyze/page", add_tests)
+CHECK_MAIN("base/page", add_tests)

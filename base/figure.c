@@ -1,19 +1,17 @@
 #include "config.h"
 
-#include "analyze/figure.h"
+#include "base/figure.h"
 
 #include <string.h>
 
-#include "llm/price.h"
-
 struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES])
 {
-    return str_from(decimal_format(decimal_round(pusd, PUSD_SCALE - digits), digits, text));
+    return str_from(decimal_format(decimal_round(pusd, FIGURE_USD_DIGITS - digits), digits, text));
 }
 
 struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTES])
 {
-    i128 rounded = decimal_round(pusd, PUSD_SCALE - digits);
+    i128 rounded = decimal_round(pusd, FIGURE_USD_DIGITS - digits);
 
     text[0] = '+';
     decimal_format(rounded, digits, text + (rounded > 0));

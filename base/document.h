@@ -3,8 +3,8 @@
  * It is made once, and printed as text, CSV, JSON or a page from the same cells, so that no two
  * forms of a report can differ.  Everything added is copied.  Zero-initialised is empty and ready.
  */
-#ifndef ANALYZE_DOCUMENT_H
-#define ANALYZE_DOCUMENT_H
+#ifndef BASE_DOCUMENT_H
+#define BASE_DOCUMENT_H
 
 #include <stdbool.h>
 
@@ -62,10 +62,19 @@ struct section {
     struct chart chart;
 };
 
+/* What it is about: a member of the JSON object's head. */
+struct document_fact {
+    struct str name, value;
+};
+
+/* Strings are static, or of the document's arena. */
 struct document {
-    struct str month, zone, from, to, book; /* for the head; book is the price book's hash */
+    struct str format; /* of the JSON object: "weir-report/1" */
     struct str title;
-    int usd_digits;             /* behind the point, in text and page */
+    struct str subtitle;            /* under the page's title */
+    struct str ending, page_ending; /* last line, of the text and of the page */
+    int usd_digits;                 /* behind the point, in text and page */
+    VEC(struct document_fact) facts;
     VEC(struct section *) list; /* owned */
     struct arena arena;
 };
@@ -73,6 +82,7 @@ struct document {
 void document_release(struct document *d);
 DEFINE_CLEANUP_VALUE(struct document, document_release)
 
+void document_fact(struct document *d, const char *name, struct str value);
 /* Begins a section; what follows adds to it.  Valid as long as the document. */
 struct section *document_section(struct document *d, const char *id, const char *title);
 /* Columns come before cells; names of numbers only say how to align. */
