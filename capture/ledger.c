@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "capture/ledger_cells.h"
+
 /* The key by which a file says that it is a ledger, and of which version. */
 #define VERSION_KEY "weir.ledger.version"
 
@@ -58,8 +60,7 @@ static void put_bytes(struct parquet_cell *cell, uint64_t value)
     put_int(cell, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
-/* Null when empty, in the columns that may be null. */
-static void put_str(struct parquet_cell *cells, enum ledger_column column, struct str value)
+void ledger_put_str(struct parquet_cell *cells, enum ledger_column column, struct str value)
 {
     bool is_null = columns[column].optional && value.len == 0;
 
@@ -68,7 +69,7 @@ static void put_str(struct parquet_cell *cells, enum ledger_column column, struc
 
 static void put_text(struct parquet_cell *cells, enum ledger_column column, const char *text)
 {
-    put_str(cells, column, str_from(text));
+    ledger_put_str(cells, column, str_from(text));
 }
 
 static void put_identity(const struct exchange *x, size_t part, struct arena *scratch,
@@ -76,15 +77,15 @@ static void put_identity(const struct exchange *x, size_t part, struct arena *sc
 {
     char id[UUID_TEXT_BYTES];
 
-    put_str(ret, LEDGER_EXCHANGE_ID, arena_str(scratch, str_from(uuid_format(x->id, id))));
+    ledger_put_str(ret, LEDGER_EXCHANGE_ID, arena_str(scratch, str_from(uuid_format(x->id, id))));
     put_int(&ret[LEDGER_PART], (int64_t)part);
     put_int(&ret[LEDGER_PARTS], (int64_t)ledger_rows(x));
     put_int(&ret[LEDGER_REQUESTS], x->requests > 0 ? x->requests : 1);
-    put_str(ret, LEDGER_WRITER, x->writer);
+    ledger_put_str(ret, LEDGER_WRITER, x->writer);
     put_bytes(&ret[LEDGER_SEQUENCE], x->sequence);
-    put_str(ret, LEDGER_CONTENT_ID, x->content_id);
-    put_str(ret, LEDGER_ORIGIN, x->origin);
-    put_str(ret, LEDGER_TRACE_ID, x->trace_id);
+    ledger_put_str(ret, LEDGER_CONTENT_ID, x->content_id);
+    ledger_put_str(ret, LEDGER_ORIGIN, x->origin);
+    ledger_put_str(ret, LEDGER_TRACE_ID, x->trace_id);
     put_int(&ret[LEDGER_STARTED_AT], x->started_us);
     put_moment(&ret[LEDGER_REQUEST_US], x->request_us);
     put_moment(&ret[LEDGER_HEAD_US], x->head_us);
@@ -94,20 +95,20 @@ static void put_identity(const struct exchange *x, size_t part, struct arena *sc
 
 static void put_who(const struct exchange *x, struct parquet_cell *ret)
 {
-    put_str(ret, LEDGER_APP, x->who.app);
-    put_str(ret, LEDGER_TEAM, x->who.team);
-    put_str(ret, LEDGER_BUSINESS_UNIT, x->who.business_unit);
-    put_str(ret, LEDGER_ENVIRONMENT, x->who.environment);
-    put_str(ret, LEDGER_END_USER, x->who.end_user);
-    put_str(ret, LEDGER_PURPOSE, x->who.purpose);
-    put_str(ret, LEDGER_KEY_ID, x->key_id);
-    put_str(ret, LEDGER_CLIENT_ADDRESS, x->client_address);
-    put_str(ret, LEDGER_USER_AGENT, x->user_agent);
-    put_str(ret, LEDGER_UPSTREAM, x->upstream);
-    put_str(ret, LEDGER_ARM, x->arm);
-    put_str(ret, LEDGER_LABELS, x->labels);
-    put_str(ret, LEDGER_HOST, x->host);
-    put_str(ret, LEDGER_PATH, x->path);
+    ledger_put_str(ret, LEDGER_APP, x->who.app);
+    ledger_put_str(ret, LEDGER_TEAM, x->who.team);
+    ledger_put_str(ret, LEDGER_BUSINESS_UNIT, x->who.business_unit);
+    ledger_put_str(ret, LEDGER_ENVIRONMENT, x->who.environment);
+    ledger_put_str(ret, LEDGER_END_USER, x->who.end_user);
+    ledger_put_str(ret, LEDGER_PURPOSE, x->who.purpose);
+    ledger_put_str(ret, LEDGER_KEY_ID, x->key_id);
+    ledger_put_str(ret, LEDGER_CLIENT_ADDRESS, x->client_address);
+    ledger_put_str(ret, LEDGER_USER_AGENT, x->user_agent);
+    ledger_put_str(ret, LEDGER_UPSTREAM, x->upstream);
+    ledger_put_str(ret, LEDGER_ARM, x->arm);
+    ledger_put_str(ret, LEDGER_LABELS, x->labels);
+    ledger_put_str(ret, LEDGER_HOST, x->host);
+    ledger_put_str(ret, LEDGER_PATH, x->path);
 }
 
 /* What the answer says of the failure is more precise than what was seen on the wire. */
@@ -126,21 +127,21 @@ static void put_call(const struct exchange *x, size_t part, struct parquet_cell 
     put_text(ret, LEDGER_PROVIDER, provider_name(f->provider));
     put_text(ret, LEDGER_API, api_name(f->api));
     put_text(ret, LEDGER_RECOGNISED_BY, f->recognised_by);
-    put_str(ret, LEDGER_MODEL_REQUESTED, f->model_requested);
-    put_str(ret, LEDGER_MODEL, has_model ? f->parts[part].model : f->model);
+    ledger_put_str(ret, LEDGER_MODEL_REQUESTED, f->model_requested);
+    ledger_put_str(ret, LEDGER_MODEL, has_model ? f->parts[part].model : f->model);
     put_int(&ret[LEDGER_STREAM], f->stream);
     put_int(&ret[LEDGER_FEATURES], f->features);
     put_int(&ret[LEDGER_STATUS], x->status);
     put_text(ret, LEDGER_ERROR_CLASS, error_class_name(error_of(x)));
-    put_str(ret, LEDGER_ERROR_CODE, f->error_code);
-    put_str(ret, LEDGER_FINISH_REASON, f->finish_reason);
+    ledger_put_str(ret, LEDGER_ERROR_CODE, f->error_code);
+    ledger_put_str(ret, LEDGER_FINISH_REASON, f->finish_reason);
     put_int(&ret[LEDGER_TRUNCATED], x->truncated);
     put_int(&ret[LEDGER_BILLABLE], f->billable);
-    put_str(ret, LEDGER_SERVICE_TIER, f->service_tier);
-    put_str(ret, LEDGER_GEO, f->geo);
-    put_str(ret, LEDGER_VARIANT, f->variant);
-    put_str(ret, LEDGER_RESPONSE_ID, f->response_id);
-    put_str(ret, LEDGER_UPSTREAM_REQUEST_ID, f->upstream_request_id);
+    ledger_put_str(ret, LEDGER_SERVICE_TIER, f->service_tier);
+    ledger_put_str(ret, LEDGER_GEO, f->geo);
+    ledger_put_str(ret, LEDGER_VARIANT, f->variant);
+    ledger_put_str(ret, LEDGER_RESPONSE_ID, f->response_id);
+    ledger_put_str(ret, LEDGER_UPSTREAM_REQUEST_ID, f->upstream_request_id);
     put_bytes(&ret[LEDGER_REQUEST_BYTES], x->request_bytes);
     put_bytes(&ret[LEDGER_RESPONSE_BYTES], x->response_bytes);
 }
@@ -178,6 +179,7 @@ void ledger_cells(const struct exchange *x, size_t part, int64_t segment_offset,
     put_who(x, ret);
     put_call(x, part, ret);
     put_usage(x, part, ret);
+    ledger_put_steps(x, scratch, ret);
     put_moment(&ret[LEDGER_SEGMENT_OFFSET], segment_offset);
 }
 

@@ -11,7 +11,8 @@
 #include "capture/exchange.h"
 #include "capture/parquet.h"
 
-#define LEDGER_VERSION "1"
+#define LEDGER_VERSION       "1"
+#define LEDGER_FIRST_SKIPPED "skipped" /* FIRST_ERROR where the first choice was not tried */
 
 /* X(constant, name, type, optional): the usage units follow these, as optional INT64 columns. */
 #define LEDGER_FIXED_COLUMNS(X)                                                                    \
@@ -66,7 +67,15 @@
     X(USAGE_NOTE, "usage_note", STRING, true)                                                      \
     X(REPORTED_COST, "reported_cost_usd", DECIMAL_12, true)                                        \
     X(REPORTED_COST_FIELD, "reported_cost_field", STRING, true) /* "usage.cost", ... */            \
-    X(VARIANT, "variant", STRING, true) /* of images, searches, sums: what prices depend on */     \
+    X(VARIANT, "variant", STRING, true)  /* of images, searches, sums: what prices depend on */    \
+    X(ATTEMPTS, "attempts", INT32, true) /* targets that were tried */                             \
+    X(FALLBACK, "fallback", BOOL, true)  /* another than the first choice answered */              \
+    X(FIRST_UPSTREAM, "first_upstream", STRING, true)                                              \
+    X(FIRST_MODEL, "first_model", STRING, true)                                                    \
+    X(FIRST_ERROR, "first_error", STRING, true)                                                    \
+    X(ADDED_US, "added_us", INT64, true)             /* until the attempt that answered began */   \
+    X(CUT_ATTEMPTS, "cut_attempts", INT32, true)     /* that failed with an answer under way */    \
+    X(DECISIONS, "decisions", STRING, true)          /* "MODE:OUTCOME:RULE;..." */                 \
     X(SEGMENT_OFFSET, "segment_offset", INT64, true) /* of the zstd frame with its bodies */
 
 enum ledger_column {

@@ -11,6 +11,8 @@
 #include "tests/check_main.h"
 #include "tests/temp_folder.h"
 
+#define STEP_COLUMNS (LEDGER_DECISIONS - LEDGER_ATTEMPTS + 1)
+
 static struct exchange make_exchange(void)
 {
     struct exchange x = {
@@ -199,10 +201,10 @@ START_TEST(an_exchange_comes_back_column_by_column)
     }
     ck_assert_uint_eq(strlen(row.s[LEDGER_EXCHANGE_ID]), 36);
     ck_assert_str_eq(row.s[LEDGER_API], api_name(x.facts.api));
-    /* error class and code, usage note, and the units that were not reported */
+    /* error class and code, usage note, attempts, and the units that were not reported */
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         nulls += row.is_null[c];
-    ck_assert_uint_eq(nulls, 3 + USAGE_UNIT_COUNT - 2);
+    ck_assert_uint_eq(nulls, 3 + STEP_COLUMNS + USAGE_UNIT_COUNT - 2);
     ck_assert_uint_eq(ARRAY_LEN(texts) + ARRAY_LEN(numbers) + 1 + nulls, LEDGER_COLUMN_COUNT);
 }
 END_TEST
@@ -366,6 +368,94 @@ START_TEST(ledgers_open_by_name_or_say_why_not)
 }
 END_TEST
 
+/* --- attempts and decisions --- */
+
+static struct exchange_attempt attempt(const char *upstream, const char *model, int status,
+                                       int64_t start_us)
+{
+    return (struct exchange_attempt){ .upstream = str_from(upstream),
+                                      .model = str_from(model),
+                                      .status = status,
+                                      .error_class =
+                                          status == 200 ? ERROR_CLASS_NONE : ERROR_CLASS_STATUS_5XX,
+                                      .start_us = start_us,
+                                      .duration_us = -1 };
+}
+
+/* What the columns from ATTEMPTS on say, "-" where they are null. */
+static char *steps_of(const struct exchange *x)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct row row;
+
+    write_rows(temp_path("s"), x);
+    ck_assert_uint_eq(read_rows(temp_path("s"), &row, 1), 1);
+    for (enum ledger_column c = LEDGER_ATTEMPTS; c <= LEDGER_DECISIONS; c++) {
+        buf_add_text(&text, c > LEDGER_ATTEMPTS ? " " : "");
+        if (row.is_null[c])
+            buf_add_byte(&text, '-');
+        else if (ledger_columns()[c].type == PARQUET_STRING)
+            buf_add_text(&text, row.s[c]);
+        else
+            buf_addf(&text, "%" PRId64, row.i[c]);
+    }
+    buf_addf(&text, " at %s", row.s[LEDGER_UPSTREAM]);
+    return mem_strdup(buf_cstr(&text));
+}
+
+#define ck_steps(x, want)                                                                          \
+    do {                                                                                           \
+        char *have_ = steps_of(x);                                                                 \
+        ck_assert_str_eq(have_, want);                                                             \
+        free(have_);                                                                               \
+    } while (0)
+
+START_TEST(what_was_tried_and_decided_has_columns)
+{
+    struct exchange x = make_exchange();
+    struct exchange_attempt a[3];
+    struct exchange_decision d[3] = {
+        {.rule = STR("access:2;%"), .mode = STR("observe"),    .outcome = STR("denied")},
+        {  .rule = STR("r"),      .mode = STR("warn"), .outcome = STR("limited"),               .value = 1 },
+        { .rule = STR("r"),      .mode = STR("warn"), .outcome = STR("limited"),               .value = 2 },
+    };
+
+    ck_steps(&x, "- - - - - - - - at openai");
+
+    x.attempts = a;
+    x.attempt_count = 1;
+    a[0] = attempt("eu", "", 200, 700);
+    ck_steps(&x, "1 0 eu gpt-5 - 0 0 - at eu");
+
+    /* The same target once more; the first had begun to answer. */
+    a[0].error_class = ERROR_CLASS_STREAM_CUT;
+    a[0].bytes = 100;
+    a[1] = attempt("eu", "gpt-5", 200, 900700);
+    x.attempt_count = 2;
+    ck_steps(&x, "2 0 eu gpt-5 stream_cut 900000 1 - at eu");
+
+    /* Another model at the same upstream. */
+    a[0] = attempt("eu", "", 503, 0);
+    a[1] = attempt("eu", "gpt-5-mini", 200, 50);
+    ck_steps(&x, "2 1 eu gpt-5 status_5xx 50 0 - at eu");
+
+    /* The first choice was passed over; what came after the last attempt was, too. */
+    a[0].skipped = true;
+    a[0].error_class = ERROR_CLASS_NONE;
+    a[1] = attempt("us", "", 200, 60);
+    a[2] = attempt("gateway", "", 0, 90);
+    a[2].skipped = true;
+    x.attempt_count = 3;
+    ck_steps(&x, "1 1 eu gpt-5 skipped 60 0 - at us");
+
+    /* Nothing was tried, and a rule says why; what is said twice is there once. */
+    x.attempt_count = 0;
+    x.decisions = d;
+    x.decision_count = 3;
+    ck_steps(&x, "0 - - - - - - observe:denied:access%3A2%3B%25;warn:limited:r at openai");
+}
+END_TEST
+
 static const char *type_in_manual(enum parquet_type type)
 {
     static const char *const names[PARQUET_OTHER] = {
@@ -427,6 +517,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(cost_rows));
     tcase_add_test(tc, the_answers_error_wins_over_the_wires);
     tcase_add_loop_test(tc, ledgers_open_by_name_or_say_why_not, 0, (int)ARRAY_LEN(variants));
+    tcase_add_test(tc, what_was_tried_and_decided_has_columns);
     tcase_add_test(tc, the_manual_lists_every_column_with_its_type);
     tcase_add_test(tc, usage_columns_follow_the_units);
 }
