@@ -181,6 +181,7 @@ struct plan_route {
     struct plan_place at;
     struct str api; /* "" = any */
     struct plan_names models, apps;
+    struct plan_names upstreams; /* where a call must have asked to go; none = one of the targets */
     enum plan_mode mode;
     struct plan_slow slow;
     struct plan_node *root;
@@ -190,7 +191,7 @@ struct plan_route {
 /* Who may not use what; `instead` names what they get. */
 struct plan_access {
     struct plan_place at;
-    struct plan_names teams, apps, roles, allow, deny;
+    struct plan_names teams, apps, roles, business_units, allow, deny;
     struct str instead;
     enum plan_mode mode;
     struct plan_access *next;
@@ -205,11 +206,47 @@ enum plan_limited {
 
 struct plan_limit {
     struct plan_place at;
-    struct plan_names teams, apps, models;
+    struct plan_names teams, apps, models, business_units;
     struct plan_value most[PLAN_LIMITS];
-    int64_t per_us[PLAN_LIMITS]; /* the window of each; 0 for CONCURRENT */
+    int64_t per_us[PLAN_LIMITS];     /* the window of each; 0 for CONCURRENT */
+    struct plan_value assume_output; /* tokens, of a call that sets no bound; unset = the plan's */
     enum plan_mode mode;
     struct plan_limit *next;
+};
+
+enum plan_budget_of {
+    PLAN_BUDGET_ALL,
+    PLAN_BUDGET_BUSINESS_UNIT,
+    PLAN_BUDGET_TEAM,
+    PLAN_BUDGET_APP,
+};
+enum plan_budget_per {
+    PLAN_BUDGET_DAY,
+    PLAN_BUDGET_WEEK, /* from Monday */
+    PLAN_BUDGET_MONTH,
+    PLAN_BUDGET_PERS,
+};
+
+/* What may be spent in a period, of UTC's calendar: providers bill by that. */
+struct plan_budget {
+    struct plan_place at;
+    enum plan_budget_of of;
+    enum plan_budget_per per;
+    struct str name;         /* whose; "" of ALL */
+    int64_t nusd;            /* 1e-9 USD */
+    const int64_t *alert_at; /* millionths of it, ascending */
+    size_t alert_at_len;
+    bool hard; /* nothing more once it is spent; else thresholds are told, and that is all */
+    struct plan_value assume_output;
+    enum plan_mode mode;
+    struct plan_budget *next;
+};
+
+/* What holds for all calls of an application: the weaker of this and a rule's own mode. */
+struct plan_app {
+    struct str name;
+    enum plan_mode mode;
+    struct plan_app *next;
 };
 
 struct plan {
@@ -219,10 +256,17 @@ struct plan {
     struct plan_route *routes, *last_route;
     struct plan_access *access;
     struct plan_limit *limits;
+    struct plan_budget *budgets;
+    struct plan_app *apps;
+    /* Tokens of a call that does not say: of its input, and at most of its output. */
+    int64_t assume_input, assume_output;
     size_t nodes;
     /* What a failure without a status looks like to rules over statuses; 0 = like none. */
     int refused_status, connect_late_status, late_status;
 };
+
+#define PLAN_ASSUME_INPUT  16384
+#define PLAN_ASSUME_OUTPUT 4096
 
 struct plan *plan_new(const char *format);
 void plan_free(struct plan *p);

@@ -18,10 +18,11 @@
 #include "policy/plan.h"
 #include "policy/state.h"
 
-#define POLICY_NONE UINT32_MAX /* no target, no route, no rule */
+#define POLICY_RULES_MAX 400000 /* of a plan: a limit over three things is three rules */
 
 struct policy;
 struct price_book;
+struct tree;
 
 /* A place where an attempt can go: an (upstream, model) of a route, once per plan. */
 struct policy_target {
@@ -36,26 +37,30 @@ enum policy_rule_kind {
     POLICY_RULE_ROUTE,
 };
 
-/* What a decision refers to. */
+/* What a decision refers to.  The routes come first: a route's rule has its number. */
 struct policy_rule {
     enum policy_rule_kind kind;
-    struct str
-        id; /* "access[2]", "limits[0]", "budget team cx 2026-11" without the month, route's name */
+    /* "route gpt-5*", "access[2]", "limits[0].tokens", "budget team cx month" */
+    struct str id;
     struct plan_place at;
-    enum plan_mode mode; /* with the plan's where it says nothing */
+    enum plan_mode mode; /* the plan's where it says nothing; OFF if the plan's is */
 };
 
-/* ERR_LIMIT: more than the documented limits.  book may be NULL: budgets then count only what an
- * answer says it cost; a policy with budgets and no book is ERR_USAGE. */
+/* ERR_LIMIT: more than the documented limits, with the place.  book (NULL if there are no hard
+ * budgets, else ERR_USAGE) says what a call may cost; it must outlive the policy. */
 int policy_new(const struct plan *plan, const struct price_book *book, struct policy **ret,
                struct err *err);
 void policy_free(struct policy *p);
 DEFINE_CLEANUP(struct policy, policy_free)
 
 const struct plan *policy_plan(const struct policy *p);
+struct tree;
+const struct tree *policy_tree(const struct policy *p); /* its routes, for policy/steer */
 size_t policy_target_count(const struct policy *p);
 const struct policy_target *policy_target(const struct policy *p, uint32_t target);
 uint32_t policy_target_find(const struct policy *p, struct str upstream, struct str model);
+/* The routes, flat (policy/tree); the target functions above are its. */
+const struct tree *policy_tree(const struct policy *p);
 size_t policy_rule_count(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, uint32_t rule);
 
@@ -88,8 +93,7 @@ struct policy_decision {
     enum plan_mode mode; /* in which it was made: observe = it would have */
     enum policy_outcome outcome;
     int64_t at_us;
-    int64_t value,
-        bound; /* what was looked at and its limit: count, tokens, pusd/1e6 (micro-USD), µs */
+    int64_t value, bound; /* what was looked at and its limit: count, tokens, micro-USD, µs */
 };
 
 struct policy_decisions {

@@ -1,0 +1,264 @@
+#include "config.h"
+
+#include "policy/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+
+#define STATE_MAGIC UINT64_C(0x31746c6f70726577)
+#define LINE_BYTES  64
+/* Slots looked at for each newcomer once the table is full: a bounded price, and all of the default
+ * table within 256 newcomers. */
+#define SWEEP_SLOTS 64
+#define TARGET_STAY (3600 * US_PER_SECOND)
+
+struct slot {
+    uint64_t key;
+    int64_t keep_until_us;
+    uint32_t kind;
+    uint32_t next_free; /* of a free one: number + 1, 0 = the last */
+    uint64_t unused;
+    uint8_t data[POLICY_SLOT_DATA_BYTES];
+};
+
+static_assert(sizeof(struct slot) == POLICY_SLOT_BYTES, "slots are of one size");
+
+/* Behind it: the index (twice as many numbers as slots: slot + 1, 0 = free), then the slots, the
+ * first of which are those that newcomers share, one for each kind.
+ *
+ * Numbers read from the memory are checked before they are used: another process may have died in
+ * the middle of writing them. */
+struct policy_state {
+    uint64_t magic;
+    uint32_t count, used;
+    uint32_t first_free; /* number + 1, 0 = none */
+    uint32_t hand;       /* the next slot that a sweep looks at */
+    uint64_t generation, shared;
+    uint8_t unused[24];
+};
+
+static_assert(sizeof(struct policy_state) == LINE_BYTES, "the index begins on a line");
+
+static uint32_t *index_of(const struct policy_state *s)
+{
+    return (uint32_t *)((uintptr_t)s + sizeof(*s));
+}
+
+static struct slot *slot_at(const struct policy_state *s, uint32_t slot)
+{
+    assert(slot < s->count);
+    return (struct slot *)((uintptr_t)index_of(s) + (size_t)s->count * 2 * sizeof(uint32_t)) + slot;
+}
+
+size_t policy_state_bytes(size_t slots)
+{
+    assert(slots >= POLICY_SLOTS_MIN && slots <= POLICY_SLOTS_MAX && !(slots & (slots - 1)));
+    return sizeof(struct policy_state) + slots * (2 * sizeof(uint32_t) + sizeof(struct slot));
+}
+
+struct policy_state *policy_state_init(void *memory, size_t slots)
+{
+    struct policy_state *s = memory;
+
+    assert((uintptr_t)memory % LINE_BYTES == 0);
+    memset(memory, 0, policy_state_bytes(slots));
+    s->magic = STATE_MAGIC;
+    s->count = (uint32_t)slots;
+    for (uint32_t kind = 0; kind < POLICY_SLOT_KINDS; kind++) {
+        *slot_at(s, kind) = (struct slot){ .kind = kind, .keep_until_us = INT64_MAX };
+        s->used++;
+    }
+    for (uint32_t i = s->count; i-- > POLICY_SLOT_KINDS;) {
+        slot_at(s, i)->next_free = s->first_free;
+        s->first_free = i + 1;
+    }
+    return s;
+}
+
+struct policy_state *policy_state_new(size_t slots)
+{
+    size_t bytes = policy_state_bytes(slots);
+
+    return policy_state_init(mem_check(aligned_alloc(LINE_BYTES, bytes)), slots);
+}
+
+/* --- the index: open addressing, without tombstones --- */
+
+static uint32_t home_of(const struct policy_state *s, uint32_t kind, uint64_t key)
+{
+    return (uint32_t)((key ^ key >> 32) + kind * UINT64_C(0x9e3779b9)) & (s->count * 2 - 1);
+}
+
+/* The place in the index of that slot, or the free one where it would be. */
+static uint32_t place_of(const struct policy_state *s, uint32_t kind, uint64_t key)
+{
+    const uint32_t *index = index_of(s);
+    uint32_t mask = s->count * 2 - 1, at = home_of(s, kind, key);
+
+    for (uint32_t steps = 0; steps <= mask; steps++, at = (at + 1) & mask) {
+        if (index[at] == 0 || index[at] > s->count)
+            break;
+        const struct slot *slot = slot_at(s, index[at] - 1);
+        if (slot->key == key && slot->kind == kind)
+            break;
+    }
+    return at;
+}
+
+/* Closes the gap: moves up what would no longer be found behind it. */
+static void unindex(struct policy_state *s, uint32_t kind, uint64_t key)
+{
+    uint32_t *index = index_of(s), mask = s->count * 2 - 1;
+    uint32_t gap = place_of(s, kind, key);
+
+    if (index[gap] == 0)
+        return;
+    for (uint32_t at = (gap + 1) & mask, steps = 0; steps < mask; at = (at + 1) & mask, steps++) {
+        if (index[at] == 0 || index[at] > s->count)
+            break;
+        const struct slot *slot = slot_at(s, index[at] - 1);
+        uint32_t home = home_of(s, slot->kind, slot->key);
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue;
+        index[gap] = index[at];
+        gap = at;
+    }
+    index[gap] = 0;
+}
+
+/* --- slots --- */
+
+void policy_state_drop(struct policy_state *s, uint32_t slot)
+{
+    struct slot *gone = slot_at(s, slot);
+
+    if (slot < POLICY_SLOT_KINDS || gone->kind == POLICY_SLOT_FREE)
+        return;
+    unindex(s, gone->kind, gone->key);
+    gone->kind = POLICY_SLOT_FREE;
+    gone->next_free = s->first_free;
+    s->first_free = slot + 1;
+    s->used--;
+    s->generation++;
+}
+
+static void sweep(struct policy_state *s, int64_t now_us)
+{
+    for (int i = 0; i < SWEEP_SLOTS; i++) {
+        if (s->hand >= s->count || s->hand < POLICY_SLOT_KINDS)
+            s->hand = POLICY_SLOT_KINDS;
+        const struct slot *slot = slot_at(s, s->hand);
+        if (slot->kind != POLICY_SLOT_FREE && slot->keep_until_us <= now_us)
+            policy_state_drop(s, s->hand);
+        s->hand++;
+    }
+}
+
+uint32_t policy_state_find(const struct policy_state *s, enum policy_slot_kind kind, uint64_t key)
+{
+    uint32_t found = index_of(s)[place_of(s, kind, key)];
+
+    return found && found <= s->count ? found - 1 : POLICY_NONE;
+}
+
+/* What was asked for is not given up for something else that is asked for at the same moment. */
+static void keep_a_while(struct slot *slot, int64_t now_us)
+{
+    if (slot->kind == POLICY_SLOT_TARGET && slot->keep_until_us < now_us + TARGET_STAY / 2)
+        slot->keep_until_us = now_us + TARGET_STAY;
+    else if (slot->keep_until_us <= now_us)
+        slot->keep_until_us = now_us + 1;
+}
+
+uint32_t policy_state_own_slot(struct policy_state *s, enum policy_slot_kind kind, uint64_t key,
+                               int64_t now_us)
+{
+    uint32_t room = kind == POLICY_SLOT_LIMIT ? s->count / 4 * 3 : s->count;
+    uint32_t found = policy_state_find(s, kind, key);
+
+    assert(s->magic == STATE_MAGIC && kind > POLICY_SLOT_FREE && kind < POLICY_SLOT_KINDS);
+    if (found != POLICY_NONE) {
+        keep_a_while(slot_at(s, found), now_us);
+        return found;
+    }
+    if (s->used >= room)
+        sweep(s, now_us);
+    if (s->used >= room || s->first_free == 0 || s->first_free > s->count)
+        return POLICY_NONE;
+    uint32_t made = s->first_free - 1;
+    struct slot *slot = slot_at(s, made);
+    s->first_free = slot->next_free;
+    *slot = (struct slot){ .key = key, .kind = kind, .keep_until_us = INT64_MIN };
+    keep_a_while(slot, now_us);
+    index_of(s)[place_of(s, kind, key)] = made + 1;
+    s->used++;
+    return made;
+}
+
+uint32_t policy_state_slot(struct policy_state *s, enum policy_slot_kind kind, uint64_t key,
+                           int64_t now_us)
+{
+    uint32_t slot = policy_state_own_slot(s, kind, key, now_us);
+
+    if (slot != POLICY_NONE)
+        return slot;
+    s->shared++;
+    return kind;
+}
+
+bool policy_state_is(const struct policy_state *s, uint32_t slot, enum policy_slot_kind kind,
+                     uint64_t key)
+{
+    if (slot >= s->count)
+        return false;
+    const struct slot *at = slot_at(s, slot);
+    return at->kind == kind && at->key == key;
+}
+
+void *policy_state_at(struct policy_state *s, uint32_t slot)
+{
+    return slot_at(s, slot)->data;
+}
+
+uint64_t policy_state_key(const struct policy_state *s, uint32_t slot)
+{
+    return slot_at(s, slot)->key;
+}
+
+void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us)
+{
+    if (slot >= POLICY_SLOT_KINDS)
+        slot_at(s, slot)->keep_until_us = until_us;
+}
+
+uint32_t policy_state_next(const struct policy_state *s, enum policy_slot_kind kind, uint32_t from)
+{
+    for (uint32_t i = from == POLICY_NONE ? 0 : from + 1; i < s->count; i++)
+        if (slot_at(s, i)->kind == kind)
+            return i;
+    return POLICY_NONE;
+}
+
+uint64_t policy_state_generation(const struct policy_state *s)
+{
+    return s->generation;
+}
+
+void policy_state_view(const struct policy_state *s, struct policy_state_view *ret)
+{
+    *ret = (struct policy_state_view){ .slots = s->count, .used = s->used, .shared = s->shared };
+}
+
+uint64_t policy_key(const void *bytes, size_t len, uint64_t seed)
+{
+    uint64_t h = map_hash((struct str){ bytes, len }) ^ seed * UINT64_C(0x9e3779b97f4a7c15);
+
+    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+    return h ^ h >> 31;
+}
