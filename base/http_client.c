@@ -20,7 +20,7 @@ struct http_origin {
     struct http_origin *next, **link;
     char *url, *ca_path, *ca_pem, *proxy;
     struct http_origin_options options; /* its strings are not used */
-    struct http_conn *idle;             /* the one used last first */
+    struct http_conn *idle, *idle_last; /* the one used last first */
     uint32_t used_count, idle_count;
     struct loop_timer idle_timer; /* until the oldest idle one is too old */
     bool is_retired;
@@ -30,7 +30,7 @@ enum conn_state { CONN_CONNECTING, CONN_FAILED, CONN_USED, CONN_IDLE };
 
 struct http_conn {
     struct http_origin *origin;
-    struct http_conn *next, **link; /* among the idle */
+    struct http_conn *next, *previous; /* among the idle */
     struct shard *shard;
     CURL *easy;
     struct loop_io io;
@@ -352,7 +352,7 @@ int http_origin_new(struct http_pool *p, const struct http_origin_options *optio
     if (!options->max_connections)
         o->options.max_connections = HTTP_MAX_CONNECTIONS;
     if (!options->max_idle)
-        o->options.max_idle = HTTP_MAX_IDLE;
+        o->options.max_idle = o->options.max_connections;
     if (!options->max_idle_age_us)
         o->options.max_idle_age_us = HTTP_MAX_IDLE_AGE_US;
     o->idle_timer.fn = on_idle_timer;
@@ -384,10 +384,11 @@ void http_origin_count(const struct http_origin *o, uint32_t *ret_used, uint32_t
 
 static void remove_idle(struct http_conn *c)
 {
-    *c->link = c->next;
-    if (c->next)
-        c->next->link = c->link;
-    c->origin->idle_count--;
+    struct http_origin *o = c->origin;
+
+    *(c->previous ? &c->previous->next : &o->idle) = c->next;
+    *(c->next ? &c->next->previous : &o->idle_last) = c->previous;
+    o->idle_count--;
 }
 
 /* Takes it out of its origin's count, and the loop, and closes it. */
@@ -420,18 +421,12 @@ static bool is_quiet(struct http_conn *c)
 static void on_idle_timer(void *ctx)
 {
     struct http_origin *o = ctx;
-    uint64_t now_us = loop_now_us(o->pool->loop), first_us = UINT64_MAX;
+    uint64_t now_us = loop_now_us(o->pool->loop), age_us = o->options.max_idle_age_us;
 
-    for (struct http_conn *c = o->idle, *next; c; c = next) {
-        next = c->next;
-        uint64_t due_us = c->idle_since_us + o->options.max_idle_age_us;
-        if (due_us <= now_us)
-            close_conn(c);
-        else if (due_us < first_us)
-            first_us = due_us;
-    }
-    if (o->idle)
-        loop_timer_set(o->pool->loop, &o->idle_timer, first_us);
+    while (o->idle_last && o->idle_last->idle_since_us + age_us <= now_us)
+        close_conn(o->idle_last);
+    if (o->idle_last)
+        loop_timer_set(o->pool->loop, &o->idle_timer, o->idle_last->idle_since_us + age_us);
 }
 
 static void make_idle(struct http_conn *c)
@@ -446,9 +441,8 @@ static void make_idle(struct http_conn *c)
     c->handler = (struct http_conn_handler){ 0 };
     c->idle_since_us = loop_now_us(l);
     c->next = o->idle;
-    c->link = &o->idle;
-    if (c->next)
-        c->next->link = &c->next;
+    c->previous = NULL;
+    *(c->next ? &c->next->previous : &o->idle_last) = c;
     o->idle = c;
     loop_io_want(l, &c->io, LOOP_READ);
     if (!loop_timer_is_set(&o->idle_timer))
@@ -542,7 +536,7 @@ int http_conn_acquire(struct http_origin *o, const struct http_conn_handler *han
         if (!o->idle)
             return err_set(err, ERR_LIMIT, "all %u connections to '%s' are in use",
                            o->options.max_connections, o->url);
-        close_conn(o->idle);
+        close_conn(o->idle_last);
     }
     c = mem_calloc(1, sizeof(*c));
     c->origin = o;

@@ -29,7 +29,8 @@ struct http_pool;
 struct http_origin;
 struct http_conn;
 
-/* All strings are copied. 0 and NULL are the defaults named. */
+/* All strings are copied. 0 and NULL are the defaults named; of max_idle max_connections: the one
+ * used last is used next, so that what a peak has left behind is closed by its age. */
 struct http_origin_options {
     bool tls;
     const char *host;    /* a name or an address; IPv6 without brackets */
@@ -41,12 +42,11 @@ struct http_origin_options {
     const char *proxy;   /* URL; NULL: from the environment (https_proxy, no_proxy...); "": none */
     uint64_t connect_timeout_us; /* names, proxy and TLS included */
     uint32_t max_connections;    /* in use, connecting and idle together */
-    uint32_t max_idle;
+    uint32_t max_idle;        /* fewer than were needed at once: then peaks cost a connect each */
     uint64_t max_idle_age_us; /* idle for that long is closed */
 };
 #define HTTP_CONNECT_TIMEOUT_US UINT64_C(10000000)
 #define HTTP_MAX_CONNECTIONS    20000u
-#define HTTP_MAX_IDLE           256u
 #define HTTP_MAX_IDLE_AGE_US    UINT64_C(60000000)
 
 /* Why there is no connection. */

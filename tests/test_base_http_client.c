@@ -618,9 +618,14 @@ START_TEST(hundreds_at_once_work_and_leave_nothing_behind)
         answered++;
     }
     ck_assert_uint_eq(answered, ARRAY_LEN(calls));
-    size_t with = open_descriptors();
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        end_call(&calls[i], true);
+    ck_assert_uint_eq(idle_of(o), ARRAY_LEN(calls)); /* a peak is not connected anew */
+    size_t with = open_descriptors();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        ck_assert_int_eq(acquire(o, &calls[i], false), 1);
         end_call(&calls[i], false);
+    }
     /* The server's ends close in their own time. */
     TURN_UNTIL(open_descriptors() <= with - 2 * ARRAY_LEN(calls));
     stop_server(&server);
