@@ -1,11 +1,16 @@
 /* admit - may this call be made: access, limits, budgets; and what it took, given back or settled.
  *
- * Limits are token buckets (GCRA) per rule and per what it is about: a limit over app '*' is one
- * bucket for each application.  Budgets reserve before the call what it may cost at most, and
- * settle what it did cost: calls at the same time cannot overspend together.  What a call may cost
- * is a bound, stated by policy_reservation: input tokens at most one per byte of the body... the
- * way it is computed is written there; the overspend beyond a budget is at most the sum of what
- * calls cost beyond their reservation, and that is counted (POLICY_BUDGET state `beyond`).
+ * Limits are buckets of so many requests or tokens that fill up again in their window (GCRA, in
+ * whole numbers: no rounding, a wait is exact), and counts of calls under way.  Where a rule says
+ * '*' for application, team, business unit or model there is a bucket for each, otherwise one for
+ * all that it is about.
+ *
+ * Budgets reserve before the call what it may cost at most (policy_reservation), and settle what it
+ * did cost: calls at the same time cannot overspend together.  Spent money is beyond a hard budget
+ * only by what calls cost beyond their reservation, and that is counted.  A call belongs to the
+ * period, of UTC's calendar, in which it was admitted.
+ *
+ * Money here is 1e-9 USD ("nusd"): cheap calls cost less than 1e-6.
  */
 #ifndef POLICY_ADMIT_H
 #define POLICY_ADMIT_H
@@ -17,18 +22,20 @@
 
 struct policy_ask {
     int64_t now_us;       /* Unix time in µs: budgets end with the month, in UTC */
-    int64_t input_tokens; /* at most; 0 = not known: the rule's own default holds */
+    int64_t input_tokens; /* at most; 0 = not known: what the plan assumes */
     int64_t output_tokens;
     uint32_t holder; /* who holds what is taken, below POLICY_HOLDERS_MAX */
 };
 
-/* What a call has taken.  Zeroed = nothing. */
+/* What a call has taken of one limit or budget.  Zeroed = nothing. */
 struct policy_claim {
+    uint64_t key; /* of the slot: it may have been given up since */
     uint32_t slot;
     uint32_t rule;
-    int64_t tokens;    /* of a token limit */
-    int64_t micro_usd; /* reserved of a budget */
-    int64_t month;     /* of a budget: months since 1970 */
+    bool is_budget, is_held; /* held: counts as a call under way */
+    int64_t tokens;          /* of a token limit, -1 = it has none */
+    int64_t nusd;            /* reserved of a budget */
+    int64_t period;          /* of a budget: days, weeks or months since 1970 */
 };
 struct policy_claims {
     struct policy_claim list[POLICY_CLAIMS_MAX];
@@ -40,7 +47,7 @@ enum policy_verdict {
     POLICY_NO_ACCESS,      /* -> 403 */
     POLICY_NO_LIMIT,       /* -> 429 with retry_after_us */
     POLICY_NO_CONCURRENCY, /* -> 429 */
-    POLICY_NO_BUDGET,      /* -> 429 insufficient_quota (SDKs must not retry) */
+    POLICY_NO_BUDGET,      /* -> 429 insufficient_quota (SDKs must not retry); wins over limits */
 };
 
 struct policy_admission {
@@ -51,31 +58,56 @@ struct policy_admission {
 };
 
 /* All or nothing: a refused call takes nothing.  Rules in observe and warn are counted the same way
- * and noted, and never refuse. */
+ * and noted, and never refuse: of a limit, a call that it would have refused takes nothing; of a
+ * budget it does, since the money goes.  A call that more than POLICY_CLAIMS_MAX limits and budgets
+ * are about is refused by the first one beyond, if that is enforced. */
 void policy_admit(const struct policy *p, struct policy_state *s, const struct policy_class *c,
                   const struct policy_ask *ask, struct policy_claims *ret_claims,
                   struct policy_decisions *notes, struct policy_admission *ret);
-/* The call is over.  Tokens and cost are what it used; -1 = not known: what was reserved is taken
- * for used.  Releases what is held. */
+/* -1 = not known: what was reserved is taken for used. */
+struct policy_used {
+    int64_t tokens; /* input and output */
+    int64_t nusd;   /* of all attempts */
+};
+/* The call is over, also if it never left (0, 0).  Releases what is held. */
 void policy_settle(const struct policy *p, struct policy_state *s, struct policy_claims *claims,
-                   int64_t tokens, int64_t micro_usd, int64_t now_us);
+                   const struct policy_used *used, int64_t now_us);
 /* A process has died: gives back what it held.  Reserved money is taken for spent. */
 void policy_forget_holder(struct policy_state *s, uint32_t holder, int64_t now_us);
 
 /* --- budgets --- */
 
+/* The most that a call may cost in 1e-9 USD, by the price book and at the standard tier: all of the
+ * input at the dearest of what a model asks for it (fresh, cached, written to a cache), all of the
+ * output likewise, at the dearest of the targets that its route has.  Not in it, so possibly
+ * beyond: attempts that failed and were billed, dearer tiers, tools' fees, and tokens beyond the
+ * bounds that ask has.  -1 = a model has no price: nothing is reserved, and such calls are counted.
+ * default_output is for a call that sets no bound. */
+int64_t policy_reservation(const struct policy_class *c, const struct policy_ask *ask,
+                           int64_t default_output);
+/* 1e-12 USD to 1e-9, half to even; clamped to 0 and above. */
+int64_t policy_nusd(i128 pusd);
+
 struct policy_budget_state {
-    int64_t month; /* months since 1970, UTC */
-    int64_t spent_micro_usd, reserved_micro_usd;
-    int64_t beyond_micro_usd; /* what calls cost beyond what they had reserved */
+    int64_t period; /* days, weeks or months since 1970, UTC */
+    int64_t from_us, until_us;
+    int64_t spent_nusd, reserved_nusd;
+    int64_t beyond_nusd; /* what calls cost beyond what they had reserved */
+    int64_t unpriced;    /* calls without a price: nothing was reserved for them */
 };
 
 size_t policy_budget_count(const struct policy *p);
 /* The rule's number, and where it stands at that time. */
 uint32_t policy_budget(const struct policy *p, struct policy_state *s, size_t index, int64_t now_us,
                        struct policy_budget_state *ret);
-/* What was spent before this state began, from the ledger or a saved state. */
-void policy_budget_set(const struct policy *p, struct policy_state *s, size_t index, int64_t month,
-                       int64_t spent_micro_usd);
+/* policy_rule()'s own: what may be spent, and in which period. */
+const struct plan_budget *policy_budget_plan(const struct policy *p, size_t index);
+/* The period of a moment: what policy_budget_set wants. */
+int64_t policy_budget_period(const struct policy *p, size_t index, int64_t at_us);
+/* What was spent in a period before this state began, from the ledger or a saved state; instead of
+ * what the state has for it.  Soft thresholds below it count as told.  Ignored if the period is
+ * over at now_us. */
+void policy_budget_set(const struct policy *p, struct policy_state *s, size_t index, int64_t period,
+                       int64_t spent_nusd, int64_t now_us);
 
 #endif

@@ -1,15 +1,25 @@
 /* rules - which rules of a policy are about a caller: resolved once, then looked up.
  *
  * A struct policy_class is all that the rules say of calls that have the same application, team,
- * role, business unit, API and model.  Callers and models are few, calls are many: patterns are
- * matched when a class is made; deciding a call is then a lookup and some integers.
+ * role, business unit, API, upstream and model.  Callers and models are few, calls are many:
+ * patterns are matched when a class is made; deciding a call is then a lookup and some integers.
+ *
+ * Access: a rule is about a call if it is about its caller.  A model that any `deny` of these names
+ * is denied; if any of them has an `allow`, so is what none of their `allow` names.  `instead`
+ * turns a rule's refusal into another model, which must be allowed itself; a refusal without it
+ * wins.  The rules in enforce are taken by themselves, then with those in warn, then with those in
+ * observe: what comes of the latter is only noted.
  */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 
 #include "policy/policy.h"
 
-#define POLICY_CLASSES_MAX 65536 /* of a cache; beyond, the oldest half is given up */
+/* Of a cache; beyond, those not asked for longest are given up. */
+#define POLICY_CLASSES_MAX 16384
+#define POLICY_CALLERS_MAX 4096
+/* A subject longer than this in all is resolved anew each time. */
+#define POLICY_SUBJECT_BYTES_MAX 2048
 
 struct policy_subject {
     struct str app, team, business_unit, role; /* "" = not known */
@@ -33,8 +43,9 @@ struct policy_cache;
 struct policy_cache *policy_cache_new(const struct policy *p);
 void policy_cache_free(struct policy_cache *c);
 DEFINE_CLEANUP(struct policy_cache, policy_cache_free)
-/* Valid until the next call of it for as long as the cache holds it: take a reference by
- * policy_class_ref to keep it over a call under way. */
+/* Valid until the next call of it, however long the cache holds it: take a reference by
+ * policy_class_ref to keep it over a call under way, also past the cache's own end.  Names are
+ * compared without case: Azure's deployments have none. */
 const struct policy_class *policy_resolve(struct policy_cache *c, const struct policy_subject *s);
 const struct policy_class *policy_class_ref(const struct policy_class *c);
 void policy_class_unref(const struct policy_class *c);
