@@ -206,6 +206,8 @@ static void pass_reply(void *ctx, const struct reply *reply, struct str body)
                                                   .content_length = body.len });
     http2_add_header(s->stream, STR("content-type"), STR("application/json"));
     http2_add_header(s->stream, STR("x-weir-error"), str_from(reply->code));
+    for (size_t i = 0; i < reply->header_count; i++)
+        http2_add_header(s->stream, reply->headers[i].name, reply->headers[i].value);
     if (s->call.is_begun)
         http2_add_header(s->stream, STR("x-weir-exchange-id"), str_from(s->call.trace.exchange_id));
     if (!is_head)

@@ -82,9 +82,14 @@ struct proxy_file {
     struct str path, bytes;
 };
 
+struct plan;
+struct proxy_policy;
+
 struct proxy_conf {
-    struct str text;   /* the configuration itself */
-    struct conf *conf; /* owned: apps, attribution, archive path */
+    struct str text;             /* the configuration itself */
+    struct conf *conf;           /* owned: apps, attribution, archive path */
+    struct plan *plan;           /* owned: the section policy; NULL = none */
+    struct proxy_policy *policy; /* owned: made of it by proxy_policy_make */
     struct proxy_listen listen;
     struct proxy_limits limits;
     struct proxy_upstream *upstreams;

@@ -2,11 +2,10 @@
 
 #include "proxy/reply.h"
 
-#include "base/http1.h"
 #include "base/json.h"
 
 const struct reply replies[REPLY_COUNT] = {
-#define X(constant, status, code, message) [REPLY_##constant] = { status, code, message },
+#define X(constant, status, code, message) [REPLY_##constant] = { status, code, message, NULL, 0 },
     REPLIES(X)
 #undef X
 };
@@ -133,6 +132,8 @@ void reply_write_head(const struct reply *reply, size_t body_bytes, const char *
     http1_write_status_line(out, reply->status, STR(""));
     http1_write_header(out, STR("Content-Type"), STR("application/json"));
     http1_write_header(out, STR("x-weir-error"), str_from(reply->code));
+    for (size_t i = 0; i < reply->header_count; i++)
+        http1_write_header(out, reply->headers[i].name, reply->headers[i].value);
     if (reply->status == 401) /* RFC 9110 15.5.2 */
         http1_write_header(out, STR("WWW-Authenticate"), STR("Bearer realm=\"weir\""));
     if (exchange_id)

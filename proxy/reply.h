@@ -12,6 +12,7 @@
 #define PROXY_REPLY_H
 
 #include "base/buf.h"
+#include "base/http1.h"
 #include "base/str.h"
 
 /* X(constant, status, code, message) */
@@ -53,6 +54,8 @@ enum reply_kind {
 struct reply {
     unsigned status;
     const char *code, *message;
+    const struct http1_header *headers; /* more of them */
+    size_t header_count;
 };
 extern const struct reply replies[REPLY_COUNT];
 

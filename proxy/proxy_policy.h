@@ -1,0 +1,40 @@
+/* proxy_policy - the section `policy:` made ready to decide by, once per configuration and process.
+ */
+#ifndef PROXY_PROXY_POLICY_H
+#define PROXY_PROXY_POLICY_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "llm/price.h"
+#include "policy/plan.h"
+#include "policy/policy.h"
+#include "policy/rules.h"
+
+struct proxy_conf;
+struct proxy_upstream;
+struct yaml;
+
+struct proxy_policy {
+    struct price_book *book;    /* NULL = no budget asks for it */
+    struct price_cache *prices; /* of book */
+    struct policy *policy;
+    struct policy_cache *cache;
+    /* What any of its rules asks for; nothing is read of a body that none asks for. */
+    bool asks_model; /* access, patterns over models, targets with a model of their own, budgets */
+    bool enforces;   /* a rule of it is in mode enforce: else bodies are not held */
+    const struct proxy_upstream **upstreams; /* of its targets, by number */
+};
+
+/* Reads the section into c->plan and checks it against the upstreams; the plan stays NULL without
+ * such a section.  name is the file's. */
+int proxy_policy_read(struct proxy_conf *c, const struct yaml *y, const char *name,
+                      struct err *err);
+/* Compiles c's plan, if it has one, into c->policy.  prices: the shipped price book's folder; NULL
+ * = there is none. */
+int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err);
+void proxy_policy_free(struct proxy_policy *p);
+DEFINE_CLEANUP(struct proxy_policy, proxy_policy_free)
+
+#endif
