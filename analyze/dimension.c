@@ -335,3 +335,58 @@ struct str dimension_value(const struct dimension *d, uint32_t code)
     assert(code < d->texts.len);
     return d->texts.ptr[code];
 }
+
+/* --- buckets in a row --- */
+
+/* A moment in the bucket of that name: for hours the first, else some noon. */
+static bool moment_in(const struct dimension *d, struct str name, int64_t *ret_us)
+{
+    struct civil c = { .month = 1, .day = 1, .hour = 12 };
+    int64_t year, month = 1, day = 1;
+
+    if (d->bucket->number == hour_number)
+        return timestamp_parse(name, ret_us);
+    if (!str_to_i64(str_sub(name, 0, 4), &year))
+        return false;
+    c.year = (int)year;
+    if (d->bucket->number == week_number) {
+        if (!str_to_i64(str_sub(name, 6, 2), &day))
+            return false;
+        c.day += 7 * ((int)day - 1);
+        int weekday = civil_weekday(civil_from_us(civil_to_us(c)));
+        c.day += (3 - weekday + 7) % 7; /* its Thursday */
+    } else {
+        if ((name.len >= 7 && !str_to_i64(str_sub(name, 5, 2), &month)) ||
+            (name.len >= 10 && !str_to_i64(str_sub(name, 8, 2), &day)))
+            return false;
+        c.month = (int)month;
+        c.day = (int)day;
+    }
+    *ret_us = d->tz ? tz_to_utc(d->tz, c) : civil_to_us(c);
+    return true;
+}
+
+size_t dimension_steps(struct dimension *d, struct str first, struct str last, size_t max,
+                       struct str **ret)
+{
+    /* None is skipped: local hours begin at quarters, days are 23 hours long at least. */
+    int64_t step_us = d->bucket->number == hour_number ? SLOT_US : 6 * 3600 * US_PER_SECOND;
+    VEC(struct str) list = { 0 };
+    uint32_t end = dimension_intern(d, last), before = 0;
+    int64_t us, end_us;
+
+    if (!moment_in(d, first, &us) || !moment_in(d, last, &end_us))
+        return 0;
+    for (; list.len <= max && before != end && us <= end_us + 2 * US_PER_DAY * 366; us += step_us) {
+        uint32_t code = bucket_code(d, us);
+        if (code != before)
+            vec_push(&list, dimension_value(d, code));
+        before = code;
+    }
+    if (list.len > max || before != end) {
+        vec_release(&list);
+        return 0;
+    }
+    *ret = list.ptr;
+    return list.len;
+}

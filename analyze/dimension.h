@@ -39,5 +39,9 @@ uint32_t dimension_intern(struct dimension *d, struct str value);
 bool dimension_find(const struct dimension *d, struct str value, uint32_t *ret);
 /* The value behind a code; empty for 0. */
 struct str dimension_value(const struct dimension *d, uint32_t code);
+/* All buckets from first to last, which are values of d, in time and with those in which nothing
+ * was: how many, in a list on the heap.  0 if they are more than max, or first is none. */
+size_t dimension_steps(struct dimension *d, struct str first, struct str last, size_t max,
+                       struct str **ret);
 
 #endif

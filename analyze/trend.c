@@ -2,6 +2,7 @@
 
 #include "analyze/trend.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static const char *const names[TREND_METRICS] = {
@@ -94,17 +95,36 @@ static int compare_groups(const void *a, const void *b, void *result)
     return 0;
 }
 
-/* Rows come by bucket first, so the buckets come in time. */
-static void list_buckets(struct trend *t)
+/* Where each bucket stands in t->buckets. */
+static void add_bucket(struct trend *t, struct map *places, struct str name)
 {
-    uint32_t last = 0;
+    bool is_new;
+    struct map_entry *e = map_put(places, name, &is_new);
 
-    for (size_t i = 0; i < t->result->rows.len; i++) {
-        uint32_t code = t->result->rows.ptr[i].codes[0];
-        if (t->buckets.len == 0 || code != last)
-            vec_push(&t->buckets, dimension_value(t->result->dimensions[0], code));
-        last = code;
-    }
+    if (!is_new)
+        return;
+    e->value = t->buckets.len;
+    vec_push(&t->buckets, name);
+}
+
+/* In time, those in which nothing was among them; then what that does not reach: rows are in the
+ * order of bytes, which is not that of time where the clock is put back. */
+static void list_buckets(struct trend *t, struct map *places)
+{
+    struct dimension *d = t->result->dimensions[0];
+    const struct engine_row *rows = t->result->rows.ptr;
+    size_t count = t->result->rows.len, steps = 0;
+    struct str *list = NULL;
+
+    if (count)
+        steps =
+            dimension_steps(d, dimension_value(d, rows[0].codes[0]),
+                            dimension_value(d, rows[count - 1].codes[0]), TREND_STEPS_MAX, &list);
+    for (size_t i = 0; i < steps; i++)
+        add_bucket(t, places, list[i]);
+    free(list);
+    for (size_t i = 0; i < count; i++)
+        add_bucket(t, places, dimension_value(d, rows[i].codes[0]));
 }
 
 static size_t group_of(struct trend *t, struct map *places, const struct engine_row *row)
@@ -125,20 +145,22 @@ static size_t group_of(struct trend *t, struct map *places, const struct engine_
 
 void trend_build(const struct engine_result *result, struct trend *ret)
 {
-    struct map places = { 0 };
-    size_t bucket = 0;
+    struct map places = { 0 }, buckets = { 0 };
 
     *ret = (struct trend){ .result = result };
-    list_buckets(ret);
+    list_buckets(ret, &buckets);
     for (size_t i = 0; i < result->rows.len; i++) {
         const struct engine_row *row = &result->rows.ptr[i];
-        bucket += i > 0 && row->codes[0] != result->rows.ptr[i - 1].codes[0];
+        struct str name = dimension_value(result->dimensions[0], row->codes[0]);
+        const struct map_entry *bucket = map_find(&buckets, name);
         size_t at = group_of(ret, &places, row);
         struct trend_group *g = &ret->groups.ptr[at];
-        g->rows[bucket] = row;
+        assert(bucket);
+        g->rows[bucket->value] = row;
         g->requests += row->sums.requests;
     }
     map_release(&places);
+    map_release(&buckets);
     if (ret->groups.len)
         qsort_r(ret->groups.ptr, ret->groups.len, sizeof(*ret->groups.ptr), compare_groups,
                 (void *)(uintptr_t)result);

@@ -4,6 +4,8 @@
 
 #include "analyze/engine.h"
 
+#define TREND_STEPS_MAX 100000 /* of more, only those in which something was are listed */
+
 enum trend_metric {
     TREND_REQUESTS,
     TREND_ERRORS,    /* percent of requests */
@@ -24,7 +26,7 @@ struct trend_group {
 
 struct trend {
     const struct engine_result *result; /* borrowed: its first dimension is the bucket */
-    VEC(struct str) buckets;            /* in time */
+    VEC(struct str) buckets;            /* in time, from the first to the last with a row */
     VEC(struct trend_group) groups;     /* most requests first */
 };
 

@@ -28,6 +28,11 @@ static const int digits[TREND_METRICS] = {
     [TREND_TOTAL_P50] = 3, [TREND_TOTAL_P95] = 3, [TREND_SPEED] = 1,     [TREND_COST] = 2,
 };
 
+const char *trend_metric_title(enum trend_metric metric)
+{
+    return titles[metric];
+}
+
 /* The values of a group, and which are known. */
 struct line {
     double *values;
@@ -80,7 +85,7 @@ static void add_number(struct table *t, double value, bool known, enum trend_met
         table_add_cell(t, STR("-"));
 }
 
-static void add_name(const struct trend *t, const struct trend_group *g, struct buf *out)
+void trend_group_name(const struct trend *t, const struct trend_group *g, struct buf *out)
 {
     for (size_t i = 1; i < t->result->dimension_count; i++) {
         struct str value = dimension_value(t->result->dimensions[i], g->codes[i]);
@@ -91,6 +96,8 @@ static void add_name(const struct trend *t, const struct trend_group *g, struct 
         if (!value.len)
             buf_add_text(out, "(none)");
     }
+    if (t->result->dimension_count == 1)
+        buf_add_text(out, "all");
 }
 
 static void print_group(const struct trend *t, const struct trend_group *g,
@@ -100,8 +107,8 @@ static void print_group(const struct trend *t, const struct trend_group *g,
     CLEANUP(table_free) struct table *table = table_new();
     size_t n = t->buckets.len, shown = n > TREND_LINE_MAX ? TREND_LINE_MAX : n;
 
-    add_name(t, g, out);
-    buf_add_text(out, t->result->dimension_count > 1 ? "\n" : "all\n");
+    trend_group_name(t, g, out);
+    buf_add_byte(out, '\n');
     table_add_column(table, "", false);
     for (size_t i = 0; i < ARRAY_LEN(right); i++)
         table_add_column(table, right[i], true);

@@ -198,6 +198,9 @@ void cell_format(const struct document *d, const struct cell *c, struct buf *out
     case CELL_US:
         format_us(c->n, out);
         break;
+    case CELL_NUMBER:
+        buf_add_text(out, decimal_format(decimal_round(c->n, 5), 1, text));
+        break;
     }
 }
 
@@ -217,6 +220,7 @@ void cell_format_exact(const struct cell *c, struct buf *out)
         break;
     case CELL_SHARE:
     case CELL_CHANGE:
+    case CELL_NUMBER:
         buf_add_text(out, decimal_format(c->n, RATIO_DIGITS, text));
         break;
     case CELL_COUNT:

@@ -25,6 +25,7 @@ enum cell_kind {
     CELL_SHARE,  /* of a whole, in millionths */
     CELL_CHANGE, /* of the old value, in millionths: +35 % is 350000 */
     CELL_US,     /* microseconds */
+    CELL_NUMBER, /* of anything else, in millionths */
 };
 
 struct cell {

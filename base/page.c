@@ -47,7 +47,7 @@ static const char style[] =
     "h2{break-after:avoid}thead{display:table-header-group}.cards>div{border:1px solid #999}"
     ".key{print-color-adjust:exact}}\n";
 
-static void add_escaped(struct buf *out, struct str s)
+void page_escape(struct str s, struct buf *out)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -67,7 +67,7 @@ static void add_escaped(struct buf *out, struct str s)
 static void add_element(struct buf *out, const char *open, struct str text, const char *close)
 {
     buf_add_text(out, open);
-    add_escaped(out, text);
+    page_escape(text, out);
     buf_add_text(out, close);
 }
 
@@ -76,7 +76,7 @@ static void add_cell(const struct document *d, const struct cell *c, struct buf 
     CLEANUP(buf_release) struct buf text = { 0 };
 
     cell_format(d, c, &text);
-    add_escaped(out, buf_str(&text));
+    page_escape(buf_str(&text), out);
 }
 
 /* --- sections --- */
@@ -170,9 +170,9 @@ static int add_chart(const struct section *s, const char *gnuplot, struct buf *o
         "<figure>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"%.*s-t %.*s-d\">\n"
         "<title id=\"%.*s-t\">",
         PLOT_WIDTH, PLOT_HEIGHT, STR_ARG(s->id), STR_ARG(s->id), STR_ARG(s->id));
-    add_escaped(out, s->chart.title);
+    page_escape(s->chart.title, out);
     buf_addf(out, "</title>\n<desc id=\"%.*s-d\">", STR_ARG(s->id));
-    add_escaped(out, s->chart.text);
+    page_escape(s->chart.text, out);
     buf_add_text(out, "</desc>\n");
     buf_add_str(out, buf_str(&shapes));
     buf_add_text(out, "</svg>\n");

@@ -12,5 +12,7 @@
 /* gnuplot: the program that draws, NULL = no charts.  Returns 0, or -1 if charts are missing: then
  * the page is complete but for them and says so, and err says why. */
 int page_print(const struct document *d, const char *gnuplot, struct buf *out, struct err *err);
+/* Appends text as markup has it; controls become blanks. */
+void page_escape(struct str text, struct buf *out);
 
 #endif

@@ -11,6 +11,10 @@
 #include "base/plot_run.h"
 #include "base/timestamp.h"
 
+#define LABEL_MAX 20
+#define DOTS_MAX  62    /* of a chart in which all are marked: gnuplot draws one in 14 KB */
+#define DOT_SHARE 0.004 /* the radius of a mark, of the width */
+
 /* --- what gnuplot is told --- */
 
 bool plot_has_data(const struct section *s)
@@ -36,24 +40,38 @@ static void add_colour(struct buf *out, size_t colour)
 
 static void add_value(struct buf *out, const struct cell *c)
 {
+    static const int digits[] = {
+        [CELL_USD] = FIGURE_USD_DIGITS,
+        [CELL_USD_CHANGE] = FIGURE_USD_DIGITS,
+        [CELL_SHARE] = 6,
+        [CELL_CHANGE] = 6,
+        [CELL_US] = 6,
+        [CELL_NUMBER] = 6,
+    };
     char text[DECIMAL_TEXT_BYTES];
 
     if (c->kind == CELL_NONE)
         buf_add_text(out, " ?");
     else
-        buf_addf(out, " %s",
-                 decimal_format(c->n, c->kind == CELL_US ? 6 : FIGURE_USD_DIGITS, text));
+        buf_addf(out, " %s", decimal_format(c->n, digits[c->kind], text));
 }
 
-/* The name of a row in letters that mean nothing to gnuplot; of a day only its number. */
-static void add_label(struct buf *out, const struct section *s, size_t row)
+/* Of a day only its number. */
+static struct str label_of(const struct section *s, size_t row)
 {
     struct str name = section_cell(s, row, 0)->text;
 
-    if (s->chart.kind != CHART_WATERFALL && name.len == 10)
-        name = str_sub(name, 8, 2);
+    return s->chart.kind != CHART_WATERFALL && name.len == 10 ? str_sub(name, 8, 2)
+                                                              : str_sub(name, 0, LABEL_MAX);
+}
+
+/* The name of a row in letters that mean nothing to gnuplot. */
+static void add_label(struct buf *out, const struct section *s, size_t row)
+{
+    struct str name = label_of(s, row);
+
     buf_add_text(out, "\"");
-    for (size_t i = 0; i < name.len && i < 20; i++)
+    for (size_t i = 0; i < name.len; i++)
         buf_add_byte(out,
                      isalnum((unsigned char)name.ptr[i]) || name.ptr[i] == '-' ? name.ptr[i] : ' ');
     buf_add_text(out, "\"");
@@ -130,19 +148,72 @@ static void add_waterfall(const struct section *s, struct buf *out)
     buf_add_byte(out, '\n');
 }
 
+/* As many as have room beside each other, letters being at most 8 wide. */
+static void add_some_labels(const struct section *s, struct buf *out)
+{
+    const size_t room = PLOT_WIDTH - 80;
+    size_t rows = section_rows(s), letters = 1, step;
+
+    for (size_t row = 0; row < rows; row++) {
+        size_t len = label_of(s, row).len;
+        letters = len > letters ? len : letters;
+    }
+    step = (rows * (letters + 1) * 8 + room - 1) / room;
+    buf_add_text(out, "set xtics (");
+    for (size_t row = 0; row < rows; row += step) {
+        buf_add_text(out, row ? ", " : "");
+        add_label(out, s, row);
+        buf_addf(out, " %zu", row + 1);
+    }
+    buf_add_text(out, ")\n");
+}
+
+static bool is_known(const struct section *s, size_t row, size_t series)
+{
+    return row < section_rows(s) &&
+           section_cell(s, row, s->chart.first + series)->kind != CELL_NONE;
+}
+
+/* Points of a series: all, or those that no line reaches; false if there are none. */
+static bool add_dots(const struct section *s, size_t series, struct buf *out)
+{
+    size_t rows = section_rows(s), count = 0, start = out->len;
+
+    buf_addf(out, "$dots%zu << END\n", series);
+    for (size_t row = 0; row < rows; row++) {
+        bool is_alone = !is_known(s, row - 1, series) && !is_known(s, row + 1, series);
+        if (!is_known(s, row, series) || (rows * s->chart.count > DOTS_MAX && !is_alone))
+            continue;
+        buf_addf(out, "%zu", row + 1);
+        add_value(out, section_cell(s, row, s->chart.first + series));
+        buf_add_byte(out, '\n');
+        count++;
+    }
+    buf_add_text(out, "END\n");
+    if (!count)
+        out->len = start;
+    return count;
+}
+
 static void add_lines(const struct section *s, struct buf *out)
 {
+    size_t rows = section_rows(s);
+    CLEANUP(buf_release) struct buf plot = { 0 };
+
     add_rows(s, out);
-    buf_addf(out, "set datafile missing '?'\nset yrange [0:*]\nset xrange [0.5:%zu.5]\n",
-             section_rows(s));
+    buf_addf(out, "set datafile missing '?'\nset yrange [0:*]\nset xrange [0.5:%zu.5]\n", rows);
     buf_add_text(out, "set style fill solid 1 noborder\n");
+    add_some_labels(s, out);
     for (size_t i = 0; i < s->chart.count; i++) { /* a day between two without has no line */
-        buf_addf(out, "%s using 1:%zu%s with lines linewidth 2 ", i ? ", ''" : "plot $data", i + 3,
-                 i ? "" : ":xtic(2)");
-        add_colour(out, plot_colour(&s->chart, i));
-        buf_addf(out, ", '' using 1:%zu:(0.12) with circles ", i + 3);
-        add_colour(out, plot_colour(&s->chart, i));
+        buf_addf(&plot, "%s using 1:%zu with lines linewidth 2 ", i ? ", $data" : "plot $data",
+                 i + 3);
+        add_colour(&plot, plot_colour(&s->chart, i));
+        if (!add_dots(s, i, out))
+            continue;
+        buf_addf(&plot, ", $dots%zu using 1:2:(%.3f) with circles ", i, DOT_SHARE * (double)rows);
+        add_colour(&plot, plot_colour(&s->chart, i));
     }
+    buf_add_str(out, buf_str(&plot));
     buf_add_byte(out, '\n');
 }
 

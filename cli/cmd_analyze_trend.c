@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyze/trend_print.h"
+#include "analyze/trend_chart.h"
+#include "base/picture.h"
 #include "cli/span.h"
 
 #define TOP_DEFAULT 10
 #define BY_MAX      4
+#define GNUPLOT     "gnuplot"
 
+static const char *const formats[] = { "text", "json", "csv", "svg", NULL };
 static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
 
 static const struct option_def options[] = {
@@ -21,9 +24,10 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "bucket", .value = "SPAN",
            .help = "the steps of time, in the zone of --tz (default: day)", .choices = buckets),
     OPTION(VALUE, .name = "top", .value = "N",
-           .help = "how many groups to print as text, those with most requests (default: 10)"),
+           .help = "how many groups to print as text or draw, those with most requests (default: "
+                   "10; at most 7 are drawn)"),
     OPTIONS_SPAN,
-    OPTION_FORMAT(cli_formats),
+    OPTION_FORMAT(formats),
     OPTIONS_END,
 };
 
@@ -92,6 +96,26 @@ static int load_inputs(const struct invocation *inv, struct inputs *i, struct er
     return analysis_set_span(&i->analysis, span.from_us, span.to_us, err);
 }
 
+static int print(const struct invocation *inv, const struct trend *t,
+                 const struct trend_print_options *o, struct buf *out, struct err *err)
+{
+    CLEANUP(document_release) struct document d = { 0 };
+    const char *format = invocation_get(inv, "format");
+
+    if (!format || strcmp(format, "text") == 0) {
+        trend_print_text(t, o, out);
+    } else if (strcmp(format, "json") == 0) {
+        trend_print_json(t, o, out);
+    } else if (strcmp(format, "csv") == 0) {
+        trend_print_csv(t, out);
+    } else {
+        trend_chart(t, o, &d);
+        if (picture_print(&d, GNUPLOT, out, err) < 0)
+            return err_wrap(err, "SVG is drawn by gnuplot (Debian: gnuplot-nox)");
+    }
+    return 0;
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs i = { 0 };
@@ -107,16 +131,8 @@ static int run(const struct invocation *inv)
     if (engine_run(&query, &result, &err) < 0)
         return cli_fail(inv, &err);
     trend_build(&result, &trend);
-    switch (cli_format(inv)) {
-    case CLI_FORMAT_JSON:
-        trend_print_json(&trend, &i.print, &out);
-        break;
-    case CLI_FORMAT_CSV:
-        trend_print_csv(&trend, &out);
-        break;
-    default:
-        trend_print_text(&trend, &i.print, &out);
-    }
+    if (print(inv, &trend, &i.print, &out, &err) < 0)
+        return cli_fail(inv, &err);
     cli_out(buf_str(&out));
     return EXIT_OK;
 }
@@ -139,6 +155,10 @@ const struct command command_analyze_trend = {
         "per second of answering, waiting included, and what it cost. As text, a line of blocks "
         "goes from a row's lowest value to its highest; a blank is a step without a value. In "
         "locales without UTF-8 the line is made of _.-~=+*#.\n"
+        "\n"
+        "SVG is one picture with a chart for each figure, drawn by gnuplot, which has to be there; "
+        "each chart has a title and a text of what it shows, and the colours follow the theme of "
+        "who looks at it. A step without a value interrupts its line.\n"
         "\n"
         "CSV and JSON have a row for each step and group; what a row cannot say is left out. "
         "cost_usd is exact, a decimal with 12 digits.",

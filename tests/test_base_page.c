@@ -9,6 +9,7 @@
 #include "base/document_print.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/picture.h"
 #include "base/plot.h"
 #include "tests/check_main.h"
 #include "tests/temp_folder.h"
@@ -58,6 +59,7 @@ static const struct {
     { { .kind = CELL_US, .n = 532400 },                 "532 ms",    "532400"         },
     { { .kind = CELL_US, .n = 1254000 },                "1.25 s",    "1254000"        },
     { { .kind = CELL_US, .n = 61250000 },               "61.2 s",    "61250000"       },
+    { { .kind = CELL_NUMBER, .n = 45250001 },           "45.3",      "45.250001"      },
 };
 
 START_TEST(a_cell_reads_the_same_everywhere)
@@ -225,6 +227,108 @@ START_TEST(a_chart_of_nothing_is_not_drawn)
 }
 END_TEST
 
+/* --- a picture that stands alone --- */
+
+static const char shapes_of_any_chart[] = "#!/bin/sh\ncat > \"$0.told\"; echo \"<svg><g "
+                                          "stroke='rgb(10,0,2)' fill='none'><path d='M1'/></g>"
+                                          "<g fill='rgb(2,2,2)'><path d='M2'/></g></svg>\"\n";
+
+START_TEST(a_picture_has_a_title_a_text_and_plain_colours)
+{
+    CLEANUP(document_release) struct document d;
+    CLEANUP(buf_release) struct buf out = { 0 };
+    static const char *const wants[] = {
+        "<title>a title</title>",
+        "<g id=\"things\" role=\"img\" aria-labelledby=\"things-t things-d\"",
+        "<title id=\"things-t\">Chart</title>\n<desc id=\"things-d\">What it shows</desc>",
+        ">USD</text>",
+        "stroke=\"#b5530a\"",
+        "fill=\"#c9d1da\"",
+        "prefers-color-scheme:dark",
+    };
+    struct err err;
+
+    temp_folder_make();
+    make_document(&d);
+    const char *path = temp_path("gnuplot");
+    ck_assert_int_eq(file_replace(path, str_from(shapes_of_any_chart), 0700, &err), 0);
+    ck_assert_msg(picture_print(&d, path, &out, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++)
+        ck_assert_msg(strstr(buf_cstr(&out), wants[i]) != NULL, "%s", wants[i]);
+    ck_assert_ptr_null(strstr(buf_cstr(&out), "var("));
+    ck_assert_ptr_null(strstr(buf_cstr(&out), "currentColor"));
+    ck_assert_ptr_null(strstr(buf_cstr(&out), "Nothing to draw"));
+    buf_clear(&out);
+    d.list.ptr[0]->cells.ptr[1].n = 0;
+    ck_assert_int_eq(picture_print(&d, path, &out, &err), 0);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "as all is zero or not known: Things<"));
+    temp_folder_remove();
+}
+END_TEST
+
+START_TEST(without_its_program_there_is_no_picture)
+{
+    CLEANUP(document_release) struct document d;
+    CLEANUP(buf_release) struct buf out = { 0 };
+    struct err err;
+
+    make_document(&d);
+    ck_assert_int_eq(picture_print(&d, "/nonexistent/gnuplot", &out, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot start '/nonexistent/gnuplot'"));
+    ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
+/* Two lines over rows of which the second has a gap and a value on its own. */
+static void make_lines(struct document *d, size_t rows)
+{
+    static const struct column_def columns[] = {
+        {"day", "day", false},
+        { "a",  "a",   true },
+        { "b",  "b",   true },
+    };
+    struct section *s;
+
+    *d = (struct document){ .title = STR("t") };
+    s = document_section(d, "lines", "Lines");
+    document_columns(d, columns, ARRAY_LEN(columns));
+    for (size_t i = 0; i < rows; i++) {
+        document_textf(d, "2026-W%02zu", i + 1);
+        document_number(d, CELL_NUMBER, 1500000);
+        if (i % 5 == 2)
+            document_number(d, CELL_COUNT, 7);
+        else
+            document_none(d);
+    }
+    document_chart(d, CHART_LINES, 1, 2, "Lines", "What they show");
+    ck_assert_uint_eq(section_rows(s), rows);
+}
+
+START_TEST(lines_have_labels_as_there_is_room_and_values_alone_are_seen)
+{
+    CLEANUP(document_release) struct document few, many;
+    CLEANUP(buf_release) struct buf script = { 0 };
+    size_t labels = 0;
+
+    make_lines(&few, 10);
+    plot_script(few.list.ptr[0], &script);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "\"2026-W02\" 2, "));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "$dots0"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "3 \"2026-W03\" 1.500000 7\n"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "4 \"2026-W04\" 1.500000 ?\n"));
+    buf_clear(&script);
+    make_lines(&many, 90);
+    plot_script(many.list.ptr[0], &script);
+    ck_assert_ptr_null(strstr(buf_cstr(&script), "$dots0"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "$dots1 << END\n3 7\n8 7\n"));
+    const char *tics = strstr(buf_cstr(&script), "set xtics (");
+    for (const char *end = strchr(tics, '\n'); tics < end; tics++)
+        labels += *tics == 'W';
+    ck_assert_uint_ge(labels, 8);
+    ck_assert_uint_le(labels, 12); /* of 9 letters, in 880 */
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_cell_reads_the_same_everywhere, 0, ARRAY_LEN(cells));
@@ -236,5 +340,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, groups_within_groups_have_an_end);
     tcase_add_loop_test(tc, a_program_that_fails_costs_the_chart_only, 0, ARRAY_LEN(programs));
     tcase_add_test(tc, a_chart_of_nothing_is_not_drawn);
+    tcase_add_test(tc, a_picture_has_a_title_a_text_and_plain_colours);
+    tcase_add_test(tc, without_its_program_there_is_no_picture);
+    tcase_add_test(tc, lines_have_labels_as_there_is_room_and_values_alone_are_seen);
 }
 CHECK_MAIN("base/page", add_tests)
