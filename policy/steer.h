@@ -21,10 +21,12 @@ struct steer_call {
                             route would have done is noted */
     uint32_t asked;      /* the target it asked for; POLICY_NONE = one that no route knows */
     uint64_t sticky;     /* policy_key over what shares are kept by (application, user); the same
-                            key never changes back while a target's share is raised */
+                            key never changes back while a target's share is raised; 0 = none,
+                            every choice is drawn from the seed */
     uint64_t seed;
     bool is_stream;
     bool may_repeat;     /* the request can be sent again; if not, there is one attempt */
+    bool longest_waits;  /* jitter always comes out at its longest: for proofs */
     int64_t deadline_us; /* when the caller leaves; 0 = not known */
 };
 
@@ -50,13 +52,17 @@ struct steer_end {
     bool failed;
     enum plan_failure failure;
     int status;                          /* 0 = none */
+    bool late;                           /* a timer ended it, not the peer */
     bool answer_began;                   /* the caller has had some of it: nothing can follow */
     bool should_retry_set, should_retry; /* x-should-retry, where it was said */
     int64_t retry_after_us;              /* as said by the answer, in whatever form; -1 = not */
     int64_t first_token_us;              /* since the attempt began; -1 = none, or told before */
 };
 
-#define STEER_BYTES 1024
+/* Attempts of one call at most, whatever repetitions of repetitions come to. */
+#define STEER_ATTEMPTS_MAX 1000
+
+#define STEER_BYTES 896
 
 /* Not for others to look into. */
 struct steer {

@@ -1,0 +1,397 @@
+#include "config.h"
+
+#include "policy/tree.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/timestamp.h"
+#include "base/vec.h"
+#include "policy/policy.h"
+
+#define MILLION    1000000
+#define LOG_STEPS  256
+#define LOG_DIGITS 40 /* binary, behind the point */
+
+struct tree {
+    const struct plan *plan;
+    VEC(struct tree_node) nodes;
+    VEC(struct tree_unit) units;
+    VEC(struct policy_target) targets;
+    VEC(uint32_t) unit_of; /* of each target, the first */
+    VEC(uint32_t) roots;
+    struct map names; /* of targets: upstream, NUL, model */
+    /* log2(1 + i / LOG_STEPS), made here without a floating-point digit: shares are the same on
+     * every machine. */
+    uint64_t log2_of[LOG_STEPS + 1];
+};
+
+/* --- shares --- */
+
+/* log2 of m / 2^32, m from 2^32 to 2^33: a binary digit for each squaring. */
+static uint64_t log2_of(uint64_t m)
+{
+    uint64_t log = 0;
+
+    for (int digit = 1; digit <= LOG_DIGITS; digit++) {
+        m = (uint64_t)((i128)m * m >> 32);
+        log <<= 1;
+        if (m >> 33) {
+            m >>= 1;
+            log |= 1;
+        }
+    }
+    return log;
+}
+
+static void make_logs(struct tree *t)
+{
+    for (uint64_t i = 0; i < LOG_STEPS; i++)
+        t->log2_of[i] = log2_of((UINT64_C(1) << 32) + (i << 32) / LOG_STEPS);
+    t->log2_of[LOG_STEPS] = UINT64_C(1) << LOG_DIGITS;
+}
+
+/* -log2(u / 2^64) in units of 2^-LOG_DIGITS, by straight lines between 257 points: off by less than
+ * 0.3 %, and by the same for all. */
+static uint64_t minus_log2(const struct tree *t, uint64_t u)
+{
+    int zeros = __builtin_clzll(u | 1);
+    uint64_t m = (u | 1) << zeros; /* its highest bit is set */
+    size_t step = m >> 55 & (LOG_STEPS - 1);
+    uint64_t rest = m >> 35 & ((1u << 20) - 1);
+    uint64_t low = t->log2_of[step];
+    uint64_t log = low + ((t->log2_of[step + 1] - low) * rest >> 20);
+
+    return ((uint64_t)zeros + 1) * (UINT64_C(1) << LOG_DIGITS) - log;
+}
+
+struct tree_score tree_score(const struct tree *t, const struct tree_node *item, uint64_t key)
+{
+    return (struct tree_score){
+        .log = minus_log2(t, tree_mix(key, item->share_key)),
+        .share = item->share,
+    };
+}
+
+static bool has_weights(const struct plan_node *n)
+{
+    for (const struct plan_node *i = n->items; i; i = i->next)
+        if (i->weight.set)
+            return true;
+    return false;
+}
+
+static uint64_t share_of(const struct plan_node *group, const struct plan_node *item)
+{
+    if (group->kind == PLAN_POOL && !group->items->weight.set)
+        return MILLION;
+    if (item->weight.set)
+        return item->weight.n > 0 ? (uint64_t)item->weight.n : 0;
+    return group->kind == PLAN_PICK ? MILLION : 0;
+}
+
+/* --- targets and what is remembered of them --- */
+
+static struct str name_of_target(struct buf *out, struct str upstream, struct str model)
+{
+    buf_clear(out);
+    buf_add_str(out, upstream);
+    buf_add(out, "", 1);
+    buf_add_str(out, model);
+    return buf_str(out);
+}
+
+static uint32_t add_target(struct tree *t, const struct plan_node *n, struct buf *name)
+{
+    bool is_new;
+    struct map_entry *e = map_put(&t->names, name_of_target(name, n->upstream, n->model), &is_new);
+
+    if (is_new) {
+        e->value = t->targets.len;
+        vec_push(&t->targets, ((struct policy_target){ n->upstream, n->model, n }));
+        vec_push(&t->unit_of, POLICY_NONE);
+    }
+    return (uint32_t)e->value;
+}
+
+static uint32_t number_or(struct plan_value v, uint32_t unset)
+{
+    return !v.set || v.n < 0 ? unset : v.n > INT32_MAX ? INT32_MAX : (uint32_t)v.n;
+}
+
+static int64_t time_or(struct plan_value v, int64_t unset)
+{
+    return v.set && v.n > 0 ? v.n : unset;
+}
+
+/* What passes as a target's own fault where a configuration does not say. */
+static void count_usual(struct plan_when *w)
+{
+    static const int statuses[] = { 408, 429 };
+
+    plan_when_add_kinds(w, PLAN_KINDS_ALL &
+                               ~(PLAN_KIND(STATUS) | PLAN_KIND(CONTEXT) | PLAN_KIND(CONTENT)));
+    w->never = PLAN_KIND(CONTEXT) | PLAN_KIND(CONTENT);
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+        plan_when_add_status(w, statuses[i]);
+    plan_when_add_statuses(w, 500, PLAN_STATUS_MAX - 1);
+}
+
+/* What the gateways that have such a memory do if they are not told (gateways.md, part B), and
+ * weir-config(5) for the breaker. */
+static const struct {
+    uint32_t failures, percent, minimum, most_percent;
+    int64_t window_us, out_us;
+} defaults[] = {
+    [PLAN_MEMORY_NONE] = {0,  0,  0,  100, 0,                  0                 },
+    [PLAN_MEMORY_COOLDOWN] = { 1, 0,  5,  100, 60 * US_PER_SECOND, 5 * US_PER_SECOND },
+    [PLAN_MEMORY_EJECTION] = { 5, 0,  5,  10,  10 * US_PER_SECOND, 30 * US_PER_SECOND},
+    [PLAN_MEMORY_RATIO] = { 0, 50, 5,  100, 60 * US_PER_SECOND, 30 * US_PER_SECOND},
+    [PLAN_MEMORY_BREAKER] = { 0, 0,  10, 100, 60 * US_PER_SECOND, 15 * US_PER_SECOND},
+};
+
+static void set_health(struct tree_unit *u, const struct plan_health *h)
+{
+    u->memory = h->memory;
+    u->percent = number_or(h->percent, h->failures.set ? 0 : defaults[h->memory].percent);
+    u->failures = number_or(h->failures, u->percent ? 0 : defaults[h->memory].failures);
+    u->minimum = number_or(h->minimum, defaults[h->memory].minimum);
+    u->probes = number_or(h->probes, 1);
+    u->most_percent = number_or(h->most, defaults[h->memory].most_percent);
+    u->in_a_row = !h->window.set || h->memory == PLAN_MEMORY_EJECTION;
+    u->window_us = time_or(h->window, defaults[h->memory].window_us);
+    u->out_us = time_or(h->out, defaults[h->memory].out_us);
+    u->out_set = h->out.set;
+    u->counted = h->counted;
+    if (!h->counted.set)
+        count_usual(&u->counted);
+}
+
+static void set_slow(struct tree_unit *u, const struct plan_slow *slow)
+{
+    if (!slow->factor_percent.set || slow->factor_percent.n <= 100)
+        return;
+    u->slow_percent = number_or(slow->factor_percent, 0);
+    u->slow_samples = number_or(slow->samples, 20);
+    u->slow_window_us = time_or(slow->window, 60 * US_PER_SECOND);
+}
+
+/* The key says what is remembered: a window of another length begins anew. */
+static uint64_t key_of(const struct tree *t, const struct tree_unit *u)
+{
+    const struct policy_target *target = &t->targets.ptr[u->target];
+    uint64_t key = policy_key(target->upstream.ptr, target->upstream.len, 1);
+
+    key = policy_key(target->model.ptr, target->model.len, key);
+    key = tree_mix(key, (uint64_t)u->memory);
+    return tree_mix(tree_mix(key, (uint64_t)u->window_us), (uint64_t)u->slow_window_us);
+}
+
+static void add_unit(struct tree *t, uint32_t number, const struct plan_route *route)
+{
+    struct tree_node *n = &t->nodes.ptr[number];
+    struct tree_unit u = { .target = n->target, .group = number };
+    uint32_t from = number;
+
+    while (from != POLICY_NONE && t->nodes.ptr[from].plan->health.memory == PLAN_MEMORY_NONE)
+        from = t->nodes.ptr[from].parent;
+    set_slow(&u, &route->slow);
+    if (from == POLICY_NONE && !u.slow_percent)
+        return;
+    if (from != POLICY_NONE)
+        set_health(&u, &t->nodes.ptr[from].plan->health);
+    u.group = from == POLICY_NONE || from == number ? n->parent : from;
+    if (u.group == POLICY_NONE)
+        u.group = number;
+    u.key = key_of(t, &u);
+    n->unit = (uint32_t)t->units.len;
+    n->has_units = true;
+    if (t->unit_of.ptr[n->target] == POLICY_NONE)
+        t->unit_of.ptr[n->target] = n->unit;
+    vec_push(&t->units, u);
+}
+
+/* --- nodes --- */
+
+static void set_times(struct tree_node *n, const struct plan_node *plan)
+{
+    for (int i = 0; i < PLAN_TIMERS; i++) {
+        n->attempt_us[i] = time_or(plan->attempt.of[i], PLAN_FOREVER);
+        n->span_us[i] = time_or(plan->span.of[i], PLAN_FOREVER);
+        n->has_span |= n->span_us[i] < PLAN_FOREVER;
+    }
+}
+
+/* Items of the same name in one group are not the same item. */
+static uint64_t share_key_of(const struct plan_node *item, struct map *seen, struct buf *name)
+{
+    struct str text =
+        item->kind == PLAN_TARGET ? name_of_target(name, item->upstream, item->model) : item->name;
+    struct map_entry *e = map_put(seen, text, NULL);
+
+    return policy_key(text.ptr, text.len, ++e->value);
+}
+
+static void add_items(struct tree *t, uint32_t parent, struct buf *name)
+{
+    const struct plan_node *group = t->nodes.ptr[parent].plan;
+    CLEANUP(map_release) struct map seen = { 0 };
+
+    t->nodes.ptr[parent].first = (uint32_t)t->nodes.len;
+    t->nodes.ptr[parent].is_drawn = group->kind == PLAN_PICK || group->kind == PLAN_POOL ||
+                                    (group->kind == PLAN_FALLBACK && has_weights(group));
+    for (const struct plan_node *i = group->items; i; i = i->next) {
+        struct tree_node n = {
+            .plan = i,
+            .kind = i->kind,
+            .parent = parent,
+            .depth = t->nodes.ptr[parent].depth + 1,
+            .target = POLICY_NONE,
+            .unit = POLICY_NONE,
+        };
+        if (t->nodes.ptr[parent].is_drawn) {
+            n.share_key = share_key_of(i, &seen, name);
+            n.share = share_of(group, i);
+        }
+        vec_push(&t->nodes, n);
+        t->nodes.ptr[parent].count++;
+    }
+}
+
+static int add_node(struct tree *t, uint32_t number, const struct plan_route *route,
+                    struct buf *name, struct err *err)
+{
+    struct tree_node *n = &t->nodes.ptr[number];
+    const struct plan_node *plan = n->plan;
+
+    if (n->depth > PLAN_DEPTH_MAX)
+        return err_set(err, ERR_LIMIT, "%.*s:%u:%u: groups within groups deeper than %d",
+                       STR_ARG(plan->at.file), plan->at.line, plan->at.column, PLAN_DEPTH_MAX);
+    set_times(n, plan);
+    n->spans_here = n->has_span || (n->parent != POLICY_NONE && t->nodes.ptr[n->parent].spans_here);
+    n->repetitions = number_or(plan->retry.count, 0);
+    if (n->repetitions >= PLAN_ATTEMPTS_MAX)
+        n->repetitions = PLAN_ATTEMPTS_MAX;
+    if (n->kind != PLAN_TARGET) {
+        add_items(t, number, name);
+        return 0;
+    }
+    n->target = add_target(t, plan, name);
+    add_unit(t, number, route);
+    return 0;
+}
+
+static int add_route(struct tree *t, const struct plan_route *route, struct err *err)
+{
+    CLEANUP(buf_release) struct buf name = { 0 };
+    uint32_t root = (uint32_t)t->nodes.len;
+
+    assert(route->root);
+    vec_push(&t->roots, root);
+    vec_push(&t->nodes, ((struct tree_node){
+                            .plan = route->root,
+                            .kind = route->root->kind,
+                            .parent = POLICY_NONE,
+                            .target = POLICY_NONE,
+                            .unit = POLICY_NONE,
+                        }));
+    for (uint32_t i = root; i < t->nodes.len; i++)
+        if (add_node(t, i, route, &name, err) < 0)
+            return -1;
+    for (size_t i = t->nodes.len; i-- > root + 1;)
+        t->nodes.ptr[t->nodes.ptr[i].parent].has_units |= t->nodes.ptr[i].has_units;
+    return 0;
+}
+
+int tree_new(const struct plan *plan, struct tree **ret, struct err *err)
+{
+    CLEANUP(tree_free) struct tree *t = mem_calloc(1, sizeof(*t));
+
+    t->plan = plan;
+    make_logs(t);
+    for (const struct plan_route *r = plan->routes; r; r = r->next)
+        if (add_route(t, r, err) < 0)
+            return -1;
+    *ret = TAKE(t);
+    return 0;
+}
+
+void tree_free(struct tree *t)
+{
+    if (!t)
+        return;
+    vec_release(&t->nodes);
+    vec_release(&t->units);
+    vec_release(&t->targets);
+    vec_release(&t->unit_of);
+    vec_release(&t->roots);
+    map_release(&t->names);
+    free(t);
+}
+
+/* --- looking --- */
+
+const struct plan *tree_plan(const struct tree *t)
+{
+    return t->plan;
+}
+
+uint32_t tree_root(const struct tree *t, uint32_t route)
+{
+    assert(route < t->roots.len);
+    return t->roots.ptr[route];
+}
+
+size_t tree_route_count(const struct tree *t)
+{
+    return t->roots.len;
+}
+
+size_t tree_node_count(const struct tree *t)
+{
+    return t->nodes.len;
+}
+
+const struct tree_node *tree_node(const struct tree *t, uint32_t node)
+{
+    assert(node < t->nodes.len);
+    return &t->nodes.ptr[node];
+}
+
+size_t tree_unit_count(const struct tree *t)
+{
+    return t->units.len;
+}
+
+const struct tree_unit *tree_unit(const struct tree *t, uint32_t unit)
+{
+    assert(unit < t->units.len);
+    return &t->units.ptr[unit];
+}
+
+size_t tree_target_count(const struct tree *t)
+{
+    return t->targets.len;
+}
+
+const struct policy_target *tree_target(const struct tree *t, uint32_t target)
+{
+    assert(target < t->targets.len);
+    return &t->targets.ptr[target];
+}
+
+uint32_t tree_target_find(const struct tree *t, struct str upstream, struct str model)
+{
+    CLEANUP(buf_release) struct buf name = { 0 };
+    const struct map_entry *e = map_find(&t->names, name_of_target(&name, upstream, model));
+
+    return e ? (uint32_t)e->value : POLICY_NONE;
+}
+
+uint32_t tree_target_unit(const struct tree *t, uint32_t target)
+{
+    assert(target < t->unit_of.len);
+    return t->unit_of.ptr[target];
+}
