@@ -25,6 +25,7 @@ struct plan *plan_new(const char *format)
     struct plan *p = mem_calloc(1, sizeof(*p));
 
     p->format = format;
+    p->mode = PLAN_MODE_ENFORCE;
     p->assume_input = PLAN_ASSUME_INPUT;
     p->assume_output = PLAN_ASSUME_OUTPUT;
     return p;

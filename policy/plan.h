@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/provider.h"
 
 #define PLAN_NODES_MAX    20000 /* of all routes of a plan: fallbacks of fallbacks multiply */
 #define PLAN_DEPTH_MAX    32
@@ -249,6 +250,13 @@ struct plan_app {
     struct plan_app *next;
 };
 
+/* Whom calls to an upstream are paid to. */
+struct plan_upstream {
+    struct str name;
+    enum provider provider;
+    struct plan_upstream *next;
+};
+
 struct plan {
     struct arena arena; /* holds all of it */
     const char *format; /* "weir", "litellm", ... */
@@ -258,6 +266,7 @@ struct plan {
     struct plan_limit *limits;
     struct plan_budget *budgets;
     struct plan_app *apps;
+    struct plan_upstream *upstreams;
     /* Tokens of a call that does not say: of its input, and at most of its output. */
     int64_t assume_input, assume_output;
     size_t nodes;

@@ -489,8 +489,8 @@ static int read_route(struct reader *r, const struct yaml_node *n, size_t index)
 
 static int read_access(struct reader *r, const struct yaml_node *n, struct plan_access *ret)
 {
-    static const char *const keys[] = { "teams", "apps",    "roles", "allow",
-                                        "deny",  "instead", "mode",  NULL };
+    static const char *const keys[] = { "teams", "apps",    "business_units", "roles", "allow",
+                                        "deny",  "instead", "mode",           NULL };
     const struct yaml_node *instead = yaml_get(n, "instead");
     struct str text;
 
@@ -499,6 +499,7 @@ static int read_access(struct reader *r, const struct yaml_node *n, struct plan_
     ret->at = place_of(r, n);
     ret->mode = PLAN_MODE_UNSAID;
     if (read_names(r, n, "teams", &ret->teams) < 0 || read_names(r, n, "apps", &ret->apps) < 0 ||
+        read_names(r, n, "business_units", &ret->business_units) < 0 ||
         read_names(r, n, "roles", &ret->roles) < 0 || read_names(r, n, "allow", &ret->allow) < 0 ||
         read_names(r, n, "deny", &ret->deny) < 0 || read_mode(r, n, &ret->mode) < 0)
         return -1;

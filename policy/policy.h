@@ -18,7 +18,8 @@
 #include "policy/plan.h"
 #include "policy/state.h"
 
-#define POLICY_RULES_MAX 400000 /* of a plan: a limit over three things is three rules */
+#define POLICY_RULES_MAX   400000 /* of a plan: a limit over three things is three rules */
+#define POLICY_BUDGETS_MAX 4096   /* times the periods of each */
 
 struct policy;
 struct price_book;
