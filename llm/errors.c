@@ -88,6 +88,7 @@ static const struct word_row phrases[] = {
     ROW("content filtering policy", CONTENT_FILTER),
     ROW("safety system", CONTENT_FILTER),
     ROW("overloaded", OVERLOADED),
+    ROW("server busy", OVERLOADED), /* Ollama */
 };
 
 /* Finish reasons of answers that are no answers. */

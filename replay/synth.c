@@ -2,8 +2,8 @@
 
 #include "replay/synth.h"
 
-#include "base/crc.h"
 #include "base/json.h"
+#include "replay/eventstream.h"
 
 #define BYTES_PER_TOKEN 4
 #define INPUTS_MAX      2048 /* texts to embed in one request */
@@ -188,39 +188,6 @@ static void fill(const struct synth *s, const char *text, struct buf *out)
 
 /* --- application/vnd.amazon.eventstream --- */
 
-static void add_be32(struct buf *out, uint32_t n)
-{
-    for (int shift = 24; shift >= 0; shift -= 8)
-        buf_add_byte(out, (char)(n >> shift & 255));
-}
-
-/* A header with a string (type 7). */
-static void add_aws_header(struct buf *out, struct str name, struct str value)
-{
-    buf_add_byte(out, (char)name.len);
-    buf_add_str(out, name);
-    buf_add_byte(out, 7);
-    buf_add_byte(out, (char)(value.len >> 8));
-    buf_add_byte(out, (char)(value.len & 255));
-    buf_add_str(out, value);
-}
-
-static void add_aws_event(struct buf *out, struct str type, struct str payload)
-{
-    CLEANUP(buf_release) struct buf headers = { 0 }, message = { 0 };
-
-    add_aws_header(&headers, STR(":event-type"), type);
-    add_aws_header(&headers, STR(":content-type"), STR("application/json"));
-    add_aws_header(&headers, STR(":message-type"), STR("event"));
-    add_be32(&message, (uint32_t)(16 + headers.len + payload.len));
-    add_be32(&message, (uint32_t)headers.len);
-    add_be32(&message, crc32_ieee(0, message.ptr, message.len));
-    buf_add_str(&message, buf_str(&headers));
-    buf_add_str(&message, payload);
-    add_be32(&message, crc32_ieee(0, message.ptr, message.len));
-    buf_add_str(out, buf_str(&message));
-}
-
 /* Lines of "type payload" as events. */
 static void add_aws_events(struct buf *out, struct str lines)
 {
@@ -228,7 +195,7 @@ static void add_aws_events(struct buf *out, struct str lines)
 
     while (str_split(&lines, '\n', &line))
         if (str_split(&line, ' ', &type) && type.len)
-            add_aws_event(out, type, line);
+            eventstream_add_event(out, type, line);
 }
 
 /* --- answers --- */
