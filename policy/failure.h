@@ -9,17 +9,28 @@
 #include "llm/framing.h"
 #include "policy/steer.h"
 
-/* Of a whole refusal: a head and up to 64 KiB of its body (more is not looked at).  Reads
- * retry-after in all its forms: retry-after-ms, retry-after in seconds or as an HTTP date, Gemini's
- * RetryInfo in the body; x-should-retry.  now_us is Unix time, for dates.  Context-length and
- * content-filter refusals are told from other 400s by the provider's own codes. */
+/* Of a whole refusal: a head and up to 64 KiB of its body (more is not looked at), its content
+ * encoding undone.  Statuses from 200 to 399 are no failures.
+ *
+ * Reads retry-after in all its forms, the most exact first: retry-after-ms, x-ms-retry-after-ms
+ * (Azure), retry-after in seconds (with decimals) or as an HTTP date (counted from the answer's own
+ * date, so that clocks need not agree), Gemini's RetryInfo in the body; and x-should-retry.  An
+ * answer that says that its quota or budget is used up is one not to be repeated, as if it had
+ * said so.  now_us is Unix time.
+ *
+ * Too long for the model, and refused by a content filter, are told from other 400s by the
+ * provider's own codes, and by the wording of providers that have no code for it. */
 void failure_of_answer(int status, const struct call_header *headers, size_t count, struct str body,
                        int64_t now_us, struct steer_end *ret);
-/* The own sign of an API, in a stream that began with 200, that it has failed before any content:
- * true and what it is.  event is one decoded event of the stream (llm/framing). */
+/* The own sign of an API, in a stream that began with 200, that it has failed: true and what it is.
+ * event is one decoded event of the stream (llm/framing).  The failure is PLAN_FAILED_STATUS with
+ * the status that the same error has at the beginning of an answer (an overloaded_error: 529), so
+ * that one rule holds for both; the caller makes it PLAN_FAILED_STREAM once content has gone out.
+ */
 bool failure_of_event(enum api api, const struct framing_event *event, struct steer_end *ret);
 /* Whether an event holds content that a caller would show: the first token.  Keep-alives, role
- * openings and empty deltas do not. */
+ * openings and empty deltas do not; the beginning of a tool call does.  Of an API whose streams are
+ * not known here, everything but a keep-alive is content. */
 bool failure_event_has_content(enum api api, const struct framing_event *event);
 
 #endif

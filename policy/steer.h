@@ -7,8 +7,18 @@
  *     steer_begin ─► ATTEMPT ─► (steer_first_token) ─► steer_ended ─► ATTEMPT | WAIT | ANSWER
  *                                 WAIT ─► steer_waited ─► ATTEMPT ...
  *
- * What failed attempts and slow ones do to a target's health is in the state, for all calls.
+ * What failed attempts and slow ones do to a target's health is in the state, for all calls
+ * (policy/health).  A target that is out is passed over; one that is slow, or coming back, comes
+ * after others that its lateness may lead to.  If all targets of a route are out, a breaker lets
+ * its probes through at once, one attempt each; EJECTION and RATIO do not hold; only then, or where
+ * COOLDOWN holds, is the answer STEER_UNAVAILABLE.
+ *
  * Random numbers come from the call's own seed: same seed, same events, same steps.
+ *
+ * Who carries a call runs the timers that a step says.  The idle timer begins anew with each event
+ * that carries data: comments, pings and empty events (keep-alives) must not be counted, or a
+ * provider that has stopped would look alive for as long as its front end keeps the line open.
+ * Who feeds it bytes instead of events cannot tell.
  */
 #ifndef POLICY_STEER_H
 #define POLICY_STEER_H
@@ -18,7 +28,8 @@
 struct steer_call {
     uint32_t route;      /* policy_class_route */
     enum plan_mode mode; /* observe and warn: the call goes where it asked to, once; what the
-                            route would have done is noted */
+                            route would have done is noted, and the step's timers are none: the
+                            upstream's own hold */
     uint32_t asked;      /* the target it asked for; POLICY_NONE = one that no route knows */
     uint64_t sticky;     /* policy_key over what shares are kept by (application, user); the same
                             key never changes back while a target's share is raised; 0 = none,
@@ -47,7 +58,9 @@ struct steer_step {
                                       already in them. */
 };
 
-/* How an attempt ended. */
+/* How an attempt ended.  A timer that fires before there is a connection is CONNECT with `late` if
+ * it was the connection's own, HEAD if it was another; after the head, before content, it is
+ * FIRST_TOKEN; after content STREAM. */
 struct steer_end {
     bool failed;
     enum plan_failure failure;
@@ -72,8 +85,9 @@ struct steer {
 void steer_begin(struct steer *s, const struct policy *p, struct policy_state *state,
                  const struct steer_call *call, int64_t now_us, struct policy_decisions *notes,
                  struct steer_step *ret);
-/* The first content of the answer has come, so long after the attempt began.  After this the caller
- * may be given it, and a failure is the caller's. */
+/* The first content of a streamed answer has come, so long after the attempt began.  After this the
+ * caller may be given it, and a failure is the caller's.  Latencies of answers that are no streams
+ * are not comparable with each other and not looked at. */
 void steer_first_token(struct steer *s, const struct policy *p, struct policy_state *state,
                        int64_t first_token_us, int64_t now_us);
 void steer_ended(struct steer *s, const struct policy *p, struct policy_state *state,
