@@ -93,11 +93,15 @@ static const struct conf_key upstream_keys[] = {
     { "timeouts",               CONF_MAP, "how long to wait for it", timeout_keys, NULL },
     { 0                                     },
 };
+static const char *const policy_modes[] = { "off", "observe", "warn", "enforce", NULL };
 static const struct conf_key budget_keys[] = {
-    {"day",             CONF_MONEY, "allowed a day", NULL, NULL },
-    { "week",  CONF_MONEY, "allowed a week", NULL, NULL },
-    { "month",             CONF_MONEY, "allowed a month", NULL, NULL },
-    { "alert_at",           CONF_PERCENTS, "shares of the budget at which to speak up", NULL, NULL },
+    {"day",              CONF_MONEY, "allowed a day", NULL, NULL },
+    { "week",   CONF_MONEY, "allowed a week", NULL, NULL },
+    { "month",              CONF_MONEY, "allowed a month", NULL, NULL },
+    { "alert_at",            CONF_PERCENTS, "shares of the budget at which to speak up", NULL, NULL },
+    { "hard",  CONF_BOOL, "whether calls are refused once it is spent", NULL, NULL },
+    { "mode",              CONF_CHOICE, "of the policy, for this budget", NULL, policy_modes },
+    { "assume_output",           CONF_COUNT, "tokens that a call may bring if it sets no bound", NULL, NULL },
     { 0},
 };
 static const struct conf_key payer_keys[] = {
@@ -133,7 +137,9 @@ static const struct conf_key app_keys[] = {
     { "risk",                             CONF_CHOICE, "how much depends on it", NULL, risks },
     { "upstream",                    CONF_STRING, "where its calls go that name no upstream", NULL, NULL },
     { "budget", CONF_MAP, "what it may cost", budget_keys, NULL },
-    { 0                            },
+    { "policy",                             CONF_CHOICE, "the strictest mode in which the policy acts on it", NULL,
+     policy_modes },
+    { 0                       },
 };
 static const struct conf_key attribution_keys[] = {
     {"path_prefix",                             CONF_PATTERNS, "if the path is this or lies below it", NULL, NULL },

@@ -7,30 +7,24 @@
 #include "base/buf.h"
 #include "base/nearest.h"
 #include "base/timestamp.h"
+#include "llm/recognise.h"
+#include "policy/plan_conf_read.h"
 
 #define MILLION 1000000
 
-struct reader {
-    struct plan *plan;
-    const struct yaml *y;
-    const struct yaml_node *upstreams;
-    struct str file;
-    struct err *err;
-};
-
 /* --- values --- */
 
-static struct plan_place place_of(const struct reader *r, const struct yaml_node *n)
+struct plan_place plan_conf_place(const struct plan_reader *r, const struct yaml_node *n)
 {
     return (struct plan_place){ .file = r->file, .line = n->line, .column = n->column };
 }
 
-static struct plan_place key_place(const struct reader *r, const struct yaml_node *n)
+struct plan_place plan_conf_key_place(const struct plan_reader *r, const struct yaml_node *n)
 {
-    return place_of(r, n->key ? n->key : n);
+    return plan_conf_place(r, n->key ? n->key : n);
 }
 
-static int wrong(const struct reader *r, const struct yaml_node *n, const char *wanted)
+int plan_conf_wrong(const struct plan_reader *r, const struct yaml_node *n, const char *wanted)
 {
     if (n->kind != YAML_SCALAR)
         return yaml_err(r->y, n, r->err, "expected %s, got a %s", wanted,
@@ -39,8 +33,8 @@ static int wrong(const struct reader *r, const struct yaml_node *n, const char *
                     STR_ARG(str_sub(n->text, 0, 40)));
 }
 
-static int read_duration(struct reader *r, const struct yaml_node *map, const char *key,
-                         struct plan_value *ret)
+int plan_conf_duration(struct plan_reader *r, const struct yaml_node *map, const char *key,
+                       struct plan_value *ret)
 {
     const struct yaml_node *n = yaml_get(map, key);
     int64_t us;
@@ -48,13 +42,13 @@ static int read_duration(struct reader *r, const struct yaml_node *map, const ch
     if (!n)
         return 0;
     if (n->kind != YAML_SCALAR || !duration_parse(n->text, &us) || us <= 0)
-        return wrong(r, n, "a duration such as 500ms, 20s or 10m");
-    *ret = (struct plan_value){ .n = us, .set = true, .at = key_place(r, n) };
+        return plan_conf_wrong(r, n, "a duration such as 500ms, 20s or 10m");
+    *ret = (struct plan_value){ .n = us, .set = true, .at = plan_conf_key_place(r, n) };
     return 0;
 }
 
-static int read_count(struct reader *r, const struct yaml_node *map, const char *key, int64_t least,
-                      int64_t most, struct plan_value *ret)
+int plan_conf_count(struct plan_reader *r, const struct yaml_node *map, const char *key,
+                    struct plan_conf_range range, struct plan_value *ret)
 {
     const struct yaml_node *n = yaml_get(map, key);
     int64_t value;
@@ -63,16 +57,16 @@ static int read_count(struct reader *r, const struct yaml_node *map, const char 
         return 0;
     if (yaml_int(r->y, n, &value, r->err) < 0)
         return -1;
-    if (value < least || value > most)
+    if (value < range.least || value > range.most)
         return yaml_err(r->y, n, r->err, "expected a number from %lld to %lld, got '%.*s'",
-                        (long long)least, (long long)most, STR_ARG(n->text));
-    *ret = (struct plan_value){ .n = value, .set = true, .at = key_place(r, n) };
+                        (long long)range.least, (long long)range.most, STR_ARG(n->text));
+    *ret = (struct plan_value){ .n = value, .set = true, .at = plan_conf_key_place(r, n) };
     return 0;
 }
 
 /* A decimal in units of 1/scale. */
-static int read_decimal(struct reader *r, const struct yaml_node *map, const char *key, int digits,
-                        int64_t most, struct plan_value *ret)
+static int read_decimal(struct plan_reader *r, const struct yaml_node *map, const char *key,
+                        int digits, int64_t most, struct plan_value *ret)
 {
     const struct yaml_node *n = yaml_get(map, key);
     i128 value;
@@ -82,26 +76,27 @@ static int read_decimal(struct reader *r, const struct yaml_node *map, const cha
     if (yaml_decimal(r->y, n, digits, &value, r->err) < 0)
         return -1;
     if (value < 0 || value > most)
-        return wrong(r, n, "a number that is not negative, nor absurdly large");
-    *ret = (struct plan_value){ .n = (int64_t)value, .set = true, .at = key_place(r, n) };
+        return plan_conf_wrong(r, n, "a number that is not negative, nor absurdly large");
+    *ret = (struct plan_value){ .n = (int64_t)value, .set = true, .at = plan_conf_key_place(r, n) };
     return 0;
 }
 
-static int read_mode(struct reader *r, const struct yaml_node *map, enum plan_mode *ret)
+int plan_conf_mode(struct plan_reader *r, const struct yaml_node *map, const char *key,
+                   enum plan_mode *ret)
 {
-    const struct yaml_node *n = yaml_get(map, "mode");
+    const struct yaml_node *n = yaml_get(map, key);
 
     if (!n)
         return 0;
     /* YAML 1.1 takes a bare off for false; here it is the word. */
     if (n->kind != YAML_SCALAR || !plan_mode_parse(n->text, ret))
-        return wrong(r, n, "one of off, observe, warn, enforce");
+        return plan_conf_wrong(r, n, "one of off, observe, warn, enforce");
     return 0;
 }
 
 /* A pattern or a list of them. */
-static int read_names(struct reader *r, const struct yaml_node *map, const char *key,
-                      struct plan_names *ret)
+int plan_conf_names(struct plan_reader *r, const struct yaml_node *map, const char *key,
+                    struct plan_names *ret)
 {
     const struct yaml_node *n = yaml_get(map, key);
     struct str text;
@@ -109,22 +104,25 @@ static int read_names(struct reader *r, const struct yaml_node *map, const char 
     if (!n)
         return 0;
     if (n->kind == YAML_MAP || (n->kind == YAML_LIST && !n->len))
-        return wrong(r, n, "a name or a list of names");
+        return plan_conf_wrong(r, n, "a name or a list of names");
     const struct yaml_node *i = n->kind == YAML_LIST ? n->items : n;
     size_t count = n->kind == YAML_LIST ? n->len : 1;
     ret->list = arena_alloc(&r->plan->arena, count * sizeof(*ret->list));
     for (ret->len = 0; ret->len < count; ret->len++, i = i->next) {
         if (yaml_str(r->y, i, &text, r->err) < 0)
             return -1;
+        if (text.len > PLAN_CONF_NAME_BYTES_MAX)
+            return yaml_err(r->y, i, r->err, "a pattern of more than %d bytes",
+                            PLAN_CONF_NAME_BYTES_MAX);
         ret->list[ret->len] = arena_str(&r->plan->arena, text);
     }
     return 0;
 }
 
-static int want_list(const struct reader *r, const struct yaml_node *n)
+int plan_conf_want_list(const struct plan_reader *r, const struct yaml_node *n)
 {
     if (n->kind != YAML_LIST)
-        return wrong(r, n, "a list");
+        return plan_conf_wrong(r, n, "a list");
     if (n->len > PLAN_CONF_ROWS_MAX)
         return yaml_err(r->y, n, r->err, "more than %d entries", PLAN_CONF_ROWS_MAX);
     return 0;
@@ -146,7 +144,7 @@ static const struct {
     { "5xx",         0,                      500, 599},
 };
 
-static int add_failure(struct reader *r, const struct yaml_node *n, struct plan_when *ret)
+static int add_failure(struct plan_reader *r, const struct yaml_node *n, struct plan_when *ret)
 {
     int64_t status;
 
@@ -164,18 +162,19 @@ static int add_failure(struct reader *r, const struct yaml_node *n, struct plan_
             return 0;
         }
     }
-    return wrong(r, n, "connect, head, first_token, context, content, 4xx, 5xx or a status");
+    return plan_conf_wrong(r, n,
+                           "connect, head, first_token, context, content, 4xx, 5xx or a status");
 }
 
-static int read_when(struct reader *r, const struct yaml_node *map, struct plan_when *ret)
+static int read_when(struct plan_reader *r, const struct yaml_node *map, struct plan_when *ret)
 {
     const struct yaml_node *n = yaml_get(map, "on");
 
     if (!n)
         return 0;
-    if (want_list(r, n) < 0)
+    if (plan_conf_want_list(r, n) < 0)
         return -1;
-    *ret = (struct plan_when){ .set = true, .at = key_place(r, n) };
+    *ret = (struct plan_when){ .set = true, .at = plan_conf_key_place(r, n) };
     for (const struct yaml_node *i = n->items; i; i = i->next)
         if (add_failure(r, i, ret) < 0)
             return -1;
@@ -212,27 +211,29 @@ static const char *const timeout_keys[] = {
     "connect", "head", "first_token", "idle", "total", NULL
 };
 
-static int read_timeouts(struct reader *r, const struct yaml_node *n, struct plan_timeouts *ret)
+static int read_timeouts(struct plan_reader *r, const struct yaml_node *n,
+                         struct plan_timeouts *ret)
 {
     if (!n)
         return 0;
     if (yaml_check_keys(r->y, n, timeout_keys, r->err) < 0)
         return -1;
     for (int i = 0; timeout_keys[i]; i++)
-        if (read_duration(r, n, timeout_keys[i], &ret->of[i]) < 0)
+        if (plan_conf_duration(r, n, timeout_keys[i], &ret->of[i]) < 0)
             return -1;
     return 0;
 }
 
-static int read_backoff(struct reader *r, const struct yaml_node *n, struct plan_backoff *ret)
+static int read_backoff(struct plan_reader *r, const struct yaml_node *n, struct plan_backoff *ret)
 {
     static const char *const keys[] = { "base", "factor", "cap", "jitter", NULL };
     struct plan_value factor = { 0 }, jitter = { 0 };
 
     if (!n)
         return 0;
-    if (yaml_check_keys(r->y, n, keys, r->err) < 0 || read_duration(r, n, "base", &ret->base) < 0 ||
-        read_duration(r, n, "cap", &ret->cap) < 0 ||
+    if (yaml_check_keys(r->y, n, keys, r->err) < 0 ||
+        plan_conf_duration(r, n, "base", &ret->base) < 0 ||
+        plan_conf_duration(r, n, "cap", &ret->cap) < 0 ||
         read_decimal(r, n, "factor", 2, 10000, &factor) < 0 ||
         read_decimal(r, n, "jitter", 2, 100, &jitter) < 0)
         return -1;
@@ -243,7 +244,7 @@ static int read_backoff(struct reader *r, const struct yaml_node *n, struct plan
     return 0;
 }
 
-static int read_retry(struct reader *r, const struct yaml_node *n, struct plan_retry *ret)
+static int read_retry(struct plan_reader *r, const struct yaml_node *n, struct plan_retry *ret)
 {
     static const char *const keys[] = { "count", "on", "backoff", "retry_after", NULL };
     struct plan_value longest = { 0 };
@@ -251,17 +252,18 @@ static int read_retry(struct reader *r, const struct yaml_node *n, struct plan_r
     if (!n)
         return 0;
     if (yaml_check_keys(r->y, n, keys, r->err) < 0 ||
-        read_count(r, n, "count", 0, PLAN_ATTEMPTS_MAX, &ret->count) < 0 ||
+        plan_conf_count(r, n, "count", (struct plan_conf_range){ 0, PLAN_ATTEMPTS_MAX },
+                        &ret->count) < 0 ||
         read_when(r, n, &ret->on) < 0 ||
         read_backoff(r, yaml_get(n, "backoff"), &ret->backoff) < 0 ||
-        read_duration(r, n, "retry_after", &longest) < 0)
+        plan_conf_duration(r, n, "retry_after", &longest) < 0)
         return -1;
     if (longest.set)
         ret->retry_after.longest_us = longest.n;
     return 0;
 }
 
-static int read_breaker(struct reader *r, const struct yaml_node *n, struct plan_health *ret)
+static int read_breaker(struct plan_reader *r, const struct yaml_node *n, struct plan_health *ret)
 {
     static const char *const keys[] = { "failures", "percent", "minimum", "window",
                                         "open",     "probes",  "on",      NULL };
@@ -269,21 +271,24 @@ static int read_breaker(struct reader *r, const struct yaml_node *n, struct plan
     if (!n)
         return 0;
     if (yaml_check_keys(r->y, n, keys, r->err) < 0 ||
-        read_count(r, n, "failures", 1, MILLION, &ret->failures) < 0 ||
-        read_count(r, n, "percent", 1, 100, &ret->percent) < 0 ||
-        read_count(r, n, "minimum", 1, MILLION, &ret->minimum) < 0 ||
-        read_duration(r, n, "window", &ret->window) < 0 ||
-        read_duration(r, n, "open", &ret->out) < 0 ||
-        read_count(r, n, "probes", 1, 1000, &ret->probes) < 0 || read_when(r, n, &ret->counted) < 0)
+        plan_conf_count(r, n, "failures", (struct plan_conf_range){ 1, MILLION }, &ret->failures) <
+            0 ||
+        plan_conf_count(r, n, "percent", (struct plan_conf_range){ 1, 100 }, &ret->percent) < 0 ||
+        plan_conf_count(r, n, "minimum", (struct plan_conf_range){ 1, MILLION }, &ret->minimum) <
+            0 ||
+        plan_conf_duration(r, n, "window", &ret->window) < 0 ||
+        plan_conf_duration(r, n, "open", &ret->out) < 0 ||
+        plan_conf_count(r, n, "probes", (struct plan_conf_range){ 1, 1000 }, &ret->probes) < 0 ||
+        read_when(r, n, &ret->counted) < 0)
         return -1;
     ret->memory = PLAN_MEMORY_BREAKER;
-    ret->at = key_place(r, n);
+    ret->at = plan_conf_key_place(r, n);
     if (!ret->failures.set && !ret->percent.set)
         return yaml_err(r->y, n, r->err, "a breaker needs failures or percent: what opens it?");
     return 0;
 }
 
-static int read_slow(struct reader *r, const struct yaml_node *n, struct plan_slow *ret)
+static int read_slow(struct plan_reader *r, const struct yaml_node *n, struct plan_slow *ret)
 {
     static const char *const keys[] = { "factor", "window", "samples", NULL };
 
@@ -291,10 +296,10 @@ static int read_slow(struct reader *r, const struct yaml_node *n, struct plan_sl
         return 0;
     if (yaml_check_keys(r->y, n, keys, r->err) < 0 ||
         read_decimal(r, n, "factor", 2, 100000, &ret->factor_percent) < 0 ||
-        read_duration(r, n, "window", &ret->window) < 0 ||
-        read_count(r, n, "samples", 1, MILLION, &ret->samples) < 0)
+        plan_conf_duration(r, n, "window", &ret->window) < 0 ||
+        plan_conf_count(r, n, "samples", (struct plan_conf_range){ 1, MILLION }, &ret->samples) < 0)
         return -1;
-    ret->at = key_place(r, n);
+    ret->at = plan_conf_key_place(r, n);
     if (!ret->factor_percent.set || ret->factor_percent.n <= 100)
         return yaml_err(r->y, n, r->err,
                         "slow needs a factor above 1: how many times the usual is slow?");
@@ -321,7 +326,7 @@ static void default_shared(struct shared *s)
     s->retry.retry_after.longest_us = 60 * US_PER_SECOND;
 }
 
-static int read_shared(struct reader *r, const struct yaml_node *n, struct shared *ret)
+static int read_shared(struct plan_reader *r, const struct yaml_node *n, struct shared *ret)
 {
     static const char *const keys[] = { "on", NULL };
     const struct yaml_node *fallback = yaml_get(n, "fallback");
@@ -338,19 +343,22 @@ static int read_shared(struct reader *r, const struct yaml_node *n, struct share
 
 /* --- targets --- */
 
-static int find_upstream(struct reader *r, const struct yaml_node *n, const struct yaml_node **ret)
+static int find_upstream(struct plan_reader *r, const struct yaml_node *n,
+                         const struct yaml_node **ret)
 {
     struct nearest near;
     struct str name;
 
     if (yaml_str(r->y, n, &name, r->err) < 0)
         return -1;
-    nearest_init(&near, name);
-    for (*ret = r->upstreams ? r->upstreams->items : NULL; *ret; *ret = (*ret)->next) {
-        if (str_eq((*ret)->key->text, name))
-            return 0;
-        nearest_offer(&near, (*ret)->key->text.ptr);
+    const struct map_entry *e = map_find(&r->upstreams_by_name, name);
+    if (e) {
+        *ret = e->ptr;
+        return 0;
     }
+    nearest_init(&near, name);
+    for (const struct yaml_node *i = r->upstreams ? r->upstreams->items : NULL; i; i = i->next)
+        nearest_offer(&near, i->key->text.ptr);
     if (near.best)
         return yaml_err(r->y, n, r->err, "'%.*s' is not in upstreams: did you mean '%s'?",
                         STR_ARG(name), near.best);
@@ -359,8 +367,8 @@ static int find_upstream(struct reader *r, const struct yaml_node *n, const stru
 }
 
 /* The route's timers go first, then the upstream's own, then what the proxy does without. */
-static int set_timeouts(struct reader *r, const struct shared *s, const struct yaml_node *upstream,
-                        struct plan_timeouts *ret)
+static int set_timeouts(struct plan_reader *r, const struct shared *s,
+                        const struct yaml_node *upstream, struct plan_timeouts *ret)
 {
     static const char *const keys[] = { "connect", "head", "idle", NULL };
     static const enum plan_timer timers[] = { PLAN_TIMER_CONNECT, PLAN_TIMER_HEAD,
@@ -371,7 +379,7 @@ static int set_timeouts(struct reader *r, const struct shared *s, const struct y
     ret->of[PLAN_TIMER_HEAD] = plan_default(600 * US_PER_SECOND);
     ret->of[PLAN_TIMER_IDLE] = plan_default(300 * US_PER_SECOND);
     for (int i = 0; own && own->kind == YAML_MAP && keys[i]; i++)
-        if (read_duration(r, own, keys[i], &ret->of[timers[i]]) < 0)
+        if (plan_conf_duration(r, own, keys[i], &ret->of[timers[i]]) < 0)
             return -1;
     for (int i = 0; i < PLAN_TIMER_TOTAL; i++)
         if (s->timeouts.of[i].set)
@@ -379,11 +387,11 @@ static int set_timeouts(struct reader *r, const struct shared *s, const struct y
     return 0;
 }
 
-static struct plan_node *read_target(struct reader *r, const struct yaml_node *n,
+static struct plan_node *read_target(struct plan_reader *r, const struct yaml_node *n,
                                      const struct shared *s)
 {
     static const char *const keys[] = { "upstream", "model", "retries", "weight", NULL };
-    const struct yaml_node *upstream, *model = yaml_get(n, "model");
+    const struct yaml_node *upstream = NULL, *model = yaml_get(n, "model");
     CLEANUP(buf_release) struct buf name = { 0 };
     struct str text = STR("");
 
@@ -393,7 +401,7 @@ static struct plan_node *read_target(struct reader *r, const struct yaml_node *n
         return NULL;
     buf_addf(&name, "%.*s%s%.*s", STR_ARG(upstream->key->text), text.len ? " " : "", STR_ARG(text));
     struct plan_node *t =
-        plan_node_new(r->plan, PLAN_TARGET, buf_str(&name), place_of(r, n), r->err);
+        plan_node_new(r->plan, PLAN_TARGET, buf_str(&name), plan_conf_place(r, n), r->err);
     if (!t)
         return NULL;
     t->upstream = arena_str(&r->plan->arena, upstream->key->text);
@@ -402,14 +410,15 @@ static struct plan_node *read_target(struct reader *r, const struct yaml_node *n
     t->when = s->fallback;
     t->health = s->health;
     if (set_timeouts(r, s, upstream, &t->attempt) < 0 ||
-        read_count(r, n, "retries", 0, PLAN_ATTEMPTS_MAX, &t->retry.count) < 0 ||
+        plan_conf_count(r, n, "retries", (struct plan_conf_range){ 0, PLAN_ATTEMPTS_MAX },
+                        &t->retry.count) < 0 ||
         read_decimal(r, n, "weight", 6, INT64_C(1000000) * MILLION, &t->weight) < 0)
         return NULL;
     return t;
 }
 
 /* All targets have a weight, or none: half of it would be a guess. */
-static int check_weights(struct reader *r, const struct plan_node *root,
+static int check_weights(struct plan_reader *r, const struct plan_node *root,
                          const struct yaml_node *targets)
 {
     size_t weighed = 0, shares = 0;
@@ -427,7 +436,7 @@ static int check_weights(struct reader *r, const struct plan_node *root,
     return 0;
 }
 
-static int read_targets(struct reader *r, const struct yaml_node *in, const struct shared *s,
+static int read_targets(struct plan_reader *r, const struct yaml_node *in, const struct shared *s,
                         struct plan_route *route)
 {
     const struct yaml_node *n = yaml_get(in, "targets");
@@ -435,7 +444,8 @@ static int read_targets(struct reader *r, const struct yaml_node *in, const stru
     if (!n || n->kind != YAML_LIST || !n->len || n->len > PLAN_CONF_TARGETS_MAX)
         return yaml_err(r->y, n ? n : in, r->err, "a route needs a list of 1 to %d targets",
                         PLAN_CONF_TARGETS_MAX);
-    route->root = plan_node_new(r->plan, PLAN_FALLBACK, route->name, key_place(r, n), r->err);
+    route->root =
+        plan_node_new(r->plan, PLAN_FALLBACK, route->name, plan_conf_key_place(r, n), r->err);
     if (!route->root)
         return -1;
     route->root->span.of[PLAN_TIMER_TOTAL] = s->timeouts.of[PLAN_TIMER_TOTAL];
@@ -449,181 +459,146 @@ static int read_targets(struct reader *r, const struct yaml_node *in, const stru
     return check_weights(r, route->root, n);
 }
 
-static int read_route(struct reader *r, const struct yaml_node *n, size_t index)
+/* Its own name, which nobody else may have; else the model's, else its place. */
+static int name_route(struct plan_reader *r, const struct yaml_node *n, size_t index,
+                      struct buf *ret)
+{
+    const struct yaml_node *given = yaml_get(n, "name");
+    const struct yaml_node *model = yaml_get(yaml_get(n, "match"), "model");
+    struct str text;
+    bool is_new;
+
+    if (given && yaml_str(r->y, given, &text, r->err) < 0)
+        return -1;
+    if (given)
+        buf_add_str(ret, text);
+    else if (model && model->kind == YAML_SCALAR)
+        buf_add_str(ret, model->text);
+    else
+        buf_addf(ret, "routes[%zu]", index);
+    map_put(&r->route_names, buf_str(ret), &is_new);
+    if (is_new)
+        return 0;
+    if (given)
+        return yaml_err(r->y, given, r->err, "there is a route '%.*s' already",
+                        STR_ARG(str_sub(text, 0, 40)));
+    buf_clear(ret);
+    buf_addf(ret, "routes[%zu]", index);
+    return 0;
+}
+
+static int read_route(struct plan_reader *r, const struct yaml_node *n, size_t index)
 {
     static const char *const keys[] = { "name",     "match",   "targets", "retry", "fallback",
                                         "timeouts", "breaker", "slow",    "mode",  NULL };
-    static const char *const match_keys[] = { "api", "model", "app", NULL };
+    static const char *const match_keys[] = { "api", "model", "app", "upstream", NULL };
     CLEANUP(buf_release) struct buf name = { 0 };
-    const struct yaml_node *given = yaml_get(n, "name"), *match = yaml_get(n, "match");
+    const struct yaml_node *match = yaml_get(n, "match");
     struct shared shared;
     struct str text;
 
     if (yaml_check_keys(r->y, n, keys, r->err) < 0 ||
         (match && yaml_check_keys(r->y, match, match_keys, r->err) < 0))
         return -1;
-    const struct yaml_node *model = yaml_get(match, "model");
-    if (given && yaml_str(r->y, given, &text, r->err) < 0)
+    if (name_route(r, n, index, &name) < 0)
         return -1;
-    if (given)
-        buf_add_str(&name, text);
-    else if (model && model->kind == YAML_SCALAR)
-        buf_add_str(&name, model->text);
-    else
-        buf_addf(&name, "routes[%zu]", index);
-    struct plan_route *route = plan_add_route(r->plan, buf_str(&name), place_of(r, n));
+    struct plan_route *route = plan_add_route(r->plan, buf_str(&name), plan_conf_place(r, n));
     const struct yaml_node *api = yaml_get(match, "api");
     if (api) {
         if (yaml_str(r->y, api, &text, r->err) < 0)
             return -1;
         route->api = arena_str(&r->plan->arena, text);
     }
-    if (read_names(r, match, "model", &route->models) < 0 ||
-        read_names(r, match, "app", &route->apps) < 0 || read_mode(r, n, &route->mode) < 0 ||
+    if (plan_conf_names(r, match, "model", &route->models) < 0 ||
+        plan_conf_names(r, match, "app", &route->apps) < 0 ||
+        plan_conf_names(r, match, "upstream", &route->upstreams) < 0 ||
+        plan_conf_mode(r, n, "mode", &route->mode) < 0 ||
         read_slow(r, yaml_get(n, "slow"), &route->slow) < 0 || read_shared(r, n, &shared) < 0)
         return -1;
     return read_targets(r, n, &shared, route);
 }
 
-/* --- access and limits --- */
-
-static int read_access(struct reader *r, const struct yaml_node *n, struct plan_access *ret)
-{
-    static const char *const keys[] = { "teams", "apps",    "business_units", "roles", "allow",
-                                        "deny",  "instead", "mode",           NULL };
-    const struct yaml_node *instead = yaml_get(n, "instead");
-    struct str text;
-
-    if (yaml_check_keys(r->y, n, keys, r->err) < 0)
-        return -1;
-    ret->at = place_of(r, n);
-    ret->mode = PLAN_MODE_UNSAID;
-    if (read_names(r, n, "teams", &ret->teams) < 0 || read_names(r, n, "apps", &ret->apps) < 0 ||
-        read_names(r, n, "business_units", &ret->business_units) < 0 ||
-        read_names(r, n, "roles", &ret->roles) < 0 || read_names(r, n, "allow", &ret->allow) < 0 ||
-        read_names(r, n, "deny", &ret->deny) < 0 || read_mode(r, n, &ret->mode) < 0)
-        return -1;
-    if (!ret->allow.len && !ret->deny.len)
-        return yaml_err(r->y, n, r->err, "an access rule needs allow or deny: what is it about?");
-    if (!instead)
-        return 0;
-    if (yaml_str(r->y, instead, &text, r->err) < 0)
-        return -1;
-    ret->instead = arena_str(&r->plan->arena, text);
-    return 0;
-}
-
-/* "600/min", "2M/min", "10k/s". */
-static bool parse_rate(struct str text, int64_t *ret, int64_t *ret_us)
-{
-    static const struct {
-        const char *name;
-        int64_t us;
-    } windows[] = {
-        {"s",     US_PER_SECOND       },
-        { "min",  60 * US_PER_SECOND  },
-        { "h",    3600 * US_PER_SECOND},
-        { "hour", 3600 * US_PER_SECOND},
-        { "day",  US_PER_DAY          },
-    };
-    struct str rest = text, number;
-    int64_t times = 1;
-    i128 value;
-
-    if (!str_split(&rest, '/', &number) || !rest.ptr || !number.len)
-        return false;
-    char unit = number.ptr[number.len - 1];
-    if (unit == 'k' || unit == 'M') {
-        times = unit == 'k' ? 1000 : MILLION;
-        number.len--;
-    }
-    if (decimal_parse(number, 6, &value) != DECIMAL_OK || value <= 0 ||
-        value > INT64_C(1000000000) * MILLION)
-        return false;
-    *ret = (int64_t)(value * times / MILLION);
-    for (size_t i = 0; i < ARRAY_LEN(windows); i++)
-        if (str_eq(rest, str_from(windows[i].name))) {
-            *ret_us = windows[i].us;
-            return *ret > 0;
-        }
-    return false;
-}
-
-static int read_limit(struct reader *r, const struct yaml_node *n, struct plan_limit *ret)
-{
-    static const char *const keys[] = { "team",   "app",        "model", "requests",
-                                        "tokens", "concurrent", "mode",  NULL };
-    static const char *const rates[] = { "requests", "tokens" };
-
-    if (yaml_check_keys(r->y, n, keys, r->err) < 0)
-        return -1;
-    ret->at = place_of(r, n);
-    ret->mode = PLAN_MODE_UNSAID;
-    if (read_names(r, n, "team", &ret->teams) < 0 || read_names(r, n, "app", &ret->apps) < 0 ||
-        read_names(r, n, "model", &ret->models) < 0 || read_mode(r, n, &ret->mode) < 0 ||
-        read_count(r, n, "concurrent", 1, MILLION, &ret->most[PLAN_LIMIT_CONCURRENT]) < 0)
-        return -1;
-    for (int i = 0; i < PLAN_LIMIT_CONCURRENT; i++) {
-        const struct yaml_node *rate = yaml_get(n, rates[i]);
-        if (!rate)
-            continue;
-        if (rate->kind != YAML_SCALAR || !parse_rate(rate->text, &ret->most[i].n, &ret->per_us[i]))
-            return wrong(r, rate, "a rate such as 600/min, 10k/s or 2M/day");
-        ret->most[i].set = true;
-        ret->most[i].at = key_place(r, rate);
-    }
-    for (int i = 0; i < PLAN_LIMITS; i++)
-        if (ret->most[i].set)
-            return 0;
-    return yaml_err(r->y, n, r->err, "a limit needs requests, tokens or concurrent");
-}
-
 /* --- the section --- */
 
-static int read_rules(struct reader *r, const struct yaml_node *policy)
+/* Whom calls to it are paid to: by its host, else by what it speaks. */
+static enum provider provider_of(struct plan_reader *r, const struct yaml_node *upstream)
 {
-    const struct yaml_node *access = yaml_get(policy, "access"),
-                           *limits = yaml_get(policy, "limits");
-    struct plan_access **last_access = &r->plan->access;
-    struct plan_limit **last_limit = &r->plan->limits;
+    const struct yaml_node *url = yaml_get(upstream, "url"), *api = yaml_get(upstream, "api");
+    enum provider provider = PROVIDER_UNKNOWN;
+    struct recognition rec;
+    struct str rest, host;
 
-    if ((access && want_list(r, access) < 0) || (limits && want_list(r, limits) < 0))
-        return -1;
-    for (const struct yaml_node *i = access ? access->items : NULL; i; i = i->next) {
-        struct plan_access *a = arena_alloc(&r->plan->arena, sizeof(*a));
-        if (read_access(r, i, a) < 0)
-            return -1;
-        *last_access = a;
-        last_access = &a->next;
+    if (url && url->kind == YAML_SCALAR && str_find(url->text, STR("://"), 0) > 0) {
+        rest = str_sub(url->text, (size_t)str_find(url->text, STR("://"), 0) + 3, url->text.len);
+        if (str_split(&rest, '/', &host)) {
+            recognise(&(struct call){ .method = STR("POST"), .host = host, .path = STR("/") },
+                      &r->plan->arena, &rec);
+            if (rec.host_known)
+                return rec.provider;
+        }
     }
-    for (const struct yaml_node *i = limits ? limits->items : NULL; i; i = i->next) {
-        struct plan_limit *l = arena_alloc(&r->plan->arena, sizeof(*l));
-        if (read_limit(r, i, l) < 0)
-            return -1;
-        *last_limit = l;
-        last_limit = &l->next;
+    /* What speaks as OpenAI does may be anybody's. */
+    if (api && api->kind == YAML_SCALAR && !str_eq(api->text, STR("openai")))
+        provider_parse(api->text, &provider);
+    return provider;
+}
+
+static int read_upstreams(struct plan_reader *r)
+{
+    struct plan_upstream **last = &r->plan->upstreams;
+
+    if (r->upstreams && r->upstreams->kind != YAML_MAP)
+        return plan_conf_wrong(r, r->upstreams, "a map");
+    if (r->upstreams && r->upstreams->len > PLAN_CONF_ROWS_MAX)
+        return yaml_err(r->y, r->upstreams, r->err, "more than %d upstreams", PLAN_CONF_ROWS_MAX);
+    for (const struct yaml_node *i = r->upstreams ? r->upstreams->items : NULL; i; i = i->next) {
+        struct plan_upstream *u = arena_alloc(&r->plan->arena, sizeof(*u));
+        u->name = arena_str(&r->plan->arena, i->key->text);
+        u->provider = provider_of(r, i);
+        map_put(&r->upstreams_by_name, u->name, NULL)->ptr = (void *)(uintptr_t)i;
+        *last = u;
+        last = &u->next;
     }
     return 0;
+}
+
+static int read_section(struct plan_reader *r, const struct yaml_node *policy)
+{
+    static const char *const keys[] = { "mode",         "access",        "limits", "routes",
+                                        "assume_input", "assume_output", NULL };
+    static const struct plan_conf_range tokens = { 1, PLAN_CONF_TOKENS_MAX };
+    struct plan_value input = { .n = PLAN_ASSUME_INPUT }, output = { .n = PLAN_ASSUME_OUTPUT };
+    const struct yaml_node *routes = yaml_get(policy, "routes");
+    size_t index = 0;
+
+    if (yaml_check_keys(r->y, policy, keys, r->err) < 0 ||
+        plan_conf_mode(r, policy, "mode", &r->plan->mode) < 0 ||
+        plan_conf_count(r, policy, "assume_input", tokens, &input) < 0 ||
+        plan_conf_count(r, policy, "assume_output", tokens, &output) < 0 ||
+        (routes && plan_conf_want_list(r, routes) < 0))
+        return -1;
+    r->plan->assume_input = input.n;
+    r->plan->assume_output = output.n;
+    for (const struct yaml_node *i = routes ? routes->items : NULL; i; i = i->next)
+        if (read_route(r, i, index++) < 0)
+            return -1;
+    return plan_conf_rules(r, policy);
 }
 
 int plan_conf_read(struct plan *p, const struct yaml *y, struct str name, struct err *err)
 {
-    static const char *const keys[] = { "mode", "access", "limits", "routes", NULL };
     const struct yaml_node *root = yaml_root(y), *policy = yaml_get(root, "policy");
-    struct reader r = { .plan = p, .y = y, .upstreams = yaml_get(root, "upstreams"), .err = err };
-    size_t index = 0;
+    struct plan_reader r = {
+        .plan = p, .y = y, .upstreams = yaml_get(root, "upstreams"), .err = err
+    };
 
     r.file = arena_str(&p->arena, name);
     p->mode = PLAN_MODE_OBSERVE;
     if (!policy)
         return yaml_err(y, root, err, "there is no section 'policy': nothing says where calls go");
-    if (yaml_check_keys(y, policy, keys, err) < 0 || read_mode(&r, policy, &p->mode) < 0)
-        return -1;
-    const struct yaml_node *routes = yaml_get(policy, "routes");
-    if (routes && want_list(&r, routes) < 0)
-        return -1;
-    for (const struct yaml_node *i = routes ? routes->items : NULL; i; i = i->next)
-        if (read_route(&r, i, index++) < 0)
-            return -1;
-    return read_rules(&r, policy);
+    bool failed =
+        read_upstreams(&r) < 0 || read_section(&r, policy) < 0 || plan_conf_payers(&r, root) < 0;
+    map_release(&r.upstreams_by_name);
+    map_release(&r.route_names);
+    return failed ? -1 : 0;
 }

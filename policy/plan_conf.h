@@ -6,8 +6,9 @@
 #include "base/yaml.h"
 #include "policy/plan.h"
 
-#define PLAN_CONF_TARGETS_MAX 64     /* of a route */
-#define PLAN_CONF_ROWS_MAX    100000 /* of routes, of access rules, of limits */
+#define PLAN_CONF_TARGETS_MAX 64        /* of a route */
+#define PLAN_CONF_ROWS_MAX    100000    /* of routes, of access rules, of limits, of upstreams */
+#define PLAN_CONF_TOKENS_MAX  100000000 /* that a call can be taken to use */
 
 /* Reads the sections of a whole configuration into an empty plan; name is the file's.  Unknown
  * keys, wrong types and upstreams that are not there are ERR_USAGE with name:line:column. */

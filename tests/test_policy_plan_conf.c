@@ -85,6 +85,85 @@ START_TEST(what_leads_to_a_fallback_can_be_said)
 }
 END_TEST
 
+START_TEST(budgets_are_those_of_the_payers_with_what_the_policy_adds)
+{
+    CLEANUP(yaml_free) struct yaml *y = NULL;
+    CLEANUP(plan_free)
+    struct plan *p = read_ok(
+        "budget: {month: 20000 USD, alert_at: [90%, 30%]}\n"
+        "teams: {cx: {owner: a@x, budget: {week: 0.5 USD, mode: off}}, data: {owner: b@x}}\n"
+        "apps:\n"
+        "  bot: {team: cx, policy: observe, budget: {day: 50 USD, month: 900 USD, hard: true,\n"
+        "        mode: enforce, assume_output: 100}}\n"
+        "policy: {mode: warn, assume_input: 7, assume_output: 8}\n",
+        &y);
+    const struct plan_budget *all = p->budgets, *team = all->next, *day = team->next,
+                             *month = day->next;
+
+    ck_assert_int_eq(p->mode, PLAN_MODE_WARN);
+    ck_assert(p->assume_input == 7 && p->assume_output == 8);
+    ck_assert(all->of == PLAN_BUDGET_ALL && all->per == PLAN_BUDGET_MONTH && !all->name.len);
+    ck_assert(all->nusd == INT64_C(20000000000000) && !all->hard);
+    ck_assert_int_eq(all->mode, PLAN_MODE_UNSAID);
+    ck_assert_uint_eq(all->alert_at_len, 2);
+    ck_assert(all->alert_at[0] == 300000 && all->alert_at[1] == 900000);
+    ck_assert_uint_eq(all->at.line, 1);
+    ck_assert(team->of == PLAN_BUDGET_TEAM && str_eq(team->name, STR("cx")));
+    ck_assert(team->per == PLAN_BUDGET_WEEK && team->nusd == 500000000);
+    ck_assert_int_eq(team->mode, PLAN_MODE_OFF);
+    ck_assert_uint_eq(team->alert_at_len, 3);
+    ck_assert(day->of == PLAN_BUDGET_APP && str_eq(day->name, STR("bot")) && day->hard);
+    ck_assert(day->per == PLAN_BUDGET_DAY && month->per == PLAN_BUDGET_MONTH);
+    ck_assert(day->assume_output.n == 100 && month->assume_output.n == 100);
+    ck_assert_int_eq(day->mode, PLAN_MODE_ENFORCE);
+    ck_assert_uint_eq(day->at.line, 4);
+    ck_assert_ptr_null(month->next);
+    ck_assert(str_eq(p->apps->name, STR("bot")) && !p->apps->next);
+    ck_assert_int_eq(p->apps->mode, PLAN_MODE_OBSERVE);
+}
+END_TEST
+
+START_TEST(whom_an_upstream_is_paid_to_is_told_by_its_host)
+{
+    CLEANUP(yaml_free) struct yaml *y = NULL;
+    CLEANUP(plan_free)
+    struct plan *p = read_ok("upstreams:\n"
+                             "  a: {url: 'https://api.groq.com/openai', api: openai}\n"
+                             "  b: {url: 'https://eu.openai.azure.com:443', api: azure_openai}\n"
+                             "  c: {url: 'http://gateway.internal:4000', api: anthropic}\n"
+                             "  d: {url: 'http://gateway.internal:4000', api: openai}\n"
+                             "policy: {}\n",
+                             &y);
+    static const enum provider expected[] = { PROVIDER_GROQ, PROVIDER_AZURE_OPENAI,
+                                              PROVIDER_ANTHROPIC, PROVIDER_UNKNOWN };
+    const struct plan_upstream *u = p->upstreams;
+
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++, u = u->next)
+        ck_assert_msg(u->provider == expected[i], "%s", provider_name(u->provider));
+    ck_assert_ptr_null(u);
+}
+END_TEST
+
+START_TEST(routes_that_say_no_name_have_one_of_their_own)
+{
+    CLEANUP(yaml_free) struct yaml *y = NULL;
+    CLEANUP(plan_free)
+    struct plan *p = read_ok(UPSTREAMS "policy:\n"
+                                       "  routes:\n"
+                                       "    - {match: {model: m}, targets: [{upstream: openai}]}\n"
+                                       "    - {match: {model: m}, targets: [{upstream: openai}]}\n"
+                                       "    - {name: x, match: {upstream: azure-eu},\n"
+                                       "       targets: [{upstream: openai}]}\n",
+                             &y);
+    const struct plan_route *r = p->routes;
+
+    ck_assert(str_eq(r->name, STR("m")));
+    ck_assert(str_eq(r->next->name, STR("routes[1]")));
+    ck_assert(str_eq(r->next->next->name, STR("x")));
+    ck_assert(str_eq(r->next->next->upstreams.list[0], STR("azure-eu")));
+}
+END_TEST
+
 /* What is wrong, and the message behind "p.yaml:". */
 static const struct {
     const char *policy, *message;
@@ -119,6 +198,30 @@ static const struct {
     ROW("{limits: [{requests: 600}]}", "expected a rate such as 600/min"),
     ROW("{limits: [{requests: 600/fortnight}]}", "expected a rate such as 600/min"),
     ROW("{limits: [{tokens: 0/min}]}", "expected a rate such as 600/min"),
+    ROW("{limits: [{tokens: 1/min, assume_output: 0}]}", "expected a number from 1 to 100000000"),
+    ROW("{limits: [{concurrent: 0}]}", "expected a number from 1 to 1000000, got '0'"),
+    ROW("{access: [{deny: a, instead: gpt-*}]}", "2:38: expected the name of one model"),
+    ROW("{access: [{deny: a, instead: ''}]}", "expected the name of one model"),
+    ROW("{access: [{deny: "
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaa}]}",
+        "2:26: a pattern of more than 256 bytes"),
+    ROW("{routes: [{name: a, targets: [{upstream: openai}]}, {name: a, targets: [{upstream: "
+        "openai}]}"
+        "]}",
+        "there is a route 'a' already"),
+    ROW("{assume_input: -1}", "expected a number from 1"),
+    ROW("{}\nbudget: {hard: true}", "this budget has no amount"),
+    ROW("{}\nbudget: {day: 4}", "3:15: expected an amount such as 4000 USD, got '4'"),
+    ROW("{}\nbudget: {day: 0 USD}", "expected an amount from 0.000000001 USD"),
+    ROW("{}\nbudget: {day: 1 USD, hard: yes}", "3:28: expected true or false"),
+    ROW("{}\nbudget: {day: 1 USD, mode: hard}", "expected one of off, observe, warn, enforce"),
+    ROW("{}\nbudget: {day: 1 USD, alert_at: 50%}", "expected a list of up to 32 shares"),
+    ROW("{}\nbudget: {day: 1 USD, alert_at: [half]}", "expected a share such as 80%, got 'half'"),
+    ROW("{}\nbudget: {dya: 1 USD}", "unknown key 'dya': did you mean 'day'?"),
+    ROW("{}\napps: {a: {policy: loud}}", "3:20: expected one of off, observe, warn, enforce"),
 };
 
 START_TEST(what_is_wrong_is_said_with_its_place)
@@ -133,7 +236,8 @@ START_TEST(what_is_wrong_is_said_with_its_place)
     ck_assert_int_eq(plan_conf_read(p, y, STR("p.yaml"), &err), -1);
     ck_assert_int_eq(err.code, ERR_USAGE);
     ck_assert_msg(strstr(err.text, wrong[_i].message), "%s", err.text);
-    ck_assert_msg(strstr(err.text, "p.yaml:2:"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, strchr(wrong[_i].policy, '\n') ? "p.yaml:3:" : "p.yaml:2:"),
+                  "%s", err.text);
 }
 END_TEST
 
@@ -141,6 +245,9 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_route_is_read_with_all_it_says);
     tcase_add_test(tc, what_leads_to_a_fallback_can_be_said);
+    tcase_add_test(tc, budgets_are_those_of_the_payers_with_what_the_policy_adds);
+    tcase_add_test(tc, whom_an_upstream_is_paid_to_is_told_by_its_host);
+    tcase_add_test(tc, routes_that_say_no_name_have_one_of_their_own);
     tcase_add_loop_test(tc, what_is_wrong_is_said_with_its_place, 0, (int)ARRAY_LEN(wrong));
 }
 
