@@ -1,5 +1,5 @@
 /* What the proxy makes of single values: a line as a traceparent, a line as an accept-encoding, and
- * the rest as the detail of an answer of its own. */
+ * the rest as the api in whose words it answers itself; the first byte picks the answer. */
 #include "config.h"
 
 #include <assert.h>
@@ -31,17 +31,20 @@ static void check_encodings(struct str given)
     assert(once.len > 0 && str_eq(buf_str(&once), buf_str(&twice)));
 }
 
-static void check_reply(enum reply_kind kind, struct str detail)
+/* One JSON object on a line, with the error in it, or being it: Bedrock's. */
+static void check_reply(enum reply_kind kind, struct str api)
 {
     CLEANUP(buf_release) struct buf body = { 0 };
+    CLEANUP(json_decref) json_t *json = NULL;
+    const json_t *error;
     struct err err;
 
-    reply_write_body(&replies[kind], detail, &body);
-    json_t *json;
+    reply_write_body(&replies[kind], api, &body);
     if (json_parse(buf_str(&body), &json, &err) < 0)
         abort();
-    assert(json_is_object(json_object_get(json, "error")));
-    json_decref(json);
+    error = json_object_get(json, "error");
+    assert(json_is_object(error) != json_is_string(json_object_get(json, "__type")));
+    assert(json_is_string(json_object_get(error ? error : json, "message")));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
