@@ -80,9 +80,9 @@ void policy_forget_holder(struct policy_state *s, uint32_t holder, int64_t now_u
 /* The most that a call may cost in 1e-9 USD, by the price book and at the standard tier: all of the
  * input at the dearest of what a model asks for it (fresh, cached, written to a cache), all of the
  * output likewise, at the dearest of the targets that its route has.  Not in it, so possibly
- * beyond: attempts that failed and were billed, dearer tiers, tools' fees, and tokens beyond the
- * bounds that ask has.  -1 = a model has no price: nothing is reserved, and such calls are counted.
- * default_output is for a call that sets no bound. */
+ * beyond: attempts that failed and were billed, dearer tiers, tools' fees, tokens beyond the bounds
+ * that ask has, and targets without a price.  -1 = none has one: nothing is reserved, and such
+ * calls are counted. default_output is for a call that sets no bound. */
 int64_t policy_reservation(const struct policy_class *c, const struct policy_ask *ask,
                            int64_t default_output);
 /* 1e-12 USD to 1e-9, half to even; clamped to 0 and above. */

@@ -47,11 +47,11 @@ static struct price_query query_of(const struct policy_priced *m, int64_t at_us)
     return (struct price_query){ .provider = m->provider, .model = m->model, .at_us = at_us };
 }
 
-/* 1 = a rate per token, 0 = not that simple, -1 = a model has no price. */
+/* 1 = a rate per token, 0 = not that simple, -1 = no model has a price. */
 static int find_rate(const struct policy_class *c, int64_t at_us, int64_t input,
                      struct policy_rate *ret)
 {
-    int simple = 1;
+    bool any = false, simple = true;
 
     *ret = (struct policy_rate){ INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX, 0, 0, 0 };
     for (size_t i = 0; i < c->priced_count; i++) {
@@ -59,13 +59,14 @@ static int find_rate(const struct policy_class *c, int64_t at_us, int64_t input,
         struct price_rates r;
         price_cache_rates(c->prices, &q, input, &r);
         if (r.status != PRICE_OK)
-            return -1;
-        if (!is_exact(&r))
-            simple = 0;
-        else
+            continue;
+        any = true;
+        if (is_exact(&r))
             widen(ret, &r);
+        else
+            simple = false;
     }
-    return simple;
+    return any ? simple : -1;
 }
 
 /* Prices that are no whole number per token, and steps: the whole call is priced, as all sorts of
