@@ -62,6 +62,12 @@ static void turn_for(uint64_t us)
         ck_assert_int_eq(loop_turn(loop, 5000, &err), 0);
 }
 
+/* Turns the loop until condition holds: how long a disk takes is nobody's promise. */
+#define TURN_UNTIL(condition)                                                                      \
+    for (uint64_t until = loop_now_us(loop) + LIMIT_US; !(condition); turn_for(1000))              \
+    ck_assert_msg(loop_now_us(loop) < until, "not within 20 s: %s", #condition)
+#define LIMIT_US UINT64_C(20000000)
+
 static void open_recorder(void)
 {
     struct recorder_options o = { .loop = loop,
@@ -103,6 +109,24 @@ static bool finish(struct recording *rec)
     x.request_body_missing = rec->request_dropped;
     x.response_body_missing = rec->response_dropped;
     return recorder_end(recorder, rec, &x);
+}
+
+struct files {
+    size_t journals, ready;
+};
+
+static struct files list_files(void)
+{
+    struct archive_journals journals = { 0 };
+    struct files f = { 0 };
+    struct err err;
+
+    ck_assert_int_eq(archive_journals_list(archive, &journals, &err), 0);
+    f.journals = journals.len;
+    for (size_t i = 0; i < journals.len; i++)
+        f.ready += journals.ptr[i].ready;
+    archive_journals_release(&journals);
+    return f;
 }
 
 /* All exchanges of all journals. */
@@ -151,7 +175,7 @@ START_TEST(batch_is_written_within_its_time)
     begin(&rec);
     recorder_chunk(recorder, &rec, STR("hello"));
     ck_assert(finish(&rec));
-    turn_for(RECORDER_SYNC_US * 3);
+    TURN_UNTIL(stats.journal_syncs > 0);
     ck_assert_uint_eq(stats.journal_syncs, 1);
     ck_assert_uint_eq(count_records().ended, 1); /* though the journal is still open */
 }
@@ -224,7 +248,7 @@ START_TEST(strict_tells_when_the_end_is_on_disk_and_groups_them)
         ck_assert_int_eq(waiters[i].told, 0);
     }
     recorder_forget(recorder, &waiters[7].rec);
-    turn_for(100000);
+    TURN_UNTIL(waiters[ARRAY_LEN(waiters) - 1].told);
     for (size_t i = 0; i < ARRAY_LEN(waiters); i++)
         ck_assert(waiters[i].told == (i != 7) && waiters[i].durable == (i != 7));
     ck_assert_uint_le(stats.journal_syncs, 3); /* not 50 */
@@ -241,7 +265,8 @@ START_TEST(a_full_journal_takes_no_new_exchanges_and_is_ready_after_its_last)
     open_recorder();
     begin(&stream);
     recorder_chunk(recorder, &stream, (struct str){ big, sizeof(big) });
-    turn_for(50000); /* the next one is made */
+    TURN_UNTIL(list_files().journals == 2); /* the next one is made */
+    turn_for(20000);                        /* and the recorder told */
     for (int i = 0; i < 3; i++) {
         begin(&rec);
         ck_assert(finish(&rec));
@@ -251,7 +276,7 @@ START_TEST(a_full_journal_takes_no_new_exchanges_and_is_ready_after_its_last)
     ck_assert_uint_eq(count_records().ready, 0); /* the stream still writes to the first */
     recorder_chunk(recorder, &stream, STR("end"));
     ck_assert(finish(&stream));
-    turn_for(100000);
+    TURN_UNTIL(list_files().ready > 0);
     ck_assert_uint_eq(count_records().ready, 1);
     ck_assert_uint_eq(count_records().ended, 4);
     ck_assert_uint_eq(count_records().response_bytes, sizeof(big) + 3);
@@ -266,7 +291,7 @@ START_TEST(an_old_journal_is_ready_without_another_call)
     open_recorder();
     begin(&rec);
     ck_assert(finish(&rec));
-    turn_for(400000);
+    TURN_UNTIL(list_files().ready > 0);
     ck_assert_uint_eq(count_records().ready, 1);
 }
 END_TEST
@@ -299,13 +324,12 @@ START_TEST(block_stops_reading_and_loses_nothing)
     begin(&rec);
     limit_files(100000);
     fill(&rec, 20);
-    turn_for(150000);
-    ck_assert(recorder_is_blocked(recorder));
+    TURN_UNTIL(recorder_is_blocked(recorder));
     ck_assert(!recorder_must_refuse(recorder));
     ck_assert_uint_eq(stats.journal_failing, 1);
     ck_assert(finish(&rec));
     limit_files(RLIM_INFINITY);
-    turn_for(400000);
+    TURN_UNTIL(unblocked);
     ck_assert(!recorder_is_blocked(recorder));
     ck_assert_int_eq(unblocked, 1);
     ck_assert_uint_eq(count_records().ended, 1);
@@ -323,7 +347,7 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
     begin(&rec);
     limit_files(100000);
     fill(&rec, 40);
-    turn_for(150000);
+    TURN_UNTIL(stats.journal_failing);
     ck_assert(!recorder_is_blocked(recorder) && !recorder_must_refuse(recorder));
     begin(&other);
     recorder_chunk(recorder, &other, STR("hello"));
@@ -331,7 +355,7 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
     ck_assert(finish(&rec));
     ck_assert_uint_eq(stats.bodies_dropped, 2);
     limit_files(RLIM_INFINITY);
-    turn_for(400000);
+    TURN_UNTIL(!stats.journal_failing);
     struct totals t = count_records();
     ck_assert_uint_eq(t.ended, 2);
     ck_assert_uint_eq(t.missing, 2);
@@ -349,13 +373,11 @@ START_TEST(refuse_takes_no_new_calls)
     begin(&rec);
     limit_files(100000);
     fill(&rec, 40);
-    turn_for(150000);
-    ck_assert(recorder_must_refuse(recorder));
+    TURN_UNTIL(recorder_must_refuse(recorder));
     ck_assert_int_eq(recorder_begin(recorder, &other, &x, &err), -1);
     ck_assert(finish(&rec));
     limit_files(RLIM_INFINITY);
-    turn_for(400000);
-    ck_assert(!recorder_must_refuse(recorder));
+    TURN_UNTIL(!recorder_must_refuse(recorder));
     ck_assert_uint_eq(count_records().ended, 1);
 }
 END_TEST
