@@ -505,13 +505,14 @@ static enum turn enter_round(struct go *g, const struct tree_node *n, struct wal
     return go_to_item(g, n, draw(g, n, frame_of(g, n)), r);
 }
 
-static enum turn wait_until(int64_t until_us, bool is_last, struct walk_move *ret)
+/* r is what there is to go on from afterwards. */
+static enum turn wait_until(struct go *g, const struct result *r, int64_t until_us,
+                            struct walk_move *ret)
 {
-    *ret = (struct walk_move){
-        .what = WALK_MOVE_WAIT,
-        .until_us = until_us,
-        .is_last = is_last,
-    };
+    g->w->failure = (uint8_t)r->failure;
+    g->w->status = (uint16_t)r->status;
+    ret->what = WALK_MOVE_WAIT;
+    ret->until_us = until_us;
     return TURN_MOVE;
 }
 
@@ -553,10 +554,13 @@ static enum turn end_round(struct go *g, const struct tree_node *n, struct walk_
         /* Behind the route's own span nothing follows; of others, what is above goes on. */
         if (span_end(g, tree_node(g->t, tree_root(g->t, g->w->route))) <= until)
             return TURN_OUT;
-        return wait_until(until, false, ret);
+        ret->is_last = false;
+        return wait_until(g, r, until, ret);
     }
-    if (wait > 0)
-        return wait_until(at, is_last, ret);
+    if (wait > 0) {
+        ret->is_last = is_last;
+        return wait_until(g, r, at, ret);
+    }
     if (is_last)
         return TURN_OUT;
     f->repetition++;

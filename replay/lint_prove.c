@@ -13,6 +13,8 @@
     }
 
 #define TO_HEAD (TIMER(HEAD) | TIMER(FIRST_TOKEN) | TIMER(TOTAL))
+/* Of a span, what ends it while attempts in it fail at once: no answer has begun. */
+#define SPAN_TIMERS (TO_HEAD | TIMER(WHOLE))
 
 /* clang-format off: one a line */
 const struct prove_fault_row prove_faults[PROVE_FAULTS] = {
@@ -62,7 +64,10 @@ struct walk {
     struct prove_route *route;
     enum prove_fault fault;
     bool silent;      /* do not note when rungs are tried */
+    bool counting;    /* attempts alone: time stands still, so that no span ends them */
+    bool chooses;     /* something was chosen, which could have been another */
     int64_t later_us; /* added to the times noted */
+    int64_t root_end; /* of the route's own span */
     int64_t attempts;
 };
 
@@ -130,10 +135,22 @@ static struct result attempt(struct walk *w, const struct plan_node *n, int64_t 
         r.end_us = cut;
         r.cut = true;
     }
+    if (w->counting && us < PLAN_FOREVER)
+        r.end_us = now;
     return r;
 }
 
-/* The worst of several from the same moment: the one that ends last. */
+/* Whether a is worse than b: it ends later; where attempts are counted, it ends, with more. */
+static bool is_worse(const struct walk *w, const struct result *a, int64_t attempts,
+                     const struct result *b, int64_t most)
+{
+    if (!w->counting)
+        return a->end_us > b->end_us;
+    bool ends = a->end_us < PLAN_FOREVER;
+    return b->end_us < 0 || (b->end_us == PLAN_FOREVER ? ends : ends && attempts > most);
+}
+
+/* The worst of several from the same moment. */
 static struct result worst_of(struct walk *w, const struct plan_node *n, int64_t now, int64_t cut)
 {
     struct result worst = { .end_us = -1 };
@@ -143,10 +160,11 @@ static struct result worst_of(struct walk *w, const struct plan_node *n, int64_t
     for (const struct plan_node *i = n->items; i; i = i->next) {
         w->attempts = before;
         struct result r = walk(w, i, now, cut);
-        if (r.end_us > worst.end_us)
+        if (is_worse(w, &r, w->attempts, &worst, most))
             worst = r;
         most = w->attempts > most ? w->attempts : most;
     }
+    w->chooses |= n->len > 1;
     w->attempts = most;
     return worst;
 }
@@ -194,7 +212,8 @@ static int64_t longest_drawn(struct walk *w, const struct plan_node *n, bool all
     return longest;
 }
 
-static struct result in_order(struct walk *w, const struct plan_node *n, int64_t now, int64_t cut)
+static struct result in_plan_order(struct walk *w, const struct plan_node *n, int64_t now,
+                                   int64_t cut)
 {
     struct result r = { .end_us = now };
     bool drawn = is_drawn(n);
@@ -211,6 +230,30 @@ static struct result in_order(struct walk *w, const struct plan_node *n, int64_t
         w->later_us = later;
     }
     return r;
+}
+
+/* A failure that nothing follows ends the list with whichever item was drawn first. */
+static struct result in_order(struct walk *w, const struct plan_node *n, int64_t now, int64_t cut)
+{
+    int64_t before = w->attempts;
+    struct result worst = in_plan_order(w, n, now, cut);
+    int64_t most = w->attempts;
+    bool silent = w->silent, drawn = is_drawn(n);
+
+    w->silent = true;
+    for (const struct plan_node *i = drawn ? n->items : NULL; i; i = i->next) {
+        if (!i->weight.set || i->weight.n <= 0)
+            continue;
+        w->chooses = true;
+        w->attempts = before;
+        struct result r = walk(w, i, now, cut);
+        if (is_worse(w, &r, w->attempts, &worst, most))
+            worst = r;
+        most = w->attempts > most ? w->attempts : most;
+    }
+    w->silent = silent;
+    w->attempts = most;
+    return worst;
 }
 
 /* All of a node once, without its repetitions. */
@@ -244,9 +287,9 @@ static const struct plan_node *tier_of(const struct plan_node *n, int64_t i)
     return item;
 }
 
-/* The wait before repetition i; false = there is none. */
-static bool wait_before(const struct walk *w, const struct plan_retry *retry, int64_t i,
-                        int64_t *waited, int64_t *ret)
+/* The wait that retry asks for before repetition i; false = there is none. */
+static bool wait_asked(const struct walk *w, const struct plan_retry *retry, int64_t i,
+                       int64_t *waited, int64_t *ret)
 {
     const struct plan_retry_after *after = &retry->retry_after;
     int64_t asked = w->o->retry_after_us;
@@ -261,14 +304,37 @@ static bool wait_before(const struct walk *w, const struct plan_retry *retry, in
     return true;
 }
 
+/* Repetition i, after one that came to *r, must be before until: moves *r to its moment, or false =
+ * there is none.  Nothing waits for the end of the route's own span, behind which nothing
+ * follows. */
+static bool wait_before(const struct walk *w, const struct plan_retry *retry, int64_t i,
+                        int64_t *waited, int64_t until, struct result *r)
+{
+    int64_t wait;
+
+    if (!wait_asked(w, retry, i, waited, &wait))
+        return false;
+    if (w->counting)
+        return true;
+    int64_t at = plan_add_us(r->end_us, wait);
+    if (at >= until && until == w->root_end)
+        return false;
+    r->end_us = at;
+    return true;
+}
+
 static struct result walk(struct walk *w, const struct plan_node *n, int64_t now, int64_t cut)
 {
     const struct prove_fault_row *f = &prove_faults[w->fault];
-    int64_t span, count = n->retry.count.set ? n->retry.count.n : 0, waited = 0, wait;
+    int64_t span, count = n->retry.count.set ? n->retry.count.n : 0, waited = 0;
     struct result r = { .end_us = now };
 
-    first_timer(&n->span, f->timers ? f->timers : TIMER(TOTAL) | TIMER(WHOLE), &span);
+    first_timer(&n->span, f->timers ? f->timers : SPAN_TIMERS, &span);
+    if (w->counting)
+        span = PLAN_FOREVER;
     int64_t own = plan_add_us(now, span), until = earlier(own, cut);
+    if (n == w->route->route->root)
+        w->root_end = own;
     for (int64_t i = 0; i <= count && now < until && w->attempts < PROVE_ATTEMPTS_MAX; i++) {
         const struct plan_node *it = n->kind == PLAN_TIERS ? tier_of(n, i) : n;
         r = it == n ? once(w, n, now, until) : walk(w, it, now, until);
@@ -276,9 +342,9 @@ static struct result walk(struct walk *w, const struct plan_node *n, int64_t now
             break;
         if (i == count && !n->retry.backoff.also_at_the_end)
             break;
-        if (!wait_before(w, &n->retry, i, &waited, &wait))
+        if (!wait_before(w, &n->retry, i, &waited, until, &r))
             break;
-        now = r.end_us = plan_add_us(r.end_us, wait);
+        now = r.end_us;
     }
     if (r.end_us >= until && until < PLAN_FOREVER) {
         r.end_us = until;
@@ -311,7 +377,14 @@ static void prove_one(struct walk *w)
     struct result r = walk(w, w->route->route->root, 0, PLAN_FOREVER);
     end->at_us = r.end_us;
     end->attempts = w->attempts;
-    end->calls = w->attempts * (client_tries_again(w->o, &r) ? w->o->client->tries : 1);
+    if (w->chooses) {
+        w->silent = w->counting = true;
+        w->attempts = 0;
+        walk(w, w->route->route->root, 0, PLAN_FOREVER);
+        end->attempts = w->attempts > end->attempts ? w->attempts : end->attempts;
+        w->silent = w->counting = w->chooses = false;
+    }
+    end->calls = end->attempts * (client_tries_again(w->o, &r) ? w->o->client->tries : 1);
     end->cost = f->billed ? end->calls : 1;
 }
 
