@@ -49,6 +49,7 @@ enum engine_measure {
     ENGINE_TIMES = 1 << 4,   /* first and last seen */
     ENGINE_UNITS = 1 << 5,   /* every unit of usage; only with ENGINE_MONEY */
     ENGINE_CHARGES = 1 << 6, /* what the cost is made of; only with ENGINE_MONEY */
+    ENGINE_STEPS = 1 << 7,   /* retries and fallbacks */
 };
 
 struct engine_sums {
@@ -75,12 +76,23 @@ struct engine_charge {
     uint32_t flags; /* enum price_flag of any of it; LONG_CONTEXT and ELSEWHERE are of all of it */
 };
 
+/* Of exchanges, not of the requests a row may stand for. */
+struct engine_steps {
+    int64_t known;     /* that say what was tried */
+    int64_t extra;     /* attempts beyond the first of each */
+    int64_t fallbacks; /* answered by another than the first choice */
+    int64_t cut;       /* attempts that failed in the middle of an answer */
+    int64_t added_us;  /* what attempts before the last took, in all */
+    struct sketch added;
+};
+
 struct engine_detail {
     int64_t errors[ERROR_CLASS_COUNT]; /* requests; [ERROR_CLASS_NONE] are those without */
     struct sketch duration_us;         /* start to end, of each exchange where known */
     struct sketch first_token_us;
     struct distinct users;
     int64_t first_us, last_us; /* INT64_MAX, INT64_MIN if it has no rows */
+    struct engine_steps steps;
     /* Of billable rows whose usage no other row has counted; TOOL_CALLS, which nobody bills, is 0.
      */
     int64_t units[USAGE_UNIT_COUNT];
@@ -116,7 +128,8 @@ struct engine_swap {
 struct engine_whatif {
     const struct engine_swap *swaps; /* the first that fits counts */
     size_t swap_count;
-    struct str tier;      /* "" = as recorded; of what is swapped, or of everything without swaps */
+    struct str tier;   /* "" = as recorded; of what is swapped, or of everything without swaps */
+    bool first_choice; /* prices what a fallback answered as the model that was the first choice */
     int64_t tokens_micro; /* tokens of what is swapped, in millionths of those recorded */
 };
 

@@ -7,6 +7,8 @@
 #include "analyze/engine_tally.h"
 #include "analyze/engine_worker.h"
 
+#define ADDED_MAX_US (INT64_C(1000) * US_PER_DAY) /* what is longer is no wait; sums fit */
+
 /* The columns that money reads, beside the units of usage. */
 static const enum ledger_column money_columns[] = {
     LEDGER_APP,
@@ -43,6 +45,11 @@ void worker_columns(const struct engine_query *q, struct scan_columns *ret)
         ret->want[LEDGER_END_US] = ret->want[LEDGER_FIRST_TOKEN_US] = true;
     if (q->measures & ENGINE_USERS)
         ret->want[LEDGER_END_USER] = true;
+    if (q->measures & ENGINE_STEPS)
+        ret->want[LEDGER_ATTEMPTS] = ret->want[LEDGER_FALLBACK] = ret->want[LEDGER_ADDED_US] =
+            ret->want[LEDGER_CUT_ATTEMPTS] = true;
+    if (q->whatif && q->whatif->first_choice)
+        ret->want[LEDGER_FALLBACK] = ret->want[LEDGER_FIRST_MODEL] = true;
 }
 
 void worker_release(struct worker *w)
@@ -243,6 +250,28 @@ static void count_latency(struct worker *w, enum ledger_column column, size_t sk
     }
 }
 
+static void count_steps(struct worker *w)
+{
+    const struct block *b = w->block;
+
+    for (size_t row = 0; !b->columns[LEDGER_ATTEMPTS].absent && row < b->rows; row++) {
+        if (!is_kept(b, row) || block_is_null(b, LEDGER_ATTEMPTS, row) ||
+            (w->has_parts && block_int(b, LEDGER_PART, row) != 0))
+            continue;
+        struct engine_steps *s = &detail_of(w, row)->steps;
+        int64_t attempts = block_int(b, LEDGER_ATTEMPTS, row);
+        int64_t added_us = block_int(b, LEDGER_ADDED_US, row);
+        s->known++;
+        s->extra += attempts > 1 ? attempts - 1 : 0;
+        s->fallbacks += block_int(b, LEDGER_FALLBACK, row);
+        s->cut += block_int(b, LEDGER_CUT_ATTEMPTS, row);
+        if (added_us > 0 && added_us < ADDED_MAX_US) {
+            s->added_us += added_us;
+            sketch_add_bucket(&s->added, sketch_bucket(added_us), 1);
+        }
+    }
+}
+
 /* Each pair of group and user once: w->cells is free while money is not under way. */
 static void count_users(struct worker *w)
 {
@@ -320,6 +349,8 @@ static int count_details(struct worker *w, struct err *err)
         count_times(w);
     if (measures & ENGINE_UNITS)
         count_units(w);
+    if (measures & ENGINE_STEPS)
+        count_steps(w);
     return 0;
 }
 

@@ -51,7 +51,7 @@ static void split_ints(struct worker *w, struct composite *c, enum ledger_column
     if (col->absent)
         return;
     for (size_t row = 0; row < b->rows; row++) {
-        w->flags.ptr[row] = col->ints[row] != 0;
+        w->flags.ptr[row] = block_int(b, column, row) != 0;
         any |= w->flags.ptr[row];
         all &= w->flags.ptr[row];
     }
@@ -114,6 +114,10 @@ static void number_rows(struct worker *w)
     split(&w->keys, b, LEDGER_VARIANT);
     if (has_huggingface(w))
         split(&w->keys, b, LEDGER_PATH);
+    if (w->query->whatif && w->query->whatif->first_choice) {
+        split(&w->keys, b, LEDGER_FIRST_MODEL);
+        split_ints(w, &w->keys, LEDGER_FALLBACK);
+    }
     composite_copy(&w->cells, &w->groups);
     composite_split(&w->cells, w->keys.ids, NULL, w->keys.count);
     split(&w->cells, b, LEDGER_USAGE_SOURCE);

@@ -75,6 +75,16 @@ bool engine_swap_query(const struct engine_whatif *whatif, struct price_query *q
     return true;
 }
 
+static bool take_first_choice(const struct block *b, size_t row, struct price_query *q)
+{
+    struct str first = block_str(b, LEDGER_FIRST_MODEL, row);
+
+    if (!block_int(b, LEDGER_FALLBACK, row) || !first.len)
+        return false;
+    q->model = first;
+    return true;
+}
+
 bool worker_query_of(const struct worker *w, size_t row, struct price_query *ret)
 {
     const struct block *b = w->block;
@@ -90,7 +100,10 @@ bool worker_query_of(const struct worker *w, size_t row, struct price_query *ret
         .at_us = block_int(b, LEDGER_STARTED_AT, row),
         .requests = block_int(b, LEDGER_REQUESTS, row),
     };
-    return w->query->whatif && engine_swap_query(w->query->whatif, ret);
+    const struct engine_whatif *whatif = w->query->whatif;
+    if (whatif && whatif->first_choice)
+        return take_first_choice(b, row, ret);
+    return whatif && engine_swap_query(whatif, ret);
 }
 
 /* Tokens as another tokenizer would count them, rounded down: parts stay within wholes. */

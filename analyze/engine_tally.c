@@ -168,6 +168,16 @@ void tally_suspicious(struct engine_result *t, const struct engine_suspicious *s
 
 /* --- merging --- */
 
+static void merge_steps(struct engine_steps *to, const struct engine_steps *from)
+{
+    to->known += from->known;
+    to->extra += from->extra;
+    to->fallbacks += from->fallbacks;
+    to->cut += from->cut;
+    to->added_us += from->added_us;
+    sketch_merge(&to->added, &from->added);
+}
+
 static void merge_detail(struct engine_detail *to, const struct engine_detail *from)
 {
     for (size_t i = 0; i < ERROR_CLASS_COUNT; i++)
@@ -179,6 +189,7 @@ static void merge_detail(struct engine_detail *to, const struct engine_detail *f
     sketch_merge(&to->duration_us, &from->duration_us);
     sketch_merge(&to->first_token_us, &from->first_token_us);
     distinct_merge(&to->users, &from->users);
+    merge_steps(&to->steps, &from->steps);
     to->first_us = from->first_us < to->first_us ? from->first_us : to->first_us;
     to->last_us = from->last_us > to->last_us ? from->last_us : to->last_us;
 }
@@ -291,6 +302,7 @@ void engine_result_release(struct engine_result *r)
         sketch_release(&d->duration_us);
         sketch_release(&d->first_token_us);
         distinct_release(&d->users);
+        sketch_release(&d->steps.added);
         vec_release(&d->charges);
         free(d);
     }

@@ -29,7 +29,9 @@ static void add_head(const struct report_input *in, struct document *ret)
     document_fact(ret, "from", str_from(from));
     document_fact(ret, "to", str_from(to));
     document_fact(ret, "price_book", str_from(in->book_hash));
-    buf_addf(&text, "From %s to %s, days in %.*s.", from, to, STR_ARG(in->zone));
+    month_format(in->now->month, month);
+    buf_addf(&text, "From %s-01 to %s-%02d, days in %.*s.", month, month, in->days,
+             STR_ARG(in->zone));
     ret->subtitle = keep(ret, &text);
     buf_addf(&text, "times in %.*s, price book %.12s", STR_ARG(in->zone), in->book_hash);
     ret->ending = keep(ret, &text);

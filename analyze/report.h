@@ -23,6 +23,9 @@ enum report_part {
     REPORT_BY_MODEL, /* speed and errors */
     REPORT_BY_APP,   /* likewise */
     REPORT_BY_DAY,   /* likewise */
+    REPORT_STEPS,    /* by first choice, what became of it, and who answered: money, steps */
+    REPORT_FIRST,    /* the same, priced as the first choice; empty if that is all the same */
+    REPORT_POLICY,   /* by what rules said, and team: money */
     REPORT_PARTS,
 };
 

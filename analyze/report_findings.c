@@ -34,8 +34,6 @@ static void add_failures(const struct report_input *in, struct document *d)
         document_number(d, CELL_USD, engine_cost(&row->now));
         document_share(d, engine_cost(&row->now), all);
     }
-    document_note(d, "Retries and fallbacks: not recorded. Each attempt is an exchange of its own "
-                     "and in the cost; ledgers do not say which of them belong together.");
 }
 
 static void add_cache(const struct report_input *in, struct document *d)
@@ -141,25 +139,6 @@ static void add_unpriced(const struct report_input *in, struct document *d)
                       r->unpriced.len, SHOWN);
 }
 
-/* Whom providers turned away. */
-static void add_access(const struct report_input *in, struct document *d)
-{
-    const struct engine_result *r = &in->now->parts[REPORT_ERRORS].result;
-    int64_t refused = 0;
-
-    for (size_t i = 0; i < r->rows.len; i++) {
-        struct str status = dimension_value(r->dimensions[1], r->rows.ptr[i].codes[1]);
-        if (str_eq(status, STR("401")) || str_eq(status, STR("403")))
-            refused += r->rows.ptr[i].sums.requests;
-    }
-    if (refused)
-        document_note(d, "Access: %" PRId64 " requests were refused with status 401 or 403.",
-                      refused);
-    else
-        document_note(d, "Access: no request was refused with status 401 or 403.");
-    document_note(d, "Policy: no decisions of a policy are recorded.");
-}
-
 static void add_findings(const struct report_input *in, struct document *d)
 {
     static const struct column_def columns[] = {
@@ -179,7 +158,6 @@ static void add_findings(const struct report_input *in, struct document *d)
         buf_addf(&text, "%" PRId64 " requests without app or team", r->unattributed.requests);
         add_finding(d, "unattributed", STR(""), engine_cost(&r->unattributed), buf_str(&text));
     }
-    add_access(in, d);
 }
 
 /* --- coverage --- */
@@ -227,7 +205,9 @@ static void add_gaps(const struct report_input *in, struct document *d)
 void report_add_findings(const struct report_input *in, struct document *d)
 {
     add_failures(in, d);
+    report_add_steps(in, d);
     add_cache(in, d);
+    report_add_policy(in, d);
     add_findings(in, d);
     add_gaps(in, d);
 }

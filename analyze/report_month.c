@@ -12,13 +12,18 @@ static const struct part_def {
     const char *dimensions[REPORT_DIMENSIONS_MAX];
     uint32_t measures;
 } part_defs[REPORT_PARTS] = {
-    [REPORT_DAILY] = {{ "day", "provider", "model" },               ENGINE_MONEY                  },
-    [REPORT_WHO] = { { "business_unit", "team", "app", "model" }, ENGINE_MONEY                  },
-    [REPORT_USERS] = { { "end_user" },                              ENGINE_MONEY                  },
-    [REPORT_ERRORS] = { { "error_class", "status" },                 ENGINE_MONEY                  },
-    [REPORT_BY_MODEL] = { { "model" },                                 ENGINE_ERRORS | ENGINE_LATENCY},
-    [REPORT_BY_APP] = { { "app" },                                   ENGINE_ERRORS | ENGINE_LATENCY},
-    [REPORT_BY_DAY] = { { "day" },                                   ENGINE_ERRORS | ENGINE_LATENCY},
+    [REPORT_DAILY] = {{ "day", "provider", "model" },                                  ENGINE_MONEY                  },
+    [REPORT_WHO] = { { "business_unit", "team", "app", "model" },                    ENGINE_MONEY                  },
+    [REPORT_USERS] = { { "end_user" },                                                 ENGINE_MONEY                  },
+    [REPORT_ERRORS] = { { "error_class", "status" },                                    ENGINE_MONEY                  },
+    [REPORT_BY_MODEL] = { { "model" },                                                    ENGINE_ERRORS | ENGINE_LATENCY},
+    [REPORT_BY_APP] = { { "app" },                                                      ENGINE_ERRORS | ENGINE_LATENCY},
+    [REPORT_STEPS] = { { "first_upstream", "first_model", "first_error", "upstream" },
+                      ENGINE_MONEY | ENGINE_STEPS                                                                    },
+    [REPORT_FIRST] = { { "first_upstream", "first_model", "first_error", "upstream" },
+                      ENGINE_MONEY                                                                                   },
+    [REPORT_POLICY] = { { "decisions", "team" },                                        ENGINE_MONEY                  },
+    [REPORT_BY_DAY] = { { "day" },                                                      ENGINE_ERRORS | ENGINE_LATENCY},
 };
 
 static int read_part(const struct engine_query *query, const struct tz *tz,
@@ -36,15 +41,29 @@ static int read_part(const struct engine_query *query, const struct tz *tz,
     return engine_run(&q, &ret->result, err);
 }
 
+static bool has_fallbacks(const struct engine_result *steps)
+{
+    for (size_t i = 0; i < steps->rows.len; i++)
+        if (steps->rows.ptr[i].detail->steps.fallbacks > 0)
+            return true;
+    return false;
+}
+
 int report_month_read(const struct engine_query *query, const struct tz *tz, struct month month,
                       void (*tell)(void *ctx, int done), void *ctx, struct report_month *ret,
                       struct err *err)
 {
+    static const struct engine_whatif first = { .first_choice = true, .tokens_micro = 1000000 };
+    struct engine_query q = *query;
+
     *ret = (struct report_month){ .month = month };
     for (int i = 0; i < REPORT_PARTS; i++) {
         if (tell)
             tell(ctx, i);
-        if (read_part(query, tz, &part_defs[i], &ret->parts[i], err) < 0)
+        q.whatif = i == REPORT_FIRST ? &first : NULL;
+        if (i == REPORT_FIRST && !has_fallbacks(&ret->parts[REPORT_STEPS].result))
+            continue;
+        if (read_part(&q, tz, &part_defs[i], &ret->parts[i], err) < 0)
             return -1;
     }
     return 0;

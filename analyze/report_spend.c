@@ -26,14 +26,14 @@ static const struct spend_table {
 };
 
 static const struct column_def columns[] = {
-    {"requests",         "requests", true},
-    { "input_tokens",    "input",    true},
-    { "output_tokens",   "output",   true},
-    { "cost_usd",        "USD",      true},
+    {"cost_usd",         "USD",      true},
     { "share",           "share",    true},
     { "before_cost_usd", "before",   true},
     { "change_usd",      "change",   true},
     { "change",          "change %", true},
+    { "requests",        "requests", true},
+    { "input_tokens",    "input",    true},
+    { "output_tokens",   "output",   true},
 };
 
 static void add_row(struct document *d, struct str name, const struct fold_row *row, i128 all)
@@ -41,9 +41,6 @@ static void add_row(struct document *d, struct str name, const struct fold_row *
     i128 now = engine_cost(&row->now), before = engine_cost(&row->before);
 
     document_text(d, name);
-    document_number(d, CELL_COUNT, row->now.requests);
-    document_number(d, CELL_COUNT, row->now.input_tokens);
-    document_number(d, CELL_COUNT, row->now.output_tokens);
     /* a cost that nobody could know is not zero */
     if (now == 0 && row->now.unknown_requests + row->now.unpriced_requests > 0)
         document_none(d);
@@ -53,6 +50,9 @@ static void add_row(struct document *d, struct str name, const struct fold_row *
     document_number(d, CELL_USD, before);
     document_number(d, CELL_USD_CHANGE, now - before);
     document_change(d, before, now);
+    document_number(d, CELL_COUNT, row->now.requests);
+    document_number(d, CELL_COUNT, row->now.input_tokens);
+    document_number(d, CELL_COUNT, row->now.output_tokens);
 }
 
 static void add_table(const struct report_input *in, const struct spend_table *t,

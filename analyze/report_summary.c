@@ -19,7 +19,7 @@ static const struct column_def columns[] = {
 
 static const char *usd(const struct document *d, i128 pusd, char text[static FIGURE_BYTES])
 {
-    return figure_usd(pusd, d->usd_digits, text).ptr;
+    return figure_amount(pusd, d->usd_digits, text).ptr;
 }
 
 /* Without what cannot have cost that. */
@@ -163,15 +163,15 @@ static i128 spent_of(const struct engine_result *r, const struct report_budget *
 
 static void add_budgets(const struct report_input *in, struct document *d)
 {
-    char spent[FIGURE_BYTES];
+    char limit[FIGURE_BYTES];
 
     for (size_t i = 0; i < in->budget_count; i++) {
         const struct report_budget *b = &in->budgets[i];
         i128 sum = spent_of(&in->now->parts[REPORT_WHO].result, b);
         document_textf(d, "budget of %.*s", STR_ARG(b->name));
-        document_number(d, CELL_USD, b->month_pusd);
+        document_number(d, CELL_USD, sum);
         document_share(d, sum, b->month_pusd);
-        document_textf(d, "%s USD spent%s", usd(d, sum, spent),
+        document_textf(d, "of %s USD%s", usd(d, b->month_pusd, limit),
                        sum > b->month_pusd ? ": over budget" : "");
     }
     if (in->budget_count)
@@ -206,6 +206,7 @@ static void add_trust(const struct report_input *in, struct document *d)
     };
     const struct engine_result *r = &in->now->parts[REPORT_DAILY].result;
     i128 cost = engine_cost(&r->totals);
+    char requests[FIGURE_BYTES];
 
     for (size_t i = 0; i < COST_SOURCE_COUNT; i++) {
         document_textf(d, "cost %s", sources[i].name);
@@ -220,7 +221,8 @@ static void add_trust(const struct report_input *in, struct document *d)
     document_text(d, STR("unattributed"));
     document_number(d, CELL_USD, engine_cost(&r->unattributed));
     document_share(d, engine_cost(&r->unattributed), cost);
-    document_textf(d, "%" PRId64 " requests without app or team", r->unattributed.requests);
+    document_textf(d, "%.*s requests without app or team",
+                   STR_ARG(figure_count(r->unattributed.requests, requests)));
 }
 
 void report_add_summary(const struct report_input *in, struct document *d)

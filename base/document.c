@@ -183,10 +183,10 @@ void cell_format(const struct document *d, const struct cell *c, struct buf *out
         buf_add_str(out, figure_count(c->n, text));
         break;
     case CELL_USD:
-        buf_add_str(out, figure_usd(c->n, d->usd_digits, text));
+        buf_add_str(out, figure_amount(c->n, d->usd_digits, text));
         break;
     case CELL_USD_CHANGE:
-        buf_add_str(out, figure_usd_change(c->n, d->usd_digits, text));
+        buf_add_str(out, figure_amount_change(c->n, d->usd_digits, text));
         break;
     case CELL_SHARE: /* of a percent one digit */
         buf_addf(out, "%s %%", decimal_format(decimal_round(c->n, 3), 1, text));

@@ -111,7 +111,7 @@ i128 ratio_of(i128 part, i128 whole);
 
 size_t section_rows(const struct section *s);
 const struct cell *section_cell(const struct section *s, size_t row, size_t column);
-/* The cell as people read it, appended: "1,234", "80.92", "+741.4 %", "1.25 s", "-". */
+/* The cell as people read it, appended: "1,234", "1,080.92", "+741.4 %", "1.25 s", "-". */
 void cell_format(const struct document *d, const struct cell *c, struct buf *out);
 /* The cell exactly, for machines: "1234", "80.924312345678", "7.414000", "1250000"; nothing for
  * none. */

@@ -2,8 +2,6 @@
 
 #include "base/figure.h"
 
-#include <string.h>
-
 struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES])
 {
     return str_from(decimal_format(decimal_round(pusd, FIGURE_USD_DIGITS - digits), digits, text));
@@ -18,15 +16,38 @@ struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTE
     return str_from(text);
 }
 
+/* Commas into the whole part of number, a sign before it or not. */
+static struct str add_commas(struct str number, char text[static FIGURE_BYTES])
+{
+    ptrdiff_t point = str_find_char(number, '.', 0);
+    size_t whole = point < 0 ? number.len : (size_t)point, at = 0;
+
+    for (size_t i = 0; i < number.len; i++) {
+        if (i > 0 && i < whole && (whole - i) % 3 == 0 && number.ptr[i - 1] >= '0')
+            text[at++] = ',';
+        text[at++] = number.ptr[i];
+    }
+    text[at] = '\0';
+    return (struct str){ text, at };
+}
+
+struct str figure_amount(i128 pusd, int digits, char text[static FIGURE_BYTES])
+{
+    char plain[FIGURE_BYTES];
+
+    return add_commas(figure_usd(pusd, digits, plain), text);
+}
+
+struct str figure_amount_change(i128 pusd, int digits, char text[static FIGURE_BYTES])
+{
+    char plain[FIGURE_BYTES];
+
+    return add_commas(figure_usd_change(pusd, digits, plain), text);
+}
+
 struct str figure_count(i128 n, char text[static FIGURE_BYTES])
 {
     char digits[DECIMAL_TEXT_BYTES];
-    size_t len = strlen(decimal_format(n, 0, digits)), at = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
-            text[at++] = ',';
-        text[at++] = digits[i];
-    }
-    return (struct str){ text, at };
+    return add_commas(str_from(decimal_format(n, 0, digits)), text);
 }

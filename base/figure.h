@@ -12,6 +12,9 @@
 struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES]);
 /* The same with its sign even where it is a plus, and 0 without one: a difference. */
 struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTES]);
+/* The same two with commas, for pages and reports: "1,234.50". */
+struct str figure_amount(i128 pusd, int digits, char text[static FIGURE_BYTES]);
+struct str figure_amount_change(i128 pusd, int digits, char text[static FIGURE_BYTES]);
 /* 1234567 as "1,234,567". */
 struct str figure_count(i128 n, char text[static FIGURE_BYTES]);
 

@@ -22,7 +22,8 @@ static const char style[] =
     "gap:.25rem 1.25rem}\n"
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.75rem;"
     "margin:0}\n"
-    ".cards>div{background:var(--panel);border-radius:.5rem;padding:.75rem 1rem}\n"
+    ".cards>div{background:var(--panel);border-radius:.5rem;padding:.75rem 1rem}"
+    ".cards .zero{padding:.5rem 1rem;font-size:.85rem}.cards .zero .big{font-size:1rem}\n"
     "dt{color:var(--soft)}dd{margin:0}.big{font-size:1.5rem;font-weight:600;"
     "font-variant-numeric:tabular-nums}\n"
     "figure{margin:0 0 1rem}svg{width:100%;height:auto;font-family:system-ui,sans-serif}\n"
@@ -37,8 +38,9 @@ static const char style[] =
     "th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;"
     "vertical-align:top}\n"
     "thead th{border-bottom:2px solid var(--line)}tbody th{font-weight:400;white-space:nowrap}\n"
-    "th.n,td.n{text-align:right}td.n{white-space:nowrap}thead th.n{overflow-wrap:anywhere;"
-    "min-width:4.5rem}\n"
+    "th.n,td.n{text-align:right}td.n{white-space:nowrap}thead th{vertical-align:bottom}"
+    "thead th:first-child{white-space:nowrap}"
+    "tr>th:first-child{position:sticky;left:0;background:var(--ground)}\n"
     "footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem}\n"
     "@media print{:root{--ground:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#999;"
     "--grid:#bbb;--link:#000;--c1:#1f5fa8;--c2:#b5530a;--c3:#1d7f5f;--c4:#8a4fa3;--c5:#8a6a00;"
@@ -81,13 +83,27 @@ static void add_cell(const struct document *d, const struct cell *c, struct buf 
 
 /* --- sections --- */
 
+/* Has numbers, and all of them are 0: less of a card. */
+static bool is_zero(const struct section *s, size_t row)
+{
+    size_t numbers = 0;
+
+    for (size_t c = 0; c < s->columns.len; c++) {
+        const struct cell *cell = section_cell(s, row, c);
+        numbers += cell->kind > CELL_TEXT;
+        if (cell->kind > CELL_TEXT && cell->n != 0)
+            return false;
+    }
+    return numbers > 0;
+}
+
 /* A row is a card: its name, its numbers, its note. */
 static void add_cards(const struct document *d, const struct section *s, struct buf *out)
 {
     buf_add_text(out, "<dl class=\"cards\">\n");
     for (size_t row = 0; row < section_rows(s); row++) {
         bool is_big = true;
-        buf_add_text(out, "<div>");
+        buf_add_text(out, is_zero(s, row) ? "<div class=\"zero\">" : "<div>");
         for (size_t c = 0; c < s->columns.len; c++) {
             const struct cell *cell = section_cell(s, row, c);
             if (cell->kind == CELL_NONE || (cell->kind == CELL_TEXT && cell->text.len == 0))
@@ -105,6 +121,14 @@ static void add_cards(const struct document *d, const struct section *s, struct 
         buf_add_text(out, "</div>\n");
     }
     buf_add_text(out, "</dl>\n");
+}
+
+static bool has_kind(const struct section *s, enum cell_kind kind)
+{
+    for (size_t i = 0; i < s->cells.len; i++)
+        if (s->cells.ptr[i].kind == kind)
+            return true;
+    return false;
 }
 
 static void add_head(const struct section *s, struct buf *out)
@@ -126,7 +150,8 @@ static void add_table(const struct document *d, const struct section *s, struct 
     }
     add_element(out, "<section class=\"wide\" tabindex=\"0\" aria-label=\"Table: ", s->title,
                 "\">\n<table>\n");
-    add_element(out, "<caption>", s->title, ", amounts in USD</caption>\n");
+    add_element(out, "<caption>", s->title,
+                has_kind(s, CELL_USD) ? ", amounts in USD</caption>\n" : "</caption>\n");
     add_head(s, out);
     for (size_t row = 0; row < section_rows(s); row++) {
         buf_add_text(out, "<tr>");

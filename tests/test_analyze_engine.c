@@ -659,7 +659,13 @@ END_TEST
 /* A ledger without the columns that came later, beside one with them. */
 static void write_old(const char *path, const struct exchange *xs, size_t count)
 {
-    static const enum ledger_column later[] = { LEDGER_VARIANT, LEDGER_GEO, LEDGER_END_USER,
+    static const enum ledger_column later[] = { LEDGER_VARIANT,
+                                                LEDGER_GEO,
+                                                LEDGER_END_USER,
+                                                LEDGER_ATTEMPTS,
+                                                LEDGER_FALLBACK,
+                                                LEDGER_FIRST_MODEL,
+                                                LEDGER_ADDED_US,
                                                 LEDGER_USAGE + USAGE_CACHE_WRITE_1H,
                                                 LEDGER_USAGE + USAGE_WEB_SEARCHES };
     struct parquet_column columns[LEDGER_COLUMN_COUNT];
