@@ -74,6 +74,16 @@ START_TEST(all_lengths_and_alignments_agree_with_the_definition)
 }
 END_TEST
 
+START_TEST(long_ones_agree_with_the_tables)
+{
+    static uint8_t bytes[4000];
+
+    fill(bytes, sizeof(bytes));
+    for (size_t len = 0; len <= sizeof(bytes) - 7; len += len < 1000 ? 1 : 13)
+        ck_assert_uint_eq(crc32c(bytes + len % 8, len), crc32c_by_table(bytes + len % 8, len));
+}
+END_TEST
+
 START_TEST(crc32_ieee_gives_the_published_value_and_chains)
 {
     ck_assert_uint_eq(crc32_ieee(0, "123456789", 9), 0xcbf43926);
@@ -101,6 +111,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, crc32c_gives_the_published_values_both_ways, 0, ARRAY_LEN(vectors));
     tcase_add_test(tc, all_lengths_and_alignments_agree_with_the_definition);
+    tcase_add_test(tc, long_ones_agree_with_the_tables);
     tcase_add_test(tc, crc32_ieee_gives_the_published_value_and_chains);
     tcase_add_test(tc, any_flipped_bit_is_noticed);
 }
