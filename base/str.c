@@ -9,9 +9,33 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+
+/* Are eight bytes the same but for the case of letters? */
+static bool is_ieq_eight(const char *a, const char *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    uint64_t differs = x ^ y;
+    if (!differs || differs & ~(ONES * 0x20))
+        return !differs;
+    uint64_t low = (x | ONES * 0x20) & ~TOPS;
+    uint64_t letters = (low + ONES * (0x80u - 'a')) & ~(low + ONES * (0x7fu - 'z')) & ~x & TOPS;
+    return ((differs << 2) & ~letters) == 0;
+}
+
 /* Not strncasecmp: that follows the locale and takes all after a NUL as equal. */
 bool str_ieq_bytes(const char *a, const char *b, size_t len)
 {
+    if (len >= 8) {
+        for (size_t i = 0; len - i >= 8; i += 8)
+            if (!is_ieq_eight(a + i, b + i))
+                return false;
+        return is_ieq_eight(a + len - 8, b + len - 8);
+    }
     for (size_t i = 0; i < len; i++)
         if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;

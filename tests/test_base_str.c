@@ -34,6 +34,34 @@ START_TEST(equality_without_case_is_ascii_only_and_of_all_bytes)
 }
 END_TEST
 
+static int lower_of(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+/* Eight bytes are compared at a time: any pair, anywhere in texts around that length. */
+START_TEST(equality_without_case_is_that_of_each_byte)
+{
+    size_t len = (size_t)_i;
+    char a[20] = "aZ-\xc3\x89 x9Qr[@`{~Ab", b[20];
+
+    memcpy(b, a, sizeof(b));
+    for (size_t at = 0; at < len; at++) {
+        char saved = a[at];
+        for (int pair = 0; pair < 65536; pair++) {
+            a[at] = (char)(pair >> 8);
+            b[at] = (char)(pair & 255);
+            bool want = lower_of(pair >> 8) == lower_of(pair & 255);
+            if (str_ieq_bytes(a, b, len) != want)
+                ck_abort_msg("%d and %d at %zu of %zu", pair >> 8, pair & 255, at, len);
+        }
+        a[at] = b[at] = saved;
+        /* Others may differ by their case meanwhile. */
+        a[at] = (char)lower_of((unsigned char)a[at]);
+    }
+}
+END_TEST
+
 START_TEST(order_is_by_bytes_with_the_shorter_first)
 {
     static const struct str ascending[] = { STR_INIT(""),  STR_INIT("\0"),  STR_INIT("A"),
@@ -234,6 +262,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, equality_is_of_all_bytes);
     tcase_add_test(tc, equality_without_case_is_ascii_only_and_of_all_bytes);
+    tcase_add_loop_test(tc, equality_without_case_is_that_of_each_byte, 1, 19);
     tcase_add_test(tc, order_is_by_bytes_with_the_shorter_first);
     tcase_add_test(tc, starts_and_ends_are_found);
     tcase_add_test(tc, the_first_match_at_or_after_a_place_is_found);
