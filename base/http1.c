@@ -57,22 +57,17 @@ enum step { STEP_FAILED = -1, STEP_MORE, STEP_EVENT, STEP_ON };
 static int on_name(llhttp_t *parser, const char *at, size_t len)
 {
     struct http1 *h = parser->data;
+    struct str *name = h->names->len ? &h->names->ptr[h->names->len - 1].name : NULL;
 
-    if (!h->in_name) {
-        vec_push(h->names, ((struct http1_header){
-                               .name = {at, 0}
-        }));
-        h->in_name = true;
+    /* A name may come in pieces. */
+    if (h->in_name && name && at == name->ptr + name->len) {
+        name->len += len;
+        return 0;
     }
-    h->names->ptr[h->names->len - 1].name.len += len;
-    return 0;
-}
-
-static int on_name_end(llhttp_t *parser)
-{
-    struct http1 *h = parser->data;
-
-    h->in_name = false;
+    vec_push(h->names, ((struct http1_header){
+                           .name = {at, len}
+    }));
+    h->in_name = true;
     return 0;
 }
 
@@ -84,6 +79,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     if (!value->ptr)
         value->ptr = at;
     value->len += len;
+    h->in_name = false;
     return 0;
 }
 
@@ -128,7 +124,6 @@ static int on_complete(llhttp_t *parser)
 
 static const llhttp_settings_t settings = {
     .on_header_field = on_name,
-    .on_header_field_complete = on_name_end,
     .on_header_value = on_value,
     .on_headers_complete = on_head,
     .on_body = on_body,
@@ -268,13 +263,17 @@ static struct str take(struct str *in, size_t len)
     return piece;
 }
 
-/* Moves one line, or what there is of it, from in to buf; true = it is complete. */
+/* Moves one line, or what there is of it, from in, which is not empty, to buf; true = it is
+ * complete. */
 static bool take_line(struct buf *buf, struct str *in)
 {
-    ptrdiff_t lf = str_find_char(*in, '\n', 0);
+    const char *lf = memchr(in->ptr, '\n', in->len);
+    size_t len = lf ? (size_t)(lf - in->ptr) + 1 : in->len;
 
-    buf_add_str(buf, take(in, lf < 0 ? in->len : (size_t)lf + 1));
-    return lf >= 0;
+    memcpy(buf_reserve(buf, len), in->ptr, len);
+    buf->len += len;
+    *in = (struct str){ in->ptr + len, in->len - len };
+    return lf != NULL;
 }
 
 static enum step check_line_end(struct http1 *h, const struct buf *buf, struct err *err)
@@ -414,6 +413,21 @@ static void prepare(struct http1 *h, size_t len)
     vec_reserve(&h->headers, USUAL_HEADERS);
 }
 
+static enum step step_head_line(struct http1 *h, struct str *in, struct err *err)
+{
+    bool is_whole = take_line(&h->raw, in);
+
+    if (h->lines == 0 && check_start(h, err) < 0)
+        return STEP_FAILED;
+    if (check_size(h, &h->raw, err) < 0)
+        return STEP_FAILED;
+    if (!is_whole)
+        return STEP_MORE;
+    if (check_line_end(h, &h->raw, err) < 0)
+        return STEP_FAILED;
+    return end_head_line(h, err);
+}
+
 static enum step step_head(struct http1 *h, struct str *in, struct http1_event *ret,
                            struct err *err)
 {
@@ -423,16 +437,9 @@ static enum step step_head(struct http1 *h, struct str *in, struct http1_event *
         begin_head(h);
     if (!h->raw.ptr)
         prepare(h, in->len);
-    bool is_whole = take_line(&h->raw, in);
-    if (h->lines == 0 && check_start(h, err) < 0)
-        return STEP_FAILED;
-    if (check_size(h, &h->raw, err) < 0)
-        return STEP_FAILED;
-    if (!is_whole)
-        return STEP_MORE;
-    if (check_line_end(h, &h->raw, err) < 0)
-        return STEP_FAILED;
-    enum step step = end_head_line(h, err);
+    enum step step = STEP_ON;
+    while (step == STEP_ON && in->len > 0)
+        step = step_head_line(h, in, err);
     return step == STEP_EVENT ? read_head(h, ret, err) : step;
 }
 

@@ -3,6 +3,7 @@
 #include "base/http1_head.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #define OK                                                                                         \
@@ -54,9 +55,15 @@ static bool is_plain_name(uint64_t eight)
 
 bool http1_is_token(struct str s)
 {
+    char few[8] = "aaaaaaaa";
     bool is_token = s.len > 0;
     size_t i = 0;
 
+    if (s.len && s.len < sizeof(few)) {
+        memcpy(few, s.ptr, s.len);
+        if (is_plain_name(load_eight(few)))
+            return true;
+    }
     while (s.len - i >= 8 && is_plain_name(load_eight(s.ptr + i)))
         i += 8;
     /* The last eight overlap what has been looked at. */
@@ -72,26 +79,37 @@ static bool is_text_char(unsigned char c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
-/* Is none of eight bytes below 0x20 or 0x7f?  Exact where the answer is yes; a no may be wrong. */
-static bool is_plain_text(uint64_t eight)
+/* The top bits of those of eight bytes that are below 0x20 or 0x7f; from the second one on there
+ * may be others among them. */
+static uint64_t odd_bytes(uint64_t eight)
 {
     uint64_t dels = eight ^ ONES * 0x7f;
 
-    return ((((eight - ONES * 0x20) & ~eight) | ((dels - ONES) & ~dels)) & TOPS) == 0;
+    return (((eight - ONES * 0x20) & ~eight) | ((dels - ONES) & ~dels)) & TOPS;
+}
+
+/* Where the first byte is that no value holds, or s.len. */
+static size_t text_end(struct str s)
+{
+    size_t i = 0;
+
+    while (s.len - i >= 8) {
+        uint64_t odd = odd_bytes(le64toh(load_eight(s.ptr + i)));
+        i += odd ? (size_t)__builtin_ctzll(odd) / 8 : 8;
+        if (!odd)
+            continue;
+        if (s.ptr[i] != '\t')
+            return i;
+        i++;
+    }
+    while (i < s.len && is_text_char((unsigned char)s.ptr[i]))
+        i++;
+    return i;
 }
 
 bool http1_is_text(struct str s)
 {
-    size_t i = 0;
-
-    while (s.len - i >= 8 && is_plain_text(load_eight(s.ptr + i)))
-        i += 8;
-    if (s.len >= 8 && s.len - i < 8 && is_plain_text(load_eight(s.ptr + s.len - 8)))
-        return true;
-    for (; i < s.len; i++)
-        if (!is_text_char((unsigned char)s.ptr[i]))
-            return false;
-    return true;
+    return text_end(s) == s.len;
 }
 
 static bool is_blank(char c)
@@ -103,7 +121,7 @@ static bool is_blank(char c)
 static struct str trim(struct str s)
 {
     while (s.len && is_blank(s.ptr[0]))
-        s = str_sub(s, 1, s.len - 1);
+        s = (struct str){ s.ptr + 1, s.len - 1 };
     while (s.len && is_blank(s.ptr[s.len - 1]))
         s.len--;
     return s;
@@ -118,15 +136,17 @@ static size_t tile_one(struct str bytes, struct http1_header *h)
 
     if (h->name.ptr != bytes.ptr || name_len >= bytes.len || bytes.ptr[name_len] != ':')
         return 0;
-    ptrdiff_t cr = str_find_char(bytes, '\r', name_len + 1);
-    if (cr < 0 || (size_t)cr + 1 >= bytes.len || bytes.ptr[cr + 1] != '\n')
+    struct str rest = { bytes.ptr + name_len + 1, bytes.len - name_len - 1 };
+    size_t len = text_end(rest);
+    if (rest.len - len < 2 || rest.ptr[len] != '\r' || rest.ptr[len + 1] != '\n')
         return 0;
-    struct str value = trim(str_sub(bytes, name_len + 1, (size_t)cr - name_len - 1));
-    struct str told = trim(h->value);
+    struct str value = trim((struct str){ rest.ptr, len });
+    /* llhttp's may have blanks behind it. */
+    struct str told = h->value.len == value.len ? h->value : trim(h->value);
     if (value.len != told.len || (value.len && value.ptr != told.ptr))
         return 0;
     h->value = value;
-    return http1_is_token(h->name) && http1_is_text(value) ? (size_t)cr + 2 : 0;
+    return http1_is_token(h->name) ? name_len + 1 + len + 2 : 0;
 }
 
 bool http1_tile(struct str bytes, http1_headers *headers)
@@ -135,7 +155,7 @@ bool http1_tile(struct str bytes, http1_headers *headers)
         size_t len = tile_one(bytes, &headers->ptr[i]);
         if (len == 0)
             return false;
-        bytes = str_sub(bytes, len, bytes.len);
+        bytes = (struct str){ bytes.ptr + len, bytes.len - len };
     }
     return str_eq(bytes, STR("\r\n"));
 }
