@@ -42,12 +42,40 @@ static void add_members(struct buf *out, const struct exchange *x, enum field_fr
             add_member(out, x, &exchange_fields[i]);
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+
+/* Eight bytes of s at i, the last of which may overlap those before; of a shorter one all. */
+static inline uint64_t load_eight(struct str s, size_t i)
+{
+    uint64_t eight = ONES * 'x';
+
+    if (s.len < 8)
+        memcpy(&eight, s.ptr, s.len);
+    else
+        memcpy(&eight, s.ptr + (s.len - i < 8 ? s.len - 8 : i), 8);
+    return eight;
+}
+
+/* Is any byte of s below limit, or c?  A yes may be wrong. */
+static inline bool may_have(struct str s, unsigned char limit, unsigned char c)
+{
+    uint64_t found = 0;
+
+    for (size_t i = 0; i < s.len; i += 8) {
+        uint64_t eight = load_eight(s, i), others = eight ^ ONES * c;
+        found |= ((eight - ONES * limit) & ~eight) | ((others - ONES) & ~others);
+    }
+    return (found & TOPS) != 0;
+}
+
 /* A request target as it may stand in a request line: blanks and control characters escaped. */
 static void add_target(struct buf *out, struct str s)
 {
+    bool is_clean = !may_have(s, 0x21, 0x7f);
     size_t from = 0;
 
-    for (size_t i = 0; i < s.len; i++) {
+    for (size_t i = 0; !is_clean && i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (c > 0x20 && c != 0x7f)
             continue;
@@ -58,46 +86,34 @@ static void add_target(struct buf *out, struct str s)
     buf_add_str(out, str_sub(s, from, s.len));
 }
 
-/* Is any byte of s below limit, or c?  A yes may be wrong. */
-static bool may_have(struct str s, unsigned char limit, unsigned char c)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t found = 0;
+/* What would break a part of a line apart, and NUL: a bit for each control, blank and ':'. */
+#define BIT(c) (UINT64_C(1) << (c))
+#define BREAKS (BIT('\0') | BIT('\r') | BIT('\n'))
 
-    if (s.len < 8) {
-        for (size_t i = 0; i < s.len; i++)
-            found |= (unsigned char)s.ptr[i] < limit || (unsigned char)s.ptr[i] == c;
-        return found != 0;
-    }
-    for (size_t i = 0; i < s.len; i += 8) {
-        uint64_t eight, others;
-        /* The last eight overlap those before. */
-        memcpy(&eight, s.ptr + (s.len - i < 8 ? s.len - 8 : i), sizeof(eight));
-        others = eight ^ ones * c;
-        found |= ((eight - ones * limit) & ~eight) | ((others - ones) & ~others);
-    }
-    return (found & tops) != 0;
+static void replace(char *at, size_t len, uint64_t is_bad, char instead)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)at[i] < 64 && is_bad >> at[i] & 1)
+            at[i] = instead;
 }
 
-/* Copies s with the bytes that would break the line apart, and NUL, replaced.  bad: of controls,
- * blank and ':'. */
-static void add_line_text(struct buf *out, struct str s, const char *bad, char instead)
+/* Copies s to where there is room for it, with what is_bad has replaced; returns its end. */
+static inline char *put_text(char *to, struct str s, uint64_t is_bad, char instead)
 {
-    char *to = buf_reserve(out, s.len);
-    bool is_value = instead == ' '; /* may have blanks and colons */
-    uint64_t is_bad = 1;
+    const bool is_value = is_bad == BREAKS; /* may have blanks and colons */
 
     if (!s.len)
-        return;
+        return to;
     memcpy(to, s.ptr, s.len);
+    if (may_have(s, is_value ? 0x20 : 0x21, is_value ? '\0' : ':'))
+        replace(to, s.len, is_bad, instead);
+    return to + s.len;
+}
+
+static void add_method(struct buf *out, struct str s)
+{
+    put_text(buf_reserve(out, s.len), s, BREAKS | BIT(' ') | BIT('\t'), '_');
     out->len += s.len;
-    if (!may_have(s, is_value ? 0x20 : 0x21, is_value ? 0 : ':'))
-        return;
-    for (; *bad; bad++)
-        is_bad |= UINT64_C(1) << *bad;
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)to[i] < 64 && is_bad >> to[i] & 1)
-            to[i] = instead;
 }
 
 static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)
@@ -106,16 +122,20 @@ static void add_header_lines(struct buf *out, const struct call_header *headers,
 
     for (size_t i = 0; i < count; i++)
         bytes += headers[i].name.len + headers[i].value.len + 5;
-    buf_reserve(out, bytes);
+    char *begin = buf_reserve(out, bytes), *to = begin;
     for (size_t i = 0; i < count; i++) {
         struct str name = headers[i].name.len ? headers[i].name : STR("_");
-        buf_add_text(out, "\r\n");
-        buf_add_byte(out,
-                     strchr("\r\n", name.ptr[0]) ? '_' : name.ptr[0]); /* may be ':' (HTTP/2) */
-        add_line_text(out, str_sub(name, 1, SIZE_MAX), ":\r\n", '_');
-        buf_add_text(out, ": ");
-        add_line_text(out, headers[i].value, "\r\n", ' ');
+        memcpy(to, "\r\n", 2);
+        to += 2;
+        if (name.ptr[0] == ':') { /* HTTP/2's may begin so */
+            *to++ = ':';
+            name = str_sub(name, 1, SIZE_MAX);
+        }
+        to = put_text(to, name, BREAKS | BIT(':'), '_');
+        memcpy(to, ": ", 2);
+        to = put_text(to + 2, headers[i].value, BREAKS, ' ');
     }
+    out->len += (size_t)(to - begin);
 }
 
 static bool has_request_head(const struct exchange *x)
@@ -125,7 +145,7 @@ static bool has_request_head(const struct exchange *x)
 
 static void add_request_head(struct buf *out, const struct exchange *x)
 {
-    add_line_text(out, x->method, " \t\r\n", '_');
+    add_method(out, x->method);
     buf_add_byte(out, ' ');
     add_target(out, x->path);
     if (x->query.len) {

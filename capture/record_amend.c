@@ -6,7 +6,7 @@
 
 #define AT(member) offsetof(struct exchange, member)
 
-/* Who caused it, what rules may look at, and who answered. */
+/* Of the texts of BEGIN: who caused it, what rules may look at, and who answered. */
 static bool is_amendable(const struct exchange_field *f)
 {
     static const size_t others[] = { AT(labels), AT(upstream), AT(arm), AT(scheme), AT(host) };
@@ -14,17 +14,17 @@ static bool is_amendable(const struct exchange_field *f)
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         found |= f->offset == others[i];
-    return found && f->where == FRAME_BEGIN && f->kind == FIELD_TEXT;
+    return found;
 }
 
 void record_add_amendments(struct buf *out, const struct exchange *x)
 {
     for (size_t i = 0; i < exchange_field_count; i++) {
         const struct exchange_field *f = &exchange_fields[i];
-        if (!is_amendable(f))
+        if (f->where != FRAME_BEGIN || f->kind != FIELD_TEXT)
             continue;
         struct str text = *(const struct str *)(const void *)((const char *)x + f->offset);
-        if (text.len)
+        if (text.len && is_amendable(f))
             journal_add_field(out, exchange_field_frame_name(f), text);
     }
     if (x->request_body_decoded)

@@ -321,6 +321,49 @@ static const struct header_row *row_find(const struct header_row *rows,
     return NULL;
 }
 
+/* What the name of a header says. */
+struct verdict {
+    uint8_t row; /* of header_rows, + 1; 0 = none, and then: */
+    bool looks_like_credential;
+};
+
+static struct verdict judge(struct str name)
+{
+    const struct header_row *row = row_find(header_rows, &header_index, name);
+
+    return (struct verdict){ .row = row ? (uint8_t)(row - header_rows + 1) : 0,
+                             .looks_like_credential = !row && looks_like_credential(name) };
+}
+
+/* Verdicts given lately: nearly all calls have the headers of those before. */
+#define MEMOS           256u
+#define MEMO_NAME_BYTES 32u
+struct name_memo {
+    uint64_t name[MEMO_NAME_BYTES / 8]; /* as it was sent, behind it zeros */
+    size_t len;                         /* 0 = none */
+    struct verdict verdict;
+};
+
+static _Thread_local struct name_memo name_memos[MEMOS];
+
+static struct verdict judge_again(struct str name)
+{
+    uint64_t words[MEMO_NAME_BYTES / 8] = { 0 }, mixed;
+
+    if (!name.len || name.len > MEMO_NAME_BYTES)
+        return judge(name);
+    memcpy(words, name.ptr, name.len);
+    mixed = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) + name.len;
+    mixed = (mixed ^ mixed >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    struct name_memo *memo = &name_memos[mixed >> 56 & (MEMOS - 1)];
+    if (memo->len != name.len || memcmp(memo->name, words, sizeof(words)) != 0) {
+        memcpy(memo->name, words, sizeof(words));
+        memo->len = name.len;
+        memo->verdict = judge(name);
+    }
+    return memo->verdict;
+}
+
 /* The value after `name=` in an AWS authorization, up to ',' or '/' or blank; empty if absent. */
 static struct str aws_field(struct str value, const char *name, const char *ends)
 {
@@ -428,10 +471,12 @@ static struct str redact_subprotocols(const struct key *k, struct arena *arena, 
 struct str redact_header(const struct key *k, struct arena *arena, struct call_header header,
                          struct redact_caller *caller)
 {
-    const struct header_row *row = row_find(header_rows, &header_index, header.name);
-    if (!row)
-        return looks_like_credential(header.name) ? fingerprint(k, arena, header.value, 0, NULL)
-                                                  : header.value;
+    struct verdict verdict = judge_again(header.name);
+    if (!verdict.row)
+        return verdict.looks_like_credential ? fingerprint(k, arena, header.value, 0, NULL)
+                                             : header.value;
+
+    const struct header_row *row = &header_rows[verdict.row - 1];
 
     int rank = row->caller ? (int)(row - header_rows) + 1 : 0;
     switch (row->how) {

@@ -86,6 +86,8 @@ static bool has_dots(struct str path)
 
     if (query >= 0)
         path = str_sub(path, 0, (size_t)query);
+    if (str_find_char(path, '.', 0) < 0 && str_find_char(path, '%', 0) < 0)
+        return false;
     for (size_t i = 0; i <= path.len; i++) {
         bool is_escaped = i < path.len && (str_istarts_with(str_sub(path, i, 3), STR("%2f")) ||
                                            str_istarts_with(str_sub(path, i, 3), STR("%5c")));

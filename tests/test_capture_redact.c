@@ -126,6 +126,19 @@ START_TEST(a_header_that_only_looks_like_a_credential_stays)
 }
 END_TEST
 
+/* Names are looked up once: one that differs in a NUL alone must not speak for the other. */
+START_TEST(a_name_that_differs_by_a_nul_is_another_name)
+{
+    struct call_header secret = { STR("x-nul-key"), STR(SECRET) };
+    struct call_header other = { STR("x-nul-key\0"), STR("text") };
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert(str_eq(redact_header(&key, &arena, other, NULL), other.value));
+        assert_redacted(redact_header(&key, &arena, secret, NULL), "@");
+    }
+}
+END_TEST
+
 START_TEST(an_aws_signature_goes_and_its_region_and_date_stay)
 {
     struct redact_caller caller = { 0 };
@@ -319,6 +332,7 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(headers));
     tcase_add_loop_test(tc, a_header_that_only_looks_like_a_credential_stays, 0,
                         ARRAY_LEN(harmless));
+    tcase_add_test(tc, a_name_that_differs_by_a_nul_is_another_name);
     tcase_add_test(tc, an_aws_signature_goes_and_its_region_and_date_stay);
     tcase_add_loop_test(tc, a_credential_parameter_is_replaced_by_its_fingerprint, 0,
                         ARRAY_LEN(queries));
