@@ -288,6 +288,27 @@ void attribution_set_key(struct attribution *a, const struct key *k)
     a->has_key = true;
 }
 
+static bool names_user(const struct condition *c)
+{
+    for (size_t i = 0; c->kind == ATTRIBUTION_END_USER && i < c->pattern_count; i++)
+        if (!is_fingerprint(c->patterns[i].text))
+            return true;
+    return false;
+}
+
+bool attribution_needs_key(const struct attribution *a)
+{
+    for (size_t r = 0; r < a->rules.len; r++) {
+        const struct rule *rule = &a->rules.ptr[r];
+        if (rule->set.end_user.len && !is_fingerprint(rule->set.end_user))
+            return true;
+        for (size_t i = 0; i < rule->condition_count; i++)
+            if (names_user(&rule->conditions[i]))
+                return true;
+    }
+    return false;
+}
+
 size_t attribution_header_count(const struct attribution *a)
 {
     return a->headers.len;

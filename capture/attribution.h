@@ -82,6 +82,8 @@ void attribution_add_rule(struct attribution *a, const struct attribution_rule *
 void attribution_add_app(struct attribution *a, const struct exchange_who *is);
 /* Lets rules that name end users in clear work. */
 void attribution_set_key(struct attribution *a, const struct key *k);
+/* Whether a rule names an end user in clear; without, the key changes nothing. */
+bool attribution_needs_key(const struct attribution *a);
 
 /* The lower-case names of request headers that rules ask for as label "header.NAME": whoever makes
  * records keeps these in labels.  Valid as long as a. */

@@ -31,16 +31,19 @@ static int load_prices(const struct invocation *inv, struct analysis *a, struct 
     return 0;
 }
 
-/* The key that users were fingerprinted with: the configuration's, or the first archive's own. */
+/* The key that users were fingerprinted with: the configuration's, or the first archive's own.
+ * Ledgers that were copied away have none, and seldom need it. */
 static int load_key(struct analysis *a, struct err *err)
 {
     CLEANUP(buf_release) struct buf own = { 0 };
     struct key key;
 
+    if (!attribution_needs_key(a->conf->attribution))
+        return 0;
     buf_addf(&own, "%s/key", a->paths[0]);
     const char *path = a->conf->key_file.len ? a->conf->key_file.ptr : buf_cstr(&own);
     if (key_load(path, false, &key, err) < 0)
-        return -1;
+        return err_wrap(err, "a rule of the configuration names an end user");
     attribution_set_key(a->conf->attribution, &key);
     return 0;
 }
