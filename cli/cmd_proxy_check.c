@@ -3,10 +3,13 @@
 #include "cli/command.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "cli/datadir.h"
 #include "proxy/proxy_conf.h"
+#include "proxy/proxy_policy.h"
 
 static const char *const formats[] = { "text", "json", NULL };
 
@@ -83,16 +86,36 @@ static void add_json(const struct proxy_conf *c, struct buf *out)
     buf_add_text(out, "]}\n");
 }
 
+static int load(const struct invocation *inv, struct proxy_conf **ret, struct err *err)
+{
+    CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    char *prices = NULL;
+    struct err missing;
+
+    if (proxy_conf_load(invocation_operand(inv, 0), invocation_has(inv, "keys"), &c, err) < 0)
+        return -1;
+    if (datadir_path("prices", &prices, &missing) < 0)
+        prices = NULL; /* only budgets ask for it, and say so */
+    int r = proxy_policy_make(c, prices, err);
+    free(prices);
+    if (r < 0)
+        return -1;
+    *ret = TAKE(c);
+    return 0;
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
     CLEANUP(buf_release) struct buf out = { 0 };
     struct err err;
 
-    if (proxy_conf_load(invocation_operand(inv, 0), invocation_has(inv, "keys"), &c, &err) < 0)
+    if (load(inv, &c, &err) < 0)
         return cli_fail(inv, &err);
     for (size_t i = 0; i < c->conf->unread_count; i++)
-        cli_note(inv, "section '%.*s' is not read by the proxy yet", STR_ARG(c->conf->unread[i]));
+        if (!str_eq(c->conf->unread[i], STR("policy")))
+            cli_note(inv, "section '%.*s' is not read by the proxy yet",
+                     STR_ARG(c->conf->unread[i]));
     if (cli_format(inv) == CLI_FORMAT_JSON)
         add_json(c, &out);
     else

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/datadir.h"
 #include "proxy/parent.h"
 
 #define CREATED_BY "weir " PACKAGE_VERSION
@@ -56,7 +57,8 @@ static int run(const struct invocation *inv)
         .created_by = CREATED_BY
     };
     int64_t count = 0;
-    struct err err;
+    char *prices = NULL;
+    struct err err, missing;
 
     if (workers && (!str_to_i64(str_from(workers), &count) || count < 1 || count > 64))
         return cli_usage(inv, "--workers '%s' is not a number from 1 to 64", workers);
@@ -64,9 +66,11 @@ static int run(const struct invocation *inv)
     for (unsigned i = 0; level && levels[i]; i++)
         if (str_eq(str_from(level), str_from(levels[i])))
             o.log.least = (enum log_level)i;
-    if (parent_run(&o, &err) < 0)
-        return cli_fail(inv, &err);
-    return EXIT_OK;
+    if (datadir_path("prices", &prices, &missing) == 0)
+        o.prices = prices; /* else only budgets ask for it, and say so */
+    int r = parent_run(&o, &err);
+    free(prices);
+    return r < 0 ? cli_fail(inv, &err) : EXIT_OK;
 }
 
 static const struct example examples[] = {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
+#include "proxy/call_policy.h"
 
 #define PULLS_MAX    8           /* reads of one upstream in a turn: the others come next */
 #define GATHER_BYTES (16u << 10) /* more than this does not wait for the end of the turn */
@@ -24,7 +25,7 @@ static const char *const event_names[] = {
 
 #define IN(state) (1u << CALL_##state)
 #define IN_ANSWER (IN(REQUEST) | IN(ANSWER))
-#define IN_CALL   (IN(CONNECT) | IN_ANSWER)
+#define IN_CALL   (IN(HOLD) | IN(WAIT) | IN(CONNECT) | IN_ANSWER)
 
 /* In which states an event can happen, and what comes next.  No other pair exists. */
 static const struct {
@@ -32,13 +33,15 @@ static const struct {
     enum call_event event;
     enum call_state to;
 } transitions[] = {
-    {IN(IDLE),                          CALL_ON_ROUTED,    CALL_CONNECT},
-    { IN(CONNECT),                      CALL_ON_CONNECTED, CALL_REQUEST},
-    { IN(REQUEST),                      CALL_ON_ROUTED,    CALL_CONNECT}, /* once more */
-    { IN(REQUEST),                      CALL_ON_ANSWERED,  CALL_ANSWER },
-    { IN_CALL,                          CALL_ON_HELD,      CALL_DURABLE},
-    { IN(IDLE) | IN_CALL | IN(DURABLE), CALL_ON_COMPLETE,  CALL_OVER   },
-    { IN(OVER),                         CALL_ON_NEXT,      CALL_IDLE   },
+    {IN(IDLE),                              CALL_ON_KEPT,      CALL_HOLD   },
+    { IN(IDLE) | IN(HOLD) | IN(WAIT),       CALL_ON_ROUTED,    CALL_CONNECT},
+    { IN(CONNECT),                          CALL_ON_CONNECTED, CALL_REQUEST},
+    { IN(REQUEST),                          CALL_ON_ROUTED,    CALL_CONNECT}, /* once more */
+    { IN(HOLD) | IN(CONNECT) | IN(REQUEST), CALL_ON_PAUSED,    CALL_WAIT   },
+    { IN(REQUEST),                          CALL_ON_ANSWERED,  CALL_ANSWER },
+    { IN_CALL,                              CALL_ON_HELD,      CALL_DURABLE},
+    { IN(IDLE) | IN_CALL | IN(DURABLE),     CALL_ON_COMPLETE,  CALL_OVER   },
+    { IN(OVER),                             CALL_ON_NEXT,      CALL_IDLE   },
 };
 
 static void step(struct proxy_call *call, enum call_event event)
@@ -69,6 +72,8 @@ static void connect_upstream(struct proxy_call *call, bool fresh);
 static void push(struct proxy_call *call);
 static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class error,
                  const char *detail);
+static void complete_recorded(struct proxy_call *call, enum error_class error);
+static void count_answer(struct worker *w, unsigned status);
 
 /* --- life --- */
 
@@ -99,6 +104,7 @@ void call_release(struct proxy_call *call)
 {
     assert(!call->is_begun && !call->recording.link);
     drop_conn(call, false);
+    call_policy_free(call->policy);
     call_record_release(call);
     proxy_conf_unref(call->conf);
     if (call->state != CALL_IDLE)
@@ -134,9 +140,15 @@ uint64_t call_patience_us(const struct proxy_call *call)
     const struct proxy_limits *limits = &call->worker->conf->limits;
 
     switch (call->state) {
+    case CALL_HOLD:
+        return limits->body_us;
     case CALL_REQUEST:
+        if (call_policy_times(call->policy))
+            return 0;
         return call->request_done || call->out.len ? call->upstream->head_us : limits->body_us;
     case CALL_ANSWER:
+        if (call_policy_times(call->policy) && !call->down->is_full(call->ctx))
+            return 0;
         return call->down->is_full(call->ctx) ? limits->send_us : call->upstream->idle_us;
     default: /* connecting has its own time, the disk takes what it takes */
         return 0;
@@ -205,6 +217,12 @@ void call_start(struct proxy_call *call, const struct http1_head *head)
         return;
     }
     if (!call_write_head(call, out_of(call)))
+    if (!call->conf->policy || !call_policy_begin(call))
+        call_begin_upstream(call);
+}
+
+void call_begin_upstream(struct proxy_call *call)
+{
         call_hold_begin(call);
     connect_upstream(call, false);
 }
@@ -220,9 +238,11 @@ static void on_connected(struct proxy_call *call)
         call->answer = http1_new(HTTP1_RESPONSES, &limits);
     }
     http1_reset(call->answer, str_eq(call->request->method, STR("HEAD")));
-    if (call->request->expects_continue && !call->was_retried)
+    if (call->request->expects_continue && !call->was_retried && !call->request_done)
         call->down->go_on(call->ctx);
     if (call->conn)
+    if (call->policy)
+        call_policy_connected(call);
         push(call);
 }
 
@@ -375,8 +395,9 @@ void call_uncork(struct proxy_call *call)
 
 bool call_takes_request(const struct proxy_call *call)
 {
-    return is_in(call, IN_ANSWER) && call->is_connected && !call->request_done &&
-           !recorder_is_blocked(call->worker->recorder);
+    bool has_place = (is_in(call, IN_ANSWER) && call->is_connected) || call->state == CALL_HOLD;
+
+    return has_place && !call->request_done && !recorder_is_blocked(call->worker->recorder);
 }
 
 bool call_wants_request(const struct proxy_call *call)
@@ -395,6 +416,12 @@ void call_request_body(struct proxy_call *call, struct str bytes)
     }
     call_record_request_body(call, bytes);
     if (call->hold) {
+    if (!call->policy || !call_policy_request_body(call, bytes))
+        call_send_body(call, bytes);
+}
+
+void call_send_body(struct proxy_call *call, struct str bytes)
+{
         if (!call_hold_body(call, bytes))
             call_refuse(call, REPLY_HELD_TOO_MUCH);
         return;
@@ -412,6 +439,8 @@ void call_request_end(struct proxy_call *call, const struct http1_header *traile
     if (call->is_begun)
         call_record_request_end(call);
     if (call->hold)
+    if (call->policy && call_policy_request_end(call, trailers, count))
+        return;
         call_hold_end(call, out_of(call));
     if (call->request->framing == HTTP1_CHUNKED)
         http1_write_last_chunk(out_of(call), trailers, count);
@@ -459,11 +488,25 @@ static void take_answer_head(struct proxy_call *call)
     }
     call->may_keep_conn = head->keep_alive && !has_odd_body(call->request);
     call_record_answer(call, head);
+    if (!call->policy || !call_policy_answer_head(call, head))
+        call_give_head(call);
+}
+
+void call_give_head(struct proxy_call *call)
+{
+    const struct http1_head *head = http1_head(call->answer);
+
     call->down->head(call->ctx, head);
     step(call, CALL_ON_ANSWERED);
 }
 
 static void take_answer_event(struct proxy_call *call, const struct http1_event *e)
+void call_give_body(struct proxy_call *call, struct str bytes)
+{
+    call_record_chunk(call, bytes);
+    call->down->body(call->ctx, bytes);
+}
+
 {
     const struct http1_header *trailers;
     size_t count;
@@ -475,12 +518,14 @@ static void take_answer_event(struct proxy_call *call, const struct http1_event 
     case HTTP1_BODY:
         call->response_bytes += e->body.len;
         call->worker->stats->response_bytes += e->body.len;
-        call_record_chunk(call, e->body);
-        call->down->body(call->ctx, e->body);
+        if (!call->policy || !call_policy_answer_body(call, e->body))
+            call_give_body(call, e->body);
         break;
     case HTTP1_END:
         call->answer_done = true;
         trailers = http1_trailers(call->answer, &count);
+        if (call->policy && call_policy_answer_end(call))
+            break;
         call->down->end(call->ctx, trailers, count);
         break;
     }
@@ -518,15 +563,17 @@ static void take_answer(struct proxy_call *call, struct str in)
 {
     struct http1_event e;
     struct err err;
-    int r;
+    int r = 0;
 
     call->answer_began = true;
     call->progress_us = loop_now_us(call->worker->loop);
-    while ((r = http1_next(call->answer, &in, &e, &err)) > 0)
+    while (call->state != CALL_WAIT && (r = http1_next(call->answer, &in, &e, &err)) > 0)
         take_answer_event(call, &e);
     if (in.len || r < 0)
         call->may_keep_conn = false;
     pass(call);
+    if (call->state == CALL_WAIT)
+        return;
     if (r < 0 && is_in(call, IN_ANSWER))
         fail(call, REPLY_UPSTREAM_MALFORMED, ERROR_CLASS_MALFORMED, err.text);
 }
@@ -540,7 +587,8 @@ static void upstream_ended(struct proxy_call *call)
     if (call->answer_began && http1_finish(call->answer, &e, &err) > 0) {
         call->may_keep_conn = false;
         take_answer_event(call, &e);
-        pass(call);
+        if (call->state != CALL_WAIT)
+            pass(call);
         return;
     }
     if (!retry(call))
@@ -608,6 +656,8 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
     struct worker *w = call->worker;
 
     drop_conn(call, false);
+    if (call->policy && call_policy_failed(call, kind, error))
+        return;
     if (!call->is_begun)
         w->stats->requests_refused++;
     else if (error != ERROR_CLASS_CLIENT_GONE)
@@ -630,11 +680,65 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
 }
 
 void call_refuse(struct proxy_call *call, enum reply_kind kind)
+void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class error,
+               const char *detail)
+{
+    fail(call, kind, error, detail);
+}
+
 {
     fail(call, kind, ERROR_CLASS_CLIENT_GONE, "");
 }
 
 void call_durable(struct proxy_call *call, bool durable)
+/* --- steps of a policy's --- */
+
+void call_hold_request(struct proxy_call *call)
+{
+    step(call, CALL_ON_KEPT);
+    if (call->request->expects_continue)
+        call->down->go_on(call->ctx);
+}
+
+struct buf *call_send_to(struct proxy_call *call, const struct proxy_upstream *u, bool is_foreign)
+{
+    call->upstream = u;
+    call->is_foreign = is_foreign;
+    call->anything_sent = call->was_retried = false;
+    call->answer_began = call->answer_done = call->may_keep_conn = false;
+    call->response_bytes = 0;
+    buf_clear(out_of(call));
+    return out_of(call);
+}
+
+void call_connect(struct proxy_call *call)
+{
+    connect_upstream(call, false);
+}
+
+void call_pause(struct proxy_call *call)
+{
+    step(call, CALL_ON_PAUSED);
+}
+
+void call_drop(struct proxy_call *call, bool keep_conn)
+{
+    drop_conn(call, keep_conn && !call->out.len);
+}
+
+void call_deny(struct proxy_call *call, const struct reply *reply, struct str body)
+{
+    struct worker *w = call->worker;
+
+    drop_conn(call, false);
+    w->stats->requests_refused++;
+    count_answer(w, reply->status);
+    call->answer_done = true;
+    call->down->reply(call->ctx, reply, body);
+    call_record_reply(call, reply, body);
+    complete_recorded(call, ERROR_CLASS_DENIED);
+}
+
 {
     if (durable)
         complete(call);

@@ -30,6 +30,8 @@
 /* X(constant, name) */
 #define CALL_STATES(X)                                                                             \
     X(IDLE, "idle")       /* none */                                                               \
+    X(HOLD, "hold")       /* the request is read, to be decided on */                              \
+    X(WAIT, "wait")       /* for another attempt at an answer */                                   \
     X(CONNECT, "connect") /* for a connection to the upstream */                                   \
     X(REQUEST, "request") /* the request goes out, no answer yet */                                \
     X(ANSWER, "answer")   /* the answer comes in */                                                \
@@ -45,6 +47,8 @@ enum call_state {
 
 /* X(constant, name) */
 #define CALL_EVENTS(X)                                                                             \
+    X(KEPT, "kept")           /* the request waits for what is decided */                          \
+    X(PAUSED, "paused")       /* this attempt is given up, another one comes */                    \
     X(ROUTED, "routed")       /* the upstream is known */                                          \
     X(CONNECTED, "connected") /* to the upstream */                                                \
     X(ANSWERED, "answered")   /* the head of the answer is there */                                \
@@ -92,6 +96,7 @@ struct call_downstream {
 };
 
 struct call_hold;
+struct call_policy;
 struct call_scrub;
 
 struct proxy_call {
@@ -108,7 +113,10 @@ struct proxy_call {
     const struct proxy_upstream *upstream;
     const struct client_key *client_key; /* that let it in; NULL = none was shown */
     struct call_hold *hold;              /* of a body that is to be signed; NULL = none */
-    struct str rest;                     /* of the path; lies in the request's head */
+    struct call_policy *policy;          /* what the policy is to it; NULL = nothing */
+    struct str rest;                     /* of the path; lies in the request's head, or in policy */
+    bool
+        is_foreign; /* the upstream is not the one asked for: it gets nothing of the caller's own */
     struct http_conn *conn;
     bool is_connected;
     bool is_corked;     /* more of the request is at hand: out waits for it */
@@ -165,7 +173,7 @@ void call_abandon(struct proxy_call *call, enum error_class error);
 
 static inline bool call_is_under_way(const struct proxy_call *call)
 {
-    return call->state >= CALL_CONNECT && call->state <= CALL_DURABLE;
+    return call->state >= CALL_HOLD && call->state <= CALL_DURABLE;
 }
 /* After anything happened: what to wait for of the upstream.  Last thing in every handler. */
 void call_settle(struct proxy_call *call);
@@ -188,6 +196,32 @@ bool call_hold_body(struct proxy_call *call, struct str bytes);
 void call_hold_end(struct proxy_call *call, struct buf *out);
 /* May be called without a hold. */
 void call_hold_free(struct proxy_call *call);
+#define CALL_HELD_BYTES_MAX (256u << 20) /* of bodies that wait to be signed or decided on */
+/* A head with a body of that length, whose hash (for AWS) is known. */
+void call_write_head_for(struct proxy_call *call, struct str payload_hash, uint64_t body_bytes,
+                         struct buf *out);
+
+/* --- for proxy/call_policy: the steps of a call --- */
+
+/* The request is to be read before anything is decided. */
+void call_hold_request(struct proxy_call *call);
+/* As without a policy: head and connection, and a piece of the body. */
+void call_begin_upstream(struct proxy_call *call);
+void call_send_body(struct proxy_call *call, struct str bytes);
+/* Another attempt, at u: what was is forgotten; returns where the request goes, for call_connect.
+ */
+struct buf *call_send_to(struct proxy_call *call, const struct proxy_upstream *u, bool is_foreign);
+void call_connect(struct proxy_call *call);
+/* This attempt is given up; call_drop, then call_send_to or an answer of ours. */
+void call_pause(struct proxy_call *call);
+void call_drop(struct proxy_call *call, bool keep_conn);
+/* The answer's head, and bytes of its body, to the record and the client. */
+void call_give_head(struct proxy_call *call);
+void call_give_body(struct proxy_call *call, struct str bytes);
+/* Answers instead. */
+void call_deny(struct proxy_call *call, const struct reply *reply, struct str body);
+void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class error,
+               const char *detail);
 
 /* --- the record: all of it goes through these --- */
 

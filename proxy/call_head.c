@@ -8,8 +8,6 @@
 #include "proxy/call.h"
 #include "proxy/door.h"
 
-#define HELD_BYTES_MAX (256u << 20) /* of all calls of a worker */
-
 /* A body that must be complete before its head can be written: AWS's signature covers both. */
 struct call_hold {
     struct sha256 *hash;
@@ -70,13 +68,17 @@ bool call_admit(struct proxy_call *call, struct route *route, enum reply_kind *r
 
 /* --- the way out --- */
 
-static void write_head(struct proxy_call *call, struct str payload_hash, struct buf *out)
+static void write_head(struct proxy_call *call, struct str payload_hash, const uint64_t *body_bytes,
+                       struct buf *out)
 {
     head_write_request(
         out, call->request,
         &(struct head_request){ .upstream = call->upstream,
                                 .rest = call->rest,
                                 .trace = &call->trace,
+                                .is_foreign = call->is_foreign,
+                                .has_body_bytes = body_bytes != NULL,
+                                .body_bytes = body_bytes ? *body_bytes : 0,
                                 .payload_hash = payload_hash,
                                 .now_us = (int64_t)loop_wall_us(call->worker->loop) });
 }
@@ -90,8 +92,14 @@ bool call_write_head(struct proxy_call *call, struct buf *out)
         if (!hash.len)
             return false;
     }
-    write_head(call, hash, out);
+    write_head(call, hash, NULL, out);
     return true;
+}
+
+void call_write_head_for(struct proxy_call *call, struct str payload_hash, uint64_t body_bytes,
+                         struct buf *out)
+{
+    write_head(call, payload_hash, &body_bytes, out);
 }
 
 void call_hold_begin(struct proxy_call *call)
@@ -106,7 +114,7 @@ bool call_hold_body(struct proxy_call *call, struct str bytes)
     struct worker *w = call->worker;
     size_t before = h->bytes.len;
 
-    if (w->held_bytes + bytes.len > HELD_BYTES_MAX)
+    if (w->held_bytes + bytes.len > CALL_HELD_BYTES_MAX)
         return false;
     sha256_update(h->hash, bytes.ptr, bytes.len);
     if (call->request->framing == HTTP1_CHUNKED)
@@ -123,7 +131,7 @@ void call_hold_end(struct proxy_call *call, struct buf *out)
     char hex[SHA256_HEX_BYTES];
 
     sha256_final(call->hold->hash, digest);
-    write_head(call, str_from(hex_encode(digest, sizeof(digest), hex)), out);
+    write_head(call, str_from(hex_encode(digest, sizeof(digest), hex)), NULL, out);
     buf_add_str(out, buf_str(&call->hold->bytes));
     call_hold_free(call);
 }

@@ -10,6 +10,7 @@
 #include "capture/exchange.h"
 #include "capture/redact.h"
 #include "proxy/call.h"
+#include "proxy/call_policy.h"
 #include "proxy/call_scrub.h"
 
 /* Empty, without the cost of clearing the facts, which take 7 of its 8 KB and which nobody here
@@ -126,14 +127,17 @@ void call_record_answer(struct proxy_call *call, const struct http1_head *head)
 
 void call_record_reply(struct proxy_call *call, const struct reply *reply, struct str body)
 {
-    struct call_header headers[] = {
+    struct call_header headers[2 + REPLY_HEADERS_MAX] = {
         {STR("content-type"),  STR("application/json")},
         { STR("x-weir-error"), str_from(reply->code)  },
     };
     struct exchange x = { .status = (int)reply->status,
                           .response_headers = headers,
-                          .response_header_count = ARRAY_LEN(headers) };
+                          .response_header_count = 2 + reply->header_count };
 
+    assert(reply->header_count <= REPLY_HEADERS_MAX);
+    for (size_t i = 0; i < reply->header_count; i++)
+        headers[2 + i] = (struct call_header){ reply->headers[i].name, reply->headers[i].value };
     recorder_response_head(call->worker->recorder, &call->recording, &x);
     recorder_chunk(call->worker->recorder, &call->recording, body); /* of ours: never hidden */
     call->response_bytes += body.len;
@@ -180,6 +184,8 @@ bool call_record_end(struct proxy_call *call, bool truncated, enum error_class e
     else if (rec->request_dropped || rec->response_dropped)
         x->body_note = "the disk did not take it in time";
     call_scrub_end(call, x);
+    if (call->policy)
+        call_policy_end(call, error, x);
     call->is_begun = false;
     rec->on_durable = on_durable;
     rec->ctx = call;

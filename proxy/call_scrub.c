@@ -463,6 +463,18 @@ void call_scrub_request_end(struct proxy_call *call)
     forget_body(call, &h->request);
 }
 
+void call_scrub_who(const struct proxy_call *call, struct policy_subject *subject, struct str *user)
+{
+    const struct call_scrub *h = call->scrub;
+
+    if (!h || !h->is_amended)
+        return;
+    subject->app = h->who.app;
+    subject->team = h->who.team;
+    subject->business_unit = h->who.business_unit;
+    *user = h->who.end_user;
+}
+
 static void record_answer(struct proxy_call *call)
 {
     struct call_scrub *h = call->scrub;

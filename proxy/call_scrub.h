@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "capture/exchange.h"
+#include "policy/rules.h"
 #include "proxy/call.h"
 
 /* x is the exchange about to begin, attributed by its head.  Sets call->scrub if there is need for
@@ -28,6 +29,9 @@ bool call_scrub_answer(struct proxy_call *call, struct str bytes);
 void call_scrub_answer_head(struct proxy_call *call, struct exchange *x);
 /* The request is complete, or never will be: records its body. */
 void call_scrub_request_end(struct proxy_call *call);
+/* Whose call it is, if the request's body has said so: replaces what subject and user have. */
+void call_scrub_who(const struct proxy_call *call, struct policy_subject *subject,
+                    struct str *user);
 /* Records what is left, and adds to x what its END says. */
 void call_scrub_end(struct proxy_call *call, struct exchange *x);
 

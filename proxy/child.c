@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/le.h"
+#include "proxy/proxy_policy.h"
 
 #define HEAD_BYTES 8u
 
@@ -34,7 +35,7 @@ static void on_reload(struct child *c, struct str packed)
     struct err err;
 
     if (proxy_conf_unpack(packed, c->options->conf_path, &conf, &err) < 0 ||
-        worker_reload(w, conf, &err) < 0) {
+        proxy_policy_make(conf, c->options->prices, &err) < 0 || worker_reload(w, conf, &err) < 0) {
         w->stats->reloads_refused++;
         log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "reload_refused",
                   LOG_STR("reason", str_from(err.text)));

@@ -21,6 +21,7 @@ enum child_message {
 struct child_options {
     struct worker_options worker;
     int pipe_fd;
+    const char *prices;    /* the shipped price book; NULL = none */
     const char *conf_path; /* what messages call the text, and what its paths are relative to */
 };
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "proxy/call.h"
+#include "proxy/call_policy.h"
 #include "proxy/client.h"
 
 #define LINGER_US UINT64_C(2000000) /* for the peer to read our last words */
@@ -251,7 +252,8 @@ static void pass_head(void *ctx, const struct http1_head *head)
                                                .content_length = head->content_length,
                                                .keep_alive = !c->ends_after,
                                                .minor = asked->minor,
-                                               .exchange_id = c->call.trace.exchange_id });
+                                               .exchange_id = c->call.trace.exchange_id,
+                                               .policy = call_policy_warning(&c->call) });
 }
 
 static void pass_body(void *ctx, struct str bytes)

@@ -12,6 +12,7 @@
 
 #include "base/http2.h"
 #include "proxy/call.h"
+#include "proxy/call_policy.h"
 #include "proxy/client.h"
 
 #define LINGER_US  UINT64_C(2000000) /* for the peer to read our last words, and to end its own */
@@ -176,10 +177,12 @@ static void pass_head(void *ctx, const struct http1_head *head)
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http1_header *h = &head->headers[i];
         if (!h->is_hop && !str_ieq(h->name, STR("content-length")) &&
-            !str_ieq(h->name, STR("x-weir-exchange-id")))
+            !str_ieq(h->name, STR("x-weir-exchange-id")) && !str_ieq(h->name, STR("x-weir-policy")))
             http2_add_header(s->stream, h->name, h->value);
     }
     http2_add_header(s->stream, STR("x-weir-exchange-id"), str_from(s->call.trace.exchange_id));
+    if (s->call.policy)
+        http2_add_header(s->stream, STR("x-weir-policy"), call_policy_warning(&s->call));
 }
 
 static void pass_body(void *ctx, struct str bytes)
@@ -262,9 +265,14 @@ static bool is_full(void *ctx)
 static void settle_call(void *ctx)
 {
     struct h2_stream *s = ctx;
+    struct client *base = &s->client->base;
 
     touch(s);
-    settle(s->client);
+    /* What other streams get in this turn leaves with it. */
+    if (base->is_gone || base->out.len)
+        settle(s->client);
+    else
+        loop_io_write_later(base->worker->loop, &base->io);
 }
 
 static const struct call_downstream downstream = {

@@ -22,8 +22,9 @@
 #define CLIENT_KEY_HASH_MARK  "sha256:"
 
 struct client_key {
-    struct str id;  /* its name in the configuration */
-    struct str app; /* whose calls it makes; "" = not said */
+    struct str id;   /* its name in the configuration */
+    struct str app;  /* whose calls it makes; "" = not said */
+    struct str role; /* of who holds it, for rules of access; "" = not said */
     uint8_t digest[SHA256_BYTES];
     int64_t expires_us; /* wall; INT64_MAX = never */
     bool revoked;

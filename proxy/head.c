@@ -98,18 +98,29 @@ static bool is_signature(struct str name)
 
 static bool keep_request_header(void *ctx, const struct http1_header *h)
 {
-    const struct proxy_upstream *u = ctx;
+    const struct head_request *how = ctx;
+    const struct proxy_upstream *u = how->upstream;
 
     if (is_ours(h->name) || str_ieq(h->name, STR("accept-encoding")))
         return false;
     if (u->has_key && (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
                        str_ieq(h->name, STR("x-amz-security-token"))))
+/* Who the caller is to the provider it asked for, which is nobody else's business. */
+static bool is_callers_own(struct str name)
+{
+    return door_is_credential(name) || str_ieq(name, STR("cookie")) ||
+           str_ieq(name, STR("openai-organization")) || str_ieq(name, STR("openai-project")) ||
+           str_ieq(name, STR("x-goog-user-project")) || str_ieq(name, STR("x-amz-security-token"));
+}
+
         return false;
     return !(u->aws && is_signature(h->name)) && !door_shows_key(h);
 }
 
 static void write_encodings(struct buf *out, const struct http1_head *in)
 {
+    if (how->is_foreign && (is_callers_own(h->name) || is_signature(h->name)))
+        return false;
     const struct http1_header *h = http1_find(in, STR("accept-encoding"));
     CLEANUP(buf_release) struct buf value = { 0 };
 
@@ -130,15 +141,15 @@ struct str head_payload_hash(const struct http1_head *in)
 }
 
 /* AWS wants these signed, besides what weir adds: Content-Type, and x-amz-* if they are sent. */
-static bool is_to_be_signed(const struct proxy_upstream *u, const struct http1_header *h)
+static bool is_to_be_signed(const struct head_request *how, const struct http1_header *h)
 {
     union {
-        const struct proxy_upstream *in;
+        const struct head_request *in;
         void *out;
-    } upstream = { .in = u };
+    } ctx = { .in = how };
 
     return (str_ieq(h->name, STR("content-type")) || str_istarts_with(h->name, STR("x-amz-"))) &&
-           !h->is_hop && keep_request_header(upstream.out, h);
+           !h->is_hop && keep_request_header(ctx.out, h);
 }
 
 /* What weir adds to a request for AWS. */
@@ -164,7 +175,7 @@ static void write_signature(struct buf *out, const struct http1_head *in, struct
         http1_write_header(out, headers[i].name, headers[i].value);
     headers[count++] = (struct sigv4_header){ STR("host"), u->authority };
     for (size_t i = 0; i < in->header_count; i++)
-        if (is_to_be_signed(u, &in->headers[i]))
+        if (is_to_be_signed(how, &in->headers[i]))
             headers[count++] = (struct sigv4_header){ in->headers[i].name, in->headers[i].value };
     sigv4_authorize(&signer,
                     &(struct sigv4_request){ .method = in->method,
@@ -185,17 +196,17 @@ void head_write_request(struct buf *out, const struct http1_head *in,
     const struct proxy_upstream *u = how->upstream;
     CLEANUP(buf_release) struct buf target = { 0 };
     union {
-        const struct proxy_upstream *in;
+        const struct head_request *in;
         void *out;
-    } upstream = { .in = u }; /* keep's ctx is not const; it does not write */
+    } ctx = { .in = how }; /* keep's is not const; it does not write */
 
     buf_add_str(&target, u->base_path);
     if (!target.len && (!how->rest.len || how->rest.ptr[0] != '/'))
         buf_add_byte(&target, '/');
-    door_copy_path(how->rest, u->has_key, &target);
+    door_copy_path(how->rest, u->has_key || how->is_foreign, &target);
     http1_write_request_line(out, in->method, buf_str(&target));
     http1_write_header(out, STR("Host"), u->authority);
-    http1_write_headers(out, in, keep_request_header, upstream.out);
+    http1_write_headers(out, in, keep_request_header, ctx.out);
     write_encodings(out, in);
     if (u->aws)
         write_signature(out, in, buf_str(&target), how);
@@ -203,14 +214,15 @@ void head_write_request(struct buf *out, const struct http1_head *in,
         http1_write_header(out, u->key_header, u->key_value);
     http1_write_header(out, STR("traceparent"), str_from(how->trace->traceparent));
     http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->trace->exchange_id));
-    http1_write_framing(out, in->framing, in->content_length);
+    http1_write_framing(out, in->framing,
+                        how->has_body_bytes ? how->body_bytes : in->content_length);
     http1_write_end(out);
 }
 
 static bool keep_response_header(void *ctx, const struct http1_header *h)
 {
     (void)ctx;
-    return !str_ieq(h->name, STR("x-weir-exchange-id"));
+    return !str_ieq(h->name, STR("x-weir-exchange-id")) && !str_ieq(h->name, STR("x-weir-policy"));
 }
 
 void head_write_response(struct buf *out, const struct http1_head *in,
@@ -227,6 +239,8 @@ void head_write_response(struct buf *out, const struct http1_head *in,
     if (how->framing == HTTP1_NO_BODY && in->has_content_length)
         http1_write_framing(out, HTTP1_LENGTH, in->content_length);
     else
+    if (how->policy.len)
+        http1_write_header(out, STR("x-weir-policy"), how->policy);
         http1_write_framing(out, how->framing, how->content_length);
     http1_write_end(out);
 }

@@ -31,6 +31,10 @@ struct head_request {
     int64_t now_us;
 };
 /* The request as the upstream gets it, with its framing and the end of the head. */
+    /* Not where the caller asked to go: its credentials, and whose account they are of, stay. */
+    bool is_foreign;
+    bool has_body_bytes; /* instead of the caller's Content-Length: */
+    uint64_t body_bytes;
 void head_write_request(struct buf *out, const struct http1_head *in,
                         const struct head_request *how);
 /* The hash of the body as the caller says it, in x-amz-content-sha256, or as no body has it; empty
@@ -45,6 +49,7 @@ struct head_answer {
     const char *exchange_id;
 };
 /* The answer as the client gets it. */
+    struct str policy; /* what x-weir-policy says; "" = nothing */
 void head_write_response(struct buf *out, const struct http1_head *in,
                          const struct head_answer *how);
 /* An interim answer (1xx), without framing. */

@@ -18,8 +18,11 @@
 #include "base/json.h"
 #include "base/listener.h"
 #include "proxy/admin.h"
+#include "proxy/budgets.h"
 #include "proxy/child.h"
+#include "proxy/policy_keeper.h"
 #include "proxy/privileges.h"
+#include "proxy/proxy_policy.h"
 #include "proxy/sealer.h"
 #include "proxy/watch.h"
 
@@ -56,6 +59,7 @@ struct parent {
     uint8_t ticket_keys[TLS_TICKET_KEYS_BYTES];
     struct loop_timer seal_timer;
     struct sealer *sealer;
+    struct policy_keeper *keeper;
     bool is_draining;
     uint64_t started_us; /* wall */
 };
@@ -86,8 +90,10 @@ static int run_child(struct parent *p, const struct child_slot *slot, int pipe_f
                    .has_unix = p->unix_fd >= 0,
                    .log = p->o.log,
                    .stats = &p->stats[slot->number],
+                   .shared = policy_keeper_shared(p->keeper),
                    .ticket_keys = { (const char *)p->ticket_keys, sizeof(p->ticket_keys) }},
         .pipe_fd = pipe_fd,
+        .prices = p->o.prices,
         .conf_path = p->o.conf_path,
     };
 
@@ -199,6 +205,7 @@ static void on_child_end(struct child_slot *slot, int status)
     buf_release(&slot->out);
     slot->pid = 0;
     p->stats[slot->number].up = 0;
+    policy_keeper_forget(p->keeper, slot->number);
     log_event(&p->o.log, p->is_draining ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, loop_wall_us(p->loop),
               "worker_ended", LOG_INT("number", slot->number),
               LOG_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
@@ -274,7 +281,8 @@ static void reload(struct parent *p)
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
     struct err err;
 
-    if (proxy_conf_reload(p->o.conf_path, &c, &paths, &err) < 0) {
+    if (proxy_conf_reload(p->o.conf_path, &c, &paths, &err) < 0 ||
+        proxy_policy_make(c, p->o.prices, &err) < 0) {
         own_stats(p)->reloads_refused++;
         say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
         watch_files(p, buf_str(&paths)); /* a change of one of them may mend it */
@@ -286,6 +294,7 @@ static void reload(struct parent *p)
             "start");
     say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
     proxy_conf_pack(c, &packed);
+    policy_keeper_use(p->keeper, c);
     use_conf(p, TAKE(c));
     watch_files(p, STR(""));
     tell(p, CHILD_RELOAD, buf_str(&packed));
@@ -394,6 +403,7 @@ static void add_metrics(void *ctx, struct buf *out)
     const struct parent *p = ctx;
 
     stats_write_metrics(p->stats, p->child_count + 1, out);
+    policy_keeper_metrics(p->keeper, out);
 }
 
 static bool answer_command(void *ctx, struct str word, struct buf *out)
@@ -412,6 +422,7 @@ static bool answer_command(void *ctx, struct str word, struct buf *out)
                  (int64_t)((loop_wall_us(p->loop) - p->started_us) / UINT64_C(1000000)));
     json_add_int(out, "workers", p->child_count);
     stats_write_json(p->stats, p->child_count + 1, out);
+    policy_keeper_status(p->keeper, out);
     buf_add_text(out, "}\n");
     return true;
 }
@@ -439,8 +450,9 @@ static void log_places(const struct parent *p)
 static void warn_of_unread(const struct parent *p)
 {
     for (size_t i = 0; i < p->conf->conf->unread_count; i++)
-        log_event(&p->o.log, LOG_LEVEL_WARN, loop_wall_us(p->loop), "section_not_read",
-                  LOG_STR("section", p->conf->conf->unread[i]));
+        if (!str_eq(p->conf->conf->unread[i], STR("policy")))
+            log_event(&p->o.log, LOG_LEVEL_WARN, loop_wall_us(p->loop), "section_not_read",
+                      LOG_STR("section", p->conf->conf->unread[i]));
 }
 
 static int open_workers_listeners(struct parent *p, struct err *err)
@@ -533,6 +545,17 @@ static int open_archive(struct parent *p, struct err *err)
     return key_file.len ? key_load(key_file.ptr, false, &p->key, err) : 0;
 }
 
+/* Once the archive is there, which is where budgets are kept. */
+static int open_keeper(struct parent *p, struct err *err)
+{
+    CLEANUP(buf_release) struct buf path = { 0 };
+    struct policy_keeper_options o = { .loop = p->loop, .log = &p->o.log };
+
+    buf_addf(&path, "%.*s/" BUDGETS_FILE, STR_ARG(p->conf->conf->archive_path));
+    o.budgets_path = buf_cstr(&path);
+    return policy_keeper_open(&o, p->conf, &p->keeper, err);
+}
+
 static int share_stats(struct parent *p, struct err *err)
 {
     p->stats = mmap(NULL, sizeof(*p->stats) * (PROXY_WORKERS_MAX + 1), PROT_READ | PROT_WRITE,
@@ -548,7 +571,8 @@ static int prepare(struct parent *p, struct err *err)
 {
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
 
-    if (proxy_conf_load(p->o.conf_path, true, &c, err) < 0)
+    if (proxy_conf_load(p->o.conf_path, true, &c, err) < 0 ||
+        proxy_policy_make(c, p->o.prices, err) < 0)
         return -1;
     p->child_count = worker_count(p, c);
     if (share_stats(p, err) < 0)
@@ -561,7 +585,7 @@ static int prepare(struct parent *p, struct err *err)
     p->started_us = loop_wall_us(p->loop);
     if (open_ports(p, err) < 0 || become(p, err) < 0 || open_archive(p, err) < 0)
         return -1;
-    return 0;
+    return open_keeper(p, err);
 }
 
 static int start(struct parent *p, struct err *err)
@@ -616,6 +640,7 @@ static void release(struct parent *p)
     loop_io_remove(p->loop, &p->signals);
     loop_timer_cancel(p->loop, &p->seal_timer);
     watch_close(p->watch);
+    policy_keeper_close(p->keeper);
     close_fd(p->signals.fd);
     sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
     if (p->stats)

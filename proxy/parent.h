@@ -23,6 +23,7 @@ struct parent_options {
     struct log_sink log;
     void (*leave)(int code); /* ends a child process without what atexit would do; no return */
     const char *created_by;  /* for what is sealed: "weir 0.1.0" */
+    const char *prices; /* the shipped price book's folder, for budgets; NULL = there is none */
 };
 
 /* Returns when all has ended in order: 0, or -1 if it could not start. */

@@ -11,6 +11,7 @@
 #include "base/timestamp.h"
 #include "base/tls.h"
 #include "proxy/proxy_conf_read.h"
+#include "proxy/proxy_policy.h"
 
 #define FILE_BYTES_MAX (1u << 20) /* keys and certificates */
 #define SECOND         UINT64_C(1000000)
@@ -37,6 +38,8 @@ void proxy_conf_unref(struct proxy_conf *c)
 {
     if (!c || --c->references > 0)
         return;
+    proxy_policy_free(c->policy);
+    plan_free(c->plan);
     conf_free(c->conf);
     client_keys_release(&c->client_keys);
     for (size_t i = 0; i < c->secrets.len; i++)
@@ -459,7 +462,7 @@ static int parse(struct proxy_conf_reading *r, struct str text, const char *name
     c->text = arena_str(&c->arena, text);
     r->c = c;
     r->yaml = c->conf->yaml;
-    if (read_all(r, err) < 0)
+    if (read_all(r, err) < 0 || proxy_policy_read(c, r->yaml, name, err) < 0)
         return -1;
     read_reload(c, yaml_get(yaml_root(r->yaml), "reload"));
     *ret = TAKE(c);

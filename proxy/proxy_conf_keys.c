@@ -251,6 +251,7 @@ static int read_client_key(struct proxy_conf_reading *r, const struct yaml_node 
 
     *k = (struct client_key){ .id = arena_str(&r->c->arena, n->key->text),
                               .app = proxy_conf_text(r, n, "app"),
+                              .role = proxy_conf_text(r, n, "role"),
                               .expires_us = INT64_MAX,
                               .revoked = is_true(yaml_get(n, "revoked")) };
     if (!hash)

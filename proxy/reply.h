@@ -51,10 +51,12 @@ enum reply_kind {
         REPLY_COUNT
 };
 
+#define REPLY_HEADERS_MAX 4
+
 struct reply {
     unsigned status;
     const char *code, *message;
-    const struct http1_header *headers; /* more of them */
+    const struct http1_header *headers; /* more of them, REPLY_HEADERS_MAX at most */
     size_t header_count;
 };
 extern const struct reply replies[REPLY_COUNT];

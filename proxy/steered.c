@@ -134,8 +134,9 @@ struct steer_end steered_good(const struct steered *s)
     struct steer_end end = an_end(s, PLAN_FAILED_CONNECT);
 
     if (s->watch.has_failed) /* the stream said so itself, behind its first token */
-        return s->watch.end;
-    end.failed = false;
+        end = s->watch.end;
+    else
+        end.failed = false;
     end.answer_began = true;
     return end;
 }

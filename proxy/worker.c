@@ -340,7 +340,9 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
     CLEANUP(worker_close) struct worker *w = mem_calloc(1, sizeof(*w));
 
     w->log = options->log;
+    w->number = options->log.worker < 0 ? 0 : options->log.worker;
     w->stats = options->stats;
+    w->shared = options->shared;
     w->ticket_keys = options->ticket_keys;
     w->accept_timer = (struct loop_timer){ .fn = listen_again, .ctx = w };
     w->grace_timer = (struct loop_timer){ .fn = on_grace_over, .ctx = w };

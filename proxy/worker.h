@@ -26,6 +26,7 @@
 #define WORKER_SPARES_MAX    64
 
 struct client;
+struct shared_state;
 
 struct worker_listener {
     struct worker *worker;
@@ -36,8 +37,10 @@ struct worker_listener {
 struct worker {
     struct loop *loop;
     struct log_sink log;
+    int number; /* among the workers */
     struct proxy_stats *stats;
-    struct proxy_conf *conf; /* the current one */
+    struct shared_state *shared; /* with the others; NULL = no policy is kept to */
+    struct proxy_conf *conf;     /* the current one */
     struct archive *archive;
     struct key key;
     struct recorder *recorder;
@@ -72,6 +75,7 @@ struct worker_options {
     bool has_unix;
     struct log_sink log;
     struct proxy_stats *stats;
+    struct shared_state *shared;
     struct str ticket_keys; /* for TLS, of all workers; or empty */
 };
 

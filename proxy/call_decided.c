@@ -1,0 +1,263 @@
+/* A call under a policy: what of it is recorded, counted and told. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "proxy/call_policy.h"
+#include "proxy/shared_state.h"
+#include "proxy/worker.h"
+
+/* --- attempts --- */
+
+static const struct proxy_upstream *upstream_of(const struct call_policy *p, uint32_t target)
+{
+    return target == POLICY_NONE ? p->upstream : p->conf->upstreams[target];
+}
+
+static uint64_t since_beginning(const struct call_policy *p)
+{
+    return loop_now_us(p->call->worker->loop) - p->call->recording.began_us;
+}
+
+static void add_attempt(struct call_policy *p, const struct call_attempt *a)
+{
+    if (p->attempts.len < EXCHANGE_STEPS_MAX)
+        vec_push(&p->attempts, *a);
+}
+
+/* Targets that were passed over since the last attempt. */
+static void add_skipped(struct call_policy *p)
+{
+    for (; p->notes_seen < p->notes.count; p->notes_seen++) {
+        const struct policy_decision *d = &p->notes.list[p->notes_seen];
+        if (d->outcome != POLICY_SKIPPED || d->target == POLICY_NONE || !p->is_live)
+            continue;
+        add_attempt(
+            p, &(struct call_attempt){ .upstream = upstream_of(p, d->target),
+                                       .model = policy_target(p->conf->policy, d->target)->model,
+                                       .is_skipped = true,
+                                       .why = POLICY_SKIPPED,
+                                       .start_us = since_beginning(p) });
+    }
+}
+
+void call_decided_attempt(struct call_policy *p)
+{
+    uint32_t target = p->is_live ? p->steered.step.target : POLICY_NONE;
+
+    add_skipped(p);
+    add_attempt(p, &(struct call_attempt){ .upstream = upstream_of(p, target),
+                                           .model = p->model,
+                                           .why = p->steered.step.why,
+                                           .start_us = since_beginning(p) });
+}
+
+void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *end)
+{
+    struct call_attempt *a = p->attempts.len ? &p->attempts.ptr[p->attempts.len - 1] : NULL;
+
+    if (!a || a->duration_us)
+        return;
+    a->status = end->status;
+    a->error = steered_error_class(end);
+    a->duration_us = since_beginning(p) - a->start_us;
+}
+
+/* --- the record --- */
+
+static void fill_attempts(struct call_policy *p, struct exchange *x)
+{
+    struct exchange_attempt *to = arena_alloc(&p->arena, (p->attempts.len + 1) * sizeof(*to));
+
+    for (size_t i = 0; i < p->attempts.len; i++) {
+        const struct call_attempt *a = &p->attempts.ptr[i];
+        bool is_first = a->why == POLICY_FIRST || a->is_skipped;
+        to[i] = (struct exchange_attempt){
+            .upstream = a->upstream->name,
+            .model = a->model,
+            .skipped = a->is_skipped,
+            .status = a->status,
+            .error_class = a->error,
+            .start_us = (int64_t)a->start_us,
+            .duration_us = a->is_skipped ? -1 : (int64_t)a->duration_us,
+            .bytes = a->bytes,
+            .rule = is_first ? STR("") : str_from(policy_outcome_names[a->why]),
+        };
+    }
+    x->attempts = to;
+    x->attempt_count = p->attempts.len;
+}
+
+/* "up-b gpt-5", "602 of 600": what came instead, or how far beyond. */
+static struct str detail_of(struct call_policy *p, const struct policy_decision *d)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    if (d->outcome == POLICY_INSTEAD)
+        buf_add_str(&text, policy_class_model(p->class));
+    if (d->target != POLICY_NONE) {
+        const struct policy_target *t = policy_target(p->conf->policy, d->target);
+        buf_addf(&text, "%.*s%s%.*s", STR_ARG(t->upstream), t->model.len ? " " : "",
+                 STR_ARG(t->model));
+    }
+    if (d->value || d->bound)
+        buf_addf(&text, "%s%" PRId64 " of %" PRId64, text.len ? ", " : "", d->value, d->bound);
+    return arena_str(&p->arena, buf_str(&text));
+}
+
+static void fill_decisions(struct call_policy *p, struct exchange *x)
+{
+    struct exchange_decision *to = arena_alloc(&p->arena, (p->notes.count + 1) * sizeof(*to));
+
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        to[i] = (struct exchange_decision){
+            .rule = policy_rule(p->conf->policy, d->rule)->id,
+            .mode = str_from(plan_mode_names[d->mode]),
+            .outcome = str_from(policy_outcome_names[d->outcome]),
+            .detail = detail_of(p, d),
+        };
+    }
+    x->decisions = to;
+    x->decision_count = p->notes.count;
+}
+
+static void fill_upstream(const struct call_policy *p, struct exchange *x)
+{
+    const struct proxy_upstream *u = p->call->upstream;
+
+    if (u == p->upstream)
+        return;
+    x->upstream = u->name;
+    x->arm = u->arm;
+    x->scheme = u->tls ? STR("https") : STR("http");
+    x->host = u->authority;
+}
+
+/* --- counting --- */
+
+static void count_all(const struct call_policy *p)
+{
+    struct shared_state *s = p->call->worker->shared;
+
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        const struct str values[SHARED_LABELS] = {
+            policy_rule(p->conf->policy, d->rule)->id,
+            str_from(policy_outcome_names[d->outcome]),
+            str_from(plan_mode_names[d->mode]),
+        };
+        shared_state_count(s, SHARED_DECISIONS, values);
+    }
+    for (size_t i = 0; i < p->attempts.len; i++) {
+        const struct call_attempt *a = &p->attempts.ptr[i];
+        const struct str values[SHARED_LABELS] = {
+            a->upstream->name,
+            str_from(policy_outcome_names[a->why]),
+            a->is_skipped ? STR("skipped")
+            : a->error    ? str_from(error_class_name(a->error))
+                          : STR("ok"),
+        };
+        shared_state_count(s, SHARED_ATTEMPTS, values);
+    }
+}
+
+/* Refusals and warnings; where calls go is in the record only. */
+static void log_decisions(const struct call_policy *p)
+{
+    struct worker *w = p->call->worker;
+
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        if (d->mode < PLAN_MODE_WARN || d->outcome > POLICY_SOFT_BUDGET)
+            continue;
+        log_event(&w->log, LOG_LEVEL_WARN, loop_wall_us(w->loop), "policy",
+                  LOG_STR("exchange", str_from(p->call->trace.exchange_id)),
+                  LOG_STR("rule", policy_rule(p->conf->policy, d->rule)->id),
+                  LOG_STR("mode", str_from(plan_mode_names[d->mode])),
+                  LOG_STR("outcome", str_from(policy_outcome_names[d->outcome])));
+    }
+}
+
+struct str call_policy_warning(const struct proxy_call *call)
+{
+    struct call_policy *p = call->policy;
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    if (!p)
+        return STR("");
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        bool is_soft = d->outcome == POLICY_SOFT_BUDGET && d->mode >= PLAN_MODE_WARN;
+        if ((d->mode != PLAN_MODE_WARN && !is_soft) || d->outcome > POLICY_SOFT_BUDGET)
+            continue;
+        buf_addf(&text, "%s; rule=%.*s; outcome=%s", text.len ? ", warn" : "warn",
+                 STR_ARG(policy_rule(p->conf->policy, d->rule)->id),
+                 policy_outcome_names[d->outcome]);
+    }
+    return arena_str(&p->arena, buf_str(&text));
+}
+
+/* --- the end --- */
+
+static void read_used(const struct call_policy *p, enum error_class error, struct policy_used *ret)
+{
+    const struct proxy_call *call = p->call;
+    ptrdiff_t query = str_find_char(p->rest, '?', 0);
+    struct call_used_of of = {
+        .request = call->request,
+        .path = query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query),
+        .upstream = call->upstream,
+        .prices = p->conf->prices,
+        .at_us = call_policy_now(p),
+    };
+
+    *ret = p->was_sent ? (struct policy_used){ -1, -1 } : (struct policy_used){ 0 };
+    if (!p->used.is_on || !p->was_sent || error != ERROR_CLASS_NONE || !call->answer_done)
+        return;
+    of.answer = http1_head(call->answer);
+    call_used_read(&p->used, &of, ret);
+}
+
+/* An attempt that nobody waits for any more: the caller has left, or is at fault. */
+static void end_walk(struct call_policy *p, struct policy_state *state, enum error_class error)
+{
+    struct steer_end end = steered_lost(&p->steered);
+    bool is_ours = error == ERROR_CLASS_CLIENT_GONE || error == ERROR_CLASS_DENIED;
+
+    if (!p->walks || !(p->steered.is_under_way || p->call->state == CALL_WAIT))
+        return;
+    if (is_ours || p->call->state == CALL_WAIT) {
+        steered_abandon(&p->steered, state, call_policy_now(p));
+        end.failed = false;
+    } else {
+        steered_ended(&p->steered, state, &end, call_policy_now(p), &p->notes);
+    }
+    call_decided_attempt_ended(p, &end);
+    if (is_ours && p->attempts.len)
+        p->attempts.ptr[p->attempts.len - 1].error = error;
+}
+
+void call_policy_end(struct proxy_call *call, enum error_class error, struct exchange *x)
+{
+    struct call_policy *p = call->policy;
+    struct policy_used used;
+    struct policy_state *state;
+
+    read_used(p, error, &used);
+    loop_timer_cancel(call->worker->loop, &p->timer);
+    loop_defer_cancel(call->worker->loop, &p->task);
+    state = call_policy_lock(p);
+    end_walk(p, state, error);
+    if (p->has_claims)
+        policy_settle(p->conf->policy, state, &p->claims, &used, call_policy_now(p));
+    p->has_claims = false;
+    add_skipped(p);
+    count_all(p);
+    call_policy_unlock(p);
+    log_decisions(p);
+    fill_attempts(p, x);
+    fill_decisions(p, x);
+    fill_upstream(p, x);
+}

@@ -1,0 +1,344 @@
+/* A call under a policy: its request, and what is decided of it. */
+#include "config.h"
+
+#include "proxy/call_policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "capture/attribution.h"
+#include "proxy/call_scrub.h"
+#include "proxy/denial.h"
+#include "proxy/shared_state.h"
+
+int64_t call_policy_now(const struct call_policy *p)
+{
+    return (int64_t)loop_wall_us(p->call->worker->loop);
+}
+
+struct policy_state *call_policy_lock(const struct call_policy *p)
+{
+    return shared_state_lock(p->call->worker->shared);
+}
+
+void call_policy_unlock(const struct call_policy *p)
+{
+    shared_state_unlock(p->call->worker->shared);
+}
+
+/* --- who asks, and for what --- */
+
+static void take_who(struct call_policy *p, const struct exchange_who *who)
+{
+    p->subject.app = arena_str(&p->arena, who->app);
+    p->subject.team = arena_str(&p->arena, who->team);
+    p->subject.business_unit = arena_str(&p->arena, who->business_unit);
+    p->user = arena_str(&p->arena, who->end_user);
+}
+
+static struct call_policy *new_policy(struct proxy_call *call)
+{
+    struct call_policy *p = mem_calloc(1, sizeof(*p));
+
+    p->call = call;
+    p->conf = call->conf->policy;
+    p->upstream = call->upstream;
+    p->rest = call->rest;
+    p->subject.upstream = call->upstream->name;
+    p->subject.api = call->upstream->api;
+    if (call->client_key)
+        p->subject.role = call->client_key->role;
+    take_who(p, &call->worker->exchange.who);
+    return p;
+}
+
+void call_policy_free(struct call_policy *p)
+{
+    if (!p)
+        return;
+    loop_timer_cancel(p->call->worker->loop, &p->timer);
+    loop_defer_cancel(p->call->worker->loop, &p->task);
+    p->call->worker->held_bytes -= p->body.len;
+    buf_release(&p->body);
+    buf_release(&p->tail);
+    buf_release(&p->path);
+    buf_release(&p->held);
+    vec_release(&p->attempts);
+    steered_release(&p->steered);
+    call_used_release(&p->used);
+    policy_class_unref(p->class);
+    arena_release(&p->arena);
+    free(p);
+}
+
+static struct str header_of(const struct http1_head *head, struct str name)
+{
+    const struct http1_header *h = http1_find(head, name);
+
+    return h ? str_trim(h->value) : STR("");
+}
+
+/* What the body says, with its encoding undone.  False: it cannot be read. */
+static bool read_body(struct call_policy *p)
+{
+    const struct http1_head *head = p->call->request;
+    struct str encoding = header_of(head, STR("content-encoding")), body = buf_str(&p->body);
+    CLEANUP(buf_release) struct buf plain = { 0 };
+    CLEANUP(codec_close) struct codec *codec = NULL;
+    struct err err;
+
+    if (encoding.len && !str_ieq(encoding, STR("identity"))) {
+        if (codec_open(encoding, &codec, &err) < 0 ||
+            codec_decode(codec, body, CALL_POLICY_BODY_BYTES, &plain, &err) < 0 ||
+            (!p->is_over && !codec_is_complete(codec)))
+            return false;
+        body = arena_str(&p->arena, buf_str(&plain));
+    }
+    asked_read_body(body, header_of(head, STR("content-type")), &p->arena, &p->asked);
+    if (codec) /* what is found is not where it is sent */
+        p->asked.body_len = 0;
+    return true;
+}
+
+/* --- deciding --- */
+
+void call_policy_deny(struct call_policy *p, const struct policy_admission *a)
+{
+    static const enum denial_kind kinds[] = {
+        [POLICY_NO_ACCESS] = DENIAL_ACCESS,
+        [POLICY_NO_LIMIT] = DENIAL_LIMIT,
+        [POLICY_NO_CONCURRENCY] = DENIAL_CONCURRENCY,
+        [POLICY_NO_BUDGET] = DENIAL_BUDGET,
+    };
+    CLEANUP(buf_release) struct buf body = { 0 };
+    struct denial denial = { 0 };
+    struct denial_why why = { .api = p->upstream->api,
+                              .model = p->asked.model,
+                              .retry_after_us = a->retry_after_us };
+
+    if (a->rule != POLICY_NONE)
+        why.rule = policy_rule(p->conf->policy, a->rule)->id;
+    why.kind = a->verdict != POLICY_GO ? kinds[a->verdict]
+               : p->walks              ? DENIAL_UNAVAILABLE
+                                       : DENIAL_UNREADABLE;
+    denial_make(&why, &denial, &body);
+    call_deny(p->call, &denial.reply, buf_str(&body));
+}
+
+/* A model that cannot be told for sure would be a way past every access rule. */
+static bool is_evasive(const struct call_policy *p, bool was_read)
+{
+    bool has_body = p->call->request->framing != HTTP1_NO_BODY && !p->asked.path_len;
+
+    return p->body_is == CALL_POLICY_HELD && policy_plan(p->conf->policy)->access && has_body &&
+           (p->is_over || !was_read || p->asked.is_ambiguous) &&
+           policy_class_mode(p->class) == PLAN_MODE_ENFORCE;
+}
+
+static uint32_t target_asked(const struct call_policy *p)
+{
+    uint32_t target = policy_target_find(p->conf->policy, p->upstream->name, p->subject.model);
+
+    return target != POLICY_NONE ? target
+                                 : policy_target_find(p->conf->policy, p->upstream->name, STR(""));
+}
+
+static uint64_t random_seed(struct worker *w)
+{
+    uint64_t seed;
+
+    memcpy(&seed, worker_random(w, sizeof(seed)), sizeof(seed));
+    return seed;
+}
+
+static void begin_walk(struct call_policy *p, struct policy_state *state)
+{
+    uint64_t sticky = policy_key(p->subject.app.ptr, p->subject.app.len, 0);
+    struct str user = p->user.len ? p->user : p->asked.user;
+    struct steer_call call = {
+        .route = policy_class_route(p->class),
+        .mode = policy_class_route_mode(p->class),
+        .asked = target_asked(p),
+        .sticky = user.len ? policy_key(user.ptr, user.len, sticky) : 0,
+        .seed = random_seed(p->call->worker),
+        .is_stream = p->asked.is_stream,
+        .may_repeat = p->body_is == CALL_POLICY_HELD || p->call->request->framing == HTTP1_NO_BODY,
+    };
+
+    p->walks = true;
+    p->is_live = call.mode == PLAN_MODE_ENFORCE;
+    steered_begin(&p->steered, p->conf->policy, state, &call, call_policy_now(p), &p->notes);
+}
+
+/* Whether what the walk decides can be done: the request must be at hand. */
+static bool can_walk(const struct call_policy *p)
+{
+    bool has_body = p->call->request->framing != HTTP1_NO_BODY;
+    bool at_hand = p->body_is == CALL_POLICY_HELD && (p->asked.path_len || p->asked.body_len);
+
+    return policy_class_route(p->class) != POLICY_NONE && !p->is_over &&
+           (at_hand || !has_body || policy_class_route_mode(p->class) != PLAN_MODE_ENFORCE);
+}
+
+/* Another model is to be asked for, and there is no place to write it. */
+static bool cannot_replace(const struct call_policy *p)
+{
+    return policy_class_model(p->class).len &&
+           (p->is_over || (!p->asked.path_len && !p->asked.body_len));
+}
+
+static void admit(struct call_policy *p, struct policy_admission *ret)
+{
+    struct policy_ask ask = {
+        .now_us = call_policy_now(p),
+        .input_tokens =
+            (int64_t)(p->body.len > p->call->request_bytes ? p->body.len : p->call->request_bytes),
+        .output_tokens = p->asked.output_tokens,
+        .holder = (uint32_t)p->call->worker->number,
+    };
+    struct policy_state *state = call_policy_lock(p);
+
+    policy_admit(p->conf->policy, state, p->class, &ask, &p->claims, &p->notes, ret);
+    p->has_claims = ret->verdict == POLICY_GO && p->claims.count;
+    if (ret->verdict == POLICY_GO && can_walk(p))
+        begin_walk(p, state);
+    call_policy_unlock(p);
+}
+
+/* True: the call is refused. */
+static bool decide(struct call_policy *p)
+{
+    struct policy_admission a = { .rule = POLICY_NONE };
+    bool was_read = !p->body.len || read_body(p);
+
+    p->is_decided = true;
+    call_scrub_who(p->call, &p->subject, &p->user);
+    p->subject.model = p->asked.model;
+    p->class = policy_class_ref(policy_resolve(p->conf->cache, &p->subject));
+    if (is_evasive(p, was_read) || cannot_replace(p)) {
+        call_policy_deny(p, &a);
+        return true;
+    }
+    admit(p, &a);
+    p->model = policy_class_model(p->class);
+    p->used.is_on = p->has_claims && policy_class_counts_tokens(p->class);
+    if (a.verdict != POLICY_GO)
+        call_policy_deny(p, &a);
+    return a.verdict != POLICY_GO;
+}
+
+/* --- the request --- */
+
+/* What is to be done with the body, by what is known before it.  False: no rule is in use for this
+ * application. */
+static bool body_for(struct call_policy *p, enum call_policy_body *ret)
+{
+    const struct policy_class *c;
+
+    p->subject.model = p->asked.model;
+    c = policy_resolve(p->conf->cache, &p->subject);
+    bool asks = p->conf->asks_model || policy_class_route(c) != POLICY_NONE ||
+                attribution_needs_body(p->call->conf->conf->attribution);
+
+    if (!asks)
+        *ret = CALL_POLICY_PASSES;
+    else if (p->conf->enforces && policy_class_mode(c) == PLAN_MODE_ENFORCE)
+        *ret = CALL_POLICY_HELD;
+    else
+        *ret = CALL_POLICY_SEEN;
+    return policy_class_mode(c) != PLAN_MODE_OFF;
+}
+
+/* True: it is on its way, or refused; else it goes as it would without a policy. */
+static bool go(struct call_policy *p)
+{
+    if (p->walks && p->is_live) {
+        call_walk_step(p);
+        return true;
+    }
+    p->was_sent = true;
+    if (p->walks)
+        call_walk_watch(p);
+    if (p->body_is != CALL_POLICY_HELD && !p->model.len)
+        return false;
+    call_walk_send(p, p->upstream);
+    return true;
+}
+
+bool call_policy_begin(struct proxy_call *call)
+{
+    struct call_policy *p;
+
+    if (!call->conf->policy || !call->worker->shared)
+        return false;
+    p = call->policy = new_policy(call);
+    asked_read_path(p->rest, &p->arena, &p->asked);
+    if (!body_for(p, &p->body_is)) {
+        call_policy_free(p);
+        call->policy = NULL;
+        return false;
+    }
+    if (call->request->framing != HTTP1_NO_BODY && p->body_is != CALL_POLICY_PASSES) {
+        if (p->body_is == CALL_POLICY_HELD)
+            call_hold_request(call);
+        return p->body_is == CALL_POLICY_HELD;
+    }
+    return decide(p) || go(p);
+}
+
+/* What was held goes out, and the rest as it comes. */
+static void let_go(struct call_policy *p)
+{
+    struct proxy_call *call = p->call;
+    struct str held = buf_str(&p->body);
+
+    p->body_is = CALL_POLICY_PASSES;
+    p->was_sent = true;
+    call_begin_upstream(call);
+    call_send_body(call, held);
+    call->worker->held_bytes -= p->body.len;
+    buf_release(&p->body);
+}
+
+static bool hold_body(struct call_policy *p, struct str bytes)
+{
+    struct worker *w = p->call->worker;
+
+    if (p->body.len + bytes.len > CALL_POLICY_BODY_BYTES ||
+        w->held_bytes + bytes.len > CALL_HELD_BYTES_MAX) {
+        p->is_over = true;
+        return false;
+    }
+    w->held_bytes += bytes.len;
+    buf_add_str(&p->body, bytes);
+    return true;
+}
+
+bool call_policy_request_body(struct proxy_call *call, struct str bytes)
+{
+    struct call_policy *p = call->policy;
+
+    if (p->is_decided || p->body_is == CALL_POLICY_PASSES)
+        return false;
+    if (p->is_over || hold_body(p, bytes))
+        return p->body_is == CALL_POLICY_HELD;
+    if (p->body_is != CALL_POLICY_HELD)
+        return false;
+    if (decide(p))
+        return true;
+    let_go(p);
+    return false;
+}
+
+bool call_policy_request_end(struct proxy_call *call, const struct http1_header *trailers,
+                             size_t count)
+{
+    struct call_policy *p = call->policy;
+
+    if (p->is_decided || p->body_is == CALL_POLICY_PASSES)
+        return false;
+    if (p->body_is == CALL_POLICY_HELD && call->request->framing == HTTP1_CHUNKED)
+        http1_write_last_chunk(&p->tail, trailers, count);
+    return decide(p) || go(p);
+}

@@ -1,0 +1,137 @@
+/* call_policy - a call under a policy: what it asks for, whether it may, where it goes, and what it
+ * used.
+ *
+ *     begin ─ (body held, or seen while it passes) ─ decide ─► refused
+ *                                                      │
+ *                                                      ├► as it asked, once        (no route)
+ *                                                      └► attempt ◄──────┐          (route)
+ *                                                            │           │ in WAIT
+ *                               answer held ── failed ───────┴───────────┘
+ *                                    └─ content ─► released: nothing is repeated any more
+ *
+ * A body is held only if a rule in mode enforce may want to know its model, or its route may repeat
+ * it: CALL_POLICY_BODY_BYTES of it at most (a worker holds HELD_BYTES_MAX in all).  A longer one
+ * goes where it asked to, once, with the model that its beginning names; where an access rule is in
+ * force it is refused, since what cannot be read cannot be allowed.  In modes observe and warn a
+ * copy is read, and nothing waits for anything.
+ *
+ * An answer is held until its first content event, or CALL_POLICY_ANSWER_BYTES of it, or its end;
+ * so what goes wrong before can be mended within the same request.
+ *
+ * call_policy.c has the request, call_walk.c the attempts and the answer, call_used.c what the
+ * answer used, call_decided.c what of it all is recorded and counted.
+ */
+#ifndef PROXY_CALL_POLICY_H
+#define PROXY_CALL_POLICY_H
+
+#include "base/vec.h"
+#include "policy/admit.h"
+#include "proxy/asked.h"
+#include "proxy/call.h"
+#include "proxy/call_used.h"
+#include "proxy/proxy_policy.h"
+#include "proxy/steered.h"
+
+#define CALL_POLICY_BODY_BYTES   (16u << 20)
+#define CALL_POLICY_ANSWER_BYTES (64u << 10)
+
+enum call_policy_body {
+    CALL_POLICY_PASSES, /* nobody looks at it */
+    CALL_POLICY_SEEN,   /* a copy is read */
+    CALL_POLICY_HELD,   /* it goes when all is decided */
+};
+
+/* One attempt, as it is recorded. */
+struct call_attempt {
+    const struct proxy_upstream *upstream;
+    struct str model; /* asked for there; "" = as the request says */
+    bool is_skipped;
+    enum policy_outcome why;
+    int status;
+    enum error_class error;
+    uint64_t start_us, duration_us; /* since the call began */
+    uint64_t bytes;
+};
+
+struct call_policy {
+    struct proxy_call *call;
+    const struct proxy_policy *conf; /* of call->conf */
+    struct arena arena;              /* strings of subject and asked */
+    /* What it asks for. */
+    struct policy_subject subject;
+    struct str user; /* that shares of a route are kept by; "" = none is known */
+    struct asked asked;
+    const struct proxy_upstream *upstream; /* where it asked to go */
+    struct str rest;                       /* of the path, as it asked */
+    enum call_policy_body body_is;
+    struct buf body; /* held, or the copy */
+    struct buf tail; /* of a chunked one: the last chunk with its trailers */
+    bool is_over;    /* more than may be held */
+    bool is_decided;
+    /* What was decided. */
+    const struct policy_class *class; /* a reference */
+    struct policy_claims claims;
+    bool has_claims;
+    struct policy_decisions notes;
+    uint32_t notes_seen; /* that are among the attempts already */
+    /* The walk; without a route only the notes are of interest. */
+    bool walks, is_live; /* live: its steps are taken; else they are noted */
+    struct steered steered;
+    struct str model; /* to ask for in the present attempt; "" = as asked */
+    struct buf path;  /* of the present attempt, where it differs */
+    struct loop_timer timer;
+    struct loop_task task;
+    bool step_waits; /* a step is to be taken in task */
+    bool was_sent;   /* an attempt has been made */
+    VEC(struct call_attempt) attempts;
+    /* The answer. */
+    bool holds_answer;
+    struct buf held;
+    struct call_used used;
+};
+
+/* call has its BEGIN.  True: it is the policy's: held, refused or on its way; false: it goes on as
+ * ever. */
+bool call_policy_begin(struct proxy_call *call);
+/* A piece of the request, and its end.  True: it is held. */
+bool call_policy_request_body(struct proxy_call *call, struct str bytes);
+bool call_policy_request_end(struct proxy_call *call, const struct http1_header *trailers,
+                             size_t count);
+/* A connection to the upstream is there. */
+void call_policy_connected(struct proxy_call *call);
+
+/* Of the answer: true = it is held, or not wanted any more. */
+bool call_policy_answer_head(struct proxy_call *call, const struct http1_head *head);
+bool call_policy_answer_body(struct proxy_call *call, struct str bytes);
+bool call_policy_answer_end(struct proxy_call *call);
+/* The call is about to fail.  True: it does not: something else is tried, or was answered. */
+bool call_policy_failed(struct proxy_call *call, enum reply_kind kind, enum error_class error);
+/* Its timers are the policy's: the call's own are not looked at. */
+static inline bool call_policy_times(const struct call_policy *p)
+{
+    return p && p->is_live;
+}
+/* The value of x-weir-policy for the client, or "". */
+struct str call_policy_warning(const struct proxy_call *call);
+/* Its END is about to be recorded: settles, and fills in what x says of attempts and decisions. */
+void call_policy_end(struct proxy_call *call, enum error_class error, struct exchange *x);
+/* Between calls; NULL is fine. */
+void call_policy_free(struct call_policy *p);
+
+/* --- between the files of call_policy --- */
+
+/* Takes the step that the walk is at. */
+void call_walk_step(struct call_policy *p);
+/* A walk whose steps are only noted: the call goes where it asked to. */
+void call_walk_watch(struct call_policy *p);
+/* Sends the request to u, with the model of p. */
+void call_walk_send(struct call_policy *p, const struct proxy_upstream *u);
+void call_policy_deny(struct call_policy *p, const struct policy_admission *a);
+int64_t call_policy_now(const struct call_policy *p);
+struct policy_state *call_policy_lock(const struct call_policy *p);
+void call_policy_unlock(const struct call_policy *p);
+/* The decisions that came since, as attempts passed over; and those made. */
+void call_decided_attempt(struct call_policy *p);
+void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *end);
+
+#endif

@@ -1,0 +1,175 @@
+#include "config.h"
+
+#include "proxy/call_used.h"
+
+#include <stdlib.h>
+
+#include "base/codec.h"
+#include "llm/call.h"
+
+static struct str value_of(const struct http1_head *head, struct str name)
+{
+    const struct http1_header *h = http1_find(head, name);
+
+    return h ? str_trim(h->value) : STR("");
+}
+
+void call_used_release(struct call_used *u)
+{
+    codec_close(u->codec);
+    buf_release(&u->first);
+    buf_release(&u->last);
+    *u = (struct call_used){ 0 };
+}
+
+void call_used_head(struct call_used *u, const struct http1_head *head)
+{
+    struct str encoding = value_of(head, STR("content-encoding"));
+    enum framing framing = framing_guess(value_of(head, STR("content-type")), STR(""));
+    struct err err;
+
+    codec_close(u->codec);
+    u->codec = NULL;
+    buf_clear(&u->first);
+    buf_clear(&u->last);
+    u->in_events = framing == FRAMING_SSE || framing == FRAMING_NDJSON;
+    u->is_unknown = encoding.len && !str_ieq(encoding, STR("identity")) &&
+                    codec_open(encoding, &u->codec, &err) < 0;
+}
+
+/* The end of a stream: twice as much is kept, then the older half is thrown away. */
+static void keep_last(struct call_used *u, struct str bytes)
+{
+    if (bytes.len >= 2 * CALL_USED_LAST_BYTES) {
+        buf_clear(&u->last);
+        bytes = str_sub(bytes, bytes.len - CALL_USED_LAST_BYTES, CALL_USED_LAST_BYTES);
+    }
+    if (u->last.len + bytes.len > 2 * CALL_USED_LAST_BYTES)
+        buf_consume(&u->last, u->last.len - CALL_USED_LAST_BYTES);
+    buf_add_str(&u->last, bytes);
+}
+
+static void keep(struct call_used *u, struct str bytes)
+{
+    size_t most = u->in_events ? CALL_USED_FIRST_BYTES : CALL_USED_WHOLE_BYTES;
+    struct str fits = str_sub(bytes, 0, most - u->first.len);
+
+    buf_add_str(&u->first, fits);
+    bytes = str_sub(bytes, fits.len, bytes.len);
+    if (bytes.len && u->in_events)
+        keep_last(u, bytes);
+    else if (bytes.len)
+        u->is_unknown = true;
+}
+
+void call_used_body(struct call_used *u, struct str bytes)
+{
+    CLEANUP(buf_release) struct buf plain = { 0 };
+    struct err err;
+
+    if (u->is_unknown)
+        return;
+    if (u->codec) {
+        if (codec_decode(u->codec, bytes, CALL_USED_WHOLE_BYTES * 16u, &plain, &err) < 0) {
+            u->is_unknown = true;
+            return;
+        }
+        bytes = buf_str(&plain);
+    }
+    keep(u, bytes);
+}
+
+/* Whole events only: the last one that the beginning cuts, and the first one that the end does, are
+ * left out.  Neither can be the one with the usage: that is near the beginning or the last. */
+static void join(const struct call_used *u, struct buf *out)
+{
+    struct str first = buf_str(&u->first), last = buf_str(&u->last);
+
+    if (u->last.len && u->first.len + u->last.len > CALL_USED_FIRST_BYTES + CALL_USED_LAST_BYTES) {
+        while (first.len && first.ptr[first.len - 1] != '\n')
+            first.len--;
+        ptrdiff_t end = str_find_char(last, '\n', 0);
+        last = str_sub(last, end < 0 ? last.len : (size_t)end + 1, last.len);
+        buf_add_str(out, first);
+        buf_add_byte(out, '\n');
+    } else {
+        buf_add_str(out, first);
+    }
+    buf_add_str(out, last);
+}
+
+static int64_t tokens_of(const struct call_facts *f)
+{
+    int64_t tokens = 0;
+
+    for (size_t i = 0; i < f->part_count; i++)
+        tokens +=
+            (usage_has(&f->parts[i].usage, USAGE_INPUT) ? f->parts[i].usage.n[USAGE_INPUT] : 0) +
+            (usage_has(&f->parts[i].usage, USAGE_OUTPUT) ? f->parts[i].usage.n[USAGE_OUTPUT] : 0);
+    return tokens;
+}
+
+/* -1: it has no price. */
+static int64_t cost_of(const struct call_facts *f, const struct call_used_of *of)
+{
+    i128 sum = 0;
+
+    if (f->has_reported_cost && !call_cost_is_estimate(str_from(f->reported_cost_field)))
+        return policy_nusd(f->reported_cost_pusd);
+    for (size_t i = 0; i < f->part_count; i++) {
+        struct price_query q = { .provider = f->provider,
+                                 .model = f->parts[i].model.len ? f->parts[i].model : f->model,
+                                 .service_tier = f->service_tier,
+                                 .geo = f->geo,
+                                 .at_us = of->at_us,
+                                 .variant = f->variant };
+        struct price_result r;
+        price_cache_of(of->prices, &q, &f->parts[i].usage, &r);
+        if (r.status == PRICE_UNKNOWN_MODEL)
+            return -1;
+        sum += r.cost_pusd;
+    }
+    return policy_nusd(sum);
+}
+
+static void take_facts(const struct call_facts *f, const struct call_used_of *of,
+                       struct policy_used *ret)
+{
+    if (!f->billable && f->error_class != ERROR_CLASS_NONE) {
+        *ret = (struct policy_used){ 0 };
+        return;
+    }
+    if (!f->billable || f->usage_source != USAGE_SOURCE_REPORTED || !f->part_count)
+        return;
+    ret->tokens = tokens_of(f);
+    if (of->prices)
+        ret->nusd = cost_of(f, of);
+}
+
+void call_used_read(const struct call_used *u, const struct call_used_of *of,
+                    struct policy_used *ret)
+{
+    CLEANUP(buf_release) struct buf body = { 0 };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    size_t count = of->answer->header_count;
+    struct call_header *headers = arena_alloc(&arena, (count + 1) * sizeof(*headers));
+    struct call_facts *facts = arena_alloc(&arena, sizeof(*facts));
+
+    *ret = (struct policy_used){ -1, -1 };
+    if (u->is_unknown)
+        return;
+    for (size_t i = 0; i < count; i++)
+        headers[i] =
+            (struct call_header){ of->answer->headers[i].name, of->answer->headers[i].value };
+    join(u, &body);
+    struct call call = { .method = of->request->method,
+                         .host = of->upstream->authority,
+                         .path = of->path,
+                         .request_body_missing = true,
+                         .status = (int)of->answer->status,
+                         .response_headers = headers,
+                         .response_header_count = count,
+                         .response_body = buf_str(&body) };
+    call_read(&call, &arena, facts);
+    take_facts(facts, of, ret);
+}

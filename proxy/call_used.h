@@ -1,0 +1,47 @@
+/* call_used - what an answer used: tokens and cost, read off it when it is over.
+ *
+ * Of an answer only what usage can stand in is kept: all of a whole one, up to
+ * CALL_USED_WHOLE_BYTES; of an event stream its beginning and its end.  What cannot be read, or
+ * says nothing of its usage, is unknown: the policy then takes what was reserved for used.
+ */
+#ifndef PROXY_CALL_USED_H
+#define PROXY_CALL_USED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/http1.h"
+#include "llm/framing.h"
+#include "llm/price.h"
+#include "policy/admit.h"
+#include "proxy/proxy_conf.h"
+
+#define CALL_USED_WHOLE_BYTES (4u << 20)
+#define CALL_USED_FIRST_BYTES (32u << 10)
+#define CALL_USED_LAST_BYTES  (96u << 10)
+
+struct call_used {
+    bool is_on;      /* somebody asks for it */
+    bool is_unknown; /* too long, or not to be decoded */
+    bool in_events;  /* its beginning and its end are enough */
+    struct codec *codec;
+    struct buf first, last;
+};
+
+void call_used_head(struct call_used *u, const struct http1_head *head);
+void call_used_body(struct call_used *u, struct str bytes);
+void call_used_release(struct call_used *u);
+
+/* Whose answer it is. */
+struct call_used_of {
+    const struct http1_head *request, *answer;
+    struct str path; /* as sent, without the query */
+    const struct proxy_upstream *upstream;
+    struct price_cache *prices; /* NULL = costs are not asked for */
+    int64_t at_us;              /* when it was asked */
+};
+void call_used_read(const struct call_used *u, const struct call_used_of *of,
+                    struct policy_used *ret);
+
+#endif
