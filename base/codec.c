@@ -12,7 +12,8 @@
 
 #include "base/mem.h"
 
-#define CHUNK_BYTES (32u << 10) /* decoded at a time */
+#define CHUNK_BYTES      (32u << 10) /* decoded at a time */
+#define ZSTD_MAGIC_BYTES 4u
 
 /* What a coding still has to read and may still write. */
 struct io {
@@ -43,6 +44,9 @@ struct stage {
     bool has_first_byte;
     BrotliDecoderState *br;
     ZSTD_DStream *zstd;
+    uint8_t magic[ZSTD_MAGIC_BYTES]; /* of the frame that begins, held until all are there */
+    size_t magic_len;
+    bool in_frame;
     struct buf chunk; /* what it decoded for the next stage; the last one writes to the caller */
     uint64_t out_bytes;
 };
@@ -238,24 +242,63 @@ static void close_zstd(struct stage *st)
     ZSTD_freeDStream(st->zstd);
 }
 
-/* The library's default refuses windows over 128 MiB (RFC 9659 allows a sender 8 MiB), and begins
- * the next frame by itself. */
-static int step_zstd(struct stage *st, struct io *io, struct err *err)
+bool codec_begins_zstd(struct str bytes)
+{
+    uint32_t magic = 0;
+
+    if (bytes.len < ZSTD_MAGIC_BYTES)
+        return false;
+    for (size_t i = 0; i < ZSTD_MAGIC_BYTES; i++)
+        magic |= (uint32_t)(uint8_t)bytes.ptr[i] << 8 * i;
+    return magic == ZSTD_MAGICNUMBER ||
+           (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
+/* The library's default refuses windows over 128 MiB (RFC 9659 allows a sender 8 MiB). */
+static int decompress_some(struct stage *st, struct io *io, struct err *err)
 {
     ZSTD_inBuffer in = { io->in, io->in_len, 0 };
     ZSTD_outBuffer out = { io->out, io->out_len, 0 };
-
-    if (st->ended && io->in_len == 0)
-        return 0;
     size_t r = ZSTD_decompressStream(st->zstd, &out, &in);
+
     io->in += in.pos;
     io->in_len -= in.pos;
     io->out += out.pos;
     io->out_len -= out.pos;
     if (ZSTD_isError(r))
         return err_set(err, ERR_CORRUPT, "%s", ZSTD_getErrorName(r));
+    st->in_frame = r != 0;
     st->ended = r == 0;
     return 0;
+}
+
+/* One frame may follow another; the library stops between them. */
+static int begin_frame(struct stage *st, struct io *io, struct err *err)
+{
+    st->ended = false;
+    while (io->in_len && st->magic_len < ZSTD_MAGIC_BYTES) {
+        st->magic[st->magic_len++] = *io->in++;
+        io->in_len--;
+    }
+    if (st->magic_len < ZSTD_MAGIC_BYTES)
+        return 0;
+    if (!codec_begins_zstd((struct str){ (const char *)st->magic, ZSTD_MAGIC_BYTES }))
+        return err_set(err, ERR_CORRUPT, "no frame of zstd begins here");
+    struct io first = { st->magic, ZSTD_MAGIC_BYTES, io->out, io->out_len };
+    if (decompress_some(st, &first, err) < 0)
+        return -1;
+    assert(first.in_len == 0 && first.out_len == io->out_len && st->in_frame);
+    st->magic_len = 0;
+    return 0;
+}
+
+static int step_zstd(struct stage *st, struct io *io, struct err *err)
+{
+    if (st->ended && io->in_len == 0)
+        return 0;
+    if (!st->in_frame && begin_frame(st, io, err) < 0)
+        return -1;
+    return st->in_frame ? decompress_some(st, io, err) : 0;
 }
 
 /* --- the chain --- */

@@ -31,4 +31,8 @@ int codec_decode(struct codec *c, struct str piece, size_t max_out_bytes, struct
  * at all is complete: answers without a body (HEAD, 204, 304) keep the header. */
 bool codec_is_complete(const struct codec *c);
 
+/* Do bytes begin a frame of RFC 8878?  To be asked before libzstd decodes one: it may also have the
+ * decoders of what zstd wrote before 0.8, which give out memory that nobody wrote. */
+bool codec_begins_zstd(struct str bytes);
+
 #endif

@@ -8,6 +8,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/codec.h"
 #include "capture/parquet_format.h"
 
 struct snappy {
@@ -101,11 +102,23 @@ static int gzip_decompress(struct str in, uint8_t *ret, size_t ret_len, struct e
     return 0;
 }
 
+static bool are_zstd_frames(struct str in)
+{
+    while (in.len) {
+        size_t len = ZSTD_findFrameCompressedSize(in.ptr, in.len);
+        if (!codec_begins_zstd(in) || ZSTD_isError(len))
+            return false;
+        in = str_sub(in, len, in.len);
+    }
+    return true;
+}
+
 static int zstd_decompress(struct ZSTD_DCtx_s *zstd, struct str in, uint8_t *ret, size_t ret_len,
                            struct err *err)
 {
+    if (!are_zstd_frames(in))
+        return err_set(err, ERR_CORRUPT, "bad zstd data: it is not made of whole frames");
     size_t len = ZSTD_decompressDCtx(zstd, ret, ret_len, in.ptr, in.len);
-
     if (ZSTD_isError(len))
         return err_set(err, ERR_CORRUPT, "bad zstd data: %s", ZSTD_getErrorName(len));
     if (len != ret_len)

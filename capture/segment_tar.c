@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "base/codec.h"
 #include "base/le.h"
 
 #define FRAME_CHECKSUM 0x04 /* in the frame header descriptor (RFC 8878 3.1.1.1.1) */
@@ -45,6 +46,9 @@ static ptrdiff_t decode(struct segment_tar *t)
                            t->frame_at);
         if (!t->in_frame)
             t->frame_at = t->at;
+        if (!t->in_frame && !codec_begins_zstd(str_sub(t->file, t->at, t->file.len)))
+            return err_set(&t->why, ERR_CORRUPT, "frame at byte %zu: no frame of zstd begins here",
+                           t->at);
         if (!t->in_frame && !has_checksum(t->file, t->at))
             return err_set(&t->why, ERR_CORRUPT, "frame at byte %zu: has no checksum", t->at);
         ZSTD_inBuffer in = { t->file.ptr, t->file.len, t->at };

@@ -393,6 +393,44 @@ START_TEST(a_preset_dictionary_is_refused_by_name)
 }
 END_TEST
 
+/* What zstd 0.7 wrote: libzstd may still decode it, with a decoder that gives out memory which it
+ * never wrote. */
+static const char old_zstd[] = "\x27\xb5\x2f\xfd\x04\x37\xb5\x2f\xfd\x04\x37\x02\x02\x99\x22";
+
+START_TEST(what_zstd_wrote_before_0_8_is_refused)
+{
+    CLEANUP(codec_close) struct codec *c = opened("zstd");
+    CLEANUP(buf_release) struct buf text = { 0 }, coded = { 0 }, out = { 0 };
+    bool is_second = _i > 15;
+    size_t step = (size_t)_i % 16 + 1;
+    struct err err = { 0 };
+    int r = 0;
+
+    buf_add_text(&text, "a frame before it");
+    if (is_second)
+        add_zstd(&coded, buf_str(&text));
+    buf_add(&coded, old_zstd, sizeof(old_zstd) - 1);
+    for (size_t at = 0; at < coded.len && r == 0; at += step)
+        r = codec_decode(c, str_sub(buf_str(&coded), at, step), LIMIT, &out, &err);
+    ck_assert_int_eq(r, -1);
+    ck_assert_int_eq(err.code, ERR_CORRUPT);
+    ck_assert_str_eq(err.text, "zstd: no frame of zstd begins here");
+    ck_assert_uint_eq(out.len, is_second ? text.len : 0);
+}
+END_TEST
+
+START_TEST(a_frame_of_zstd_begins_with_one_of_its_numbers)
+{
+    ck_assert(codec_begins_zstd(STR("\x28\xb5\x2f\xfd")));
+    ck_assert(codec_begins_zstd(STR("\x50\x2a\x4d\x18xx")));
+    ck_assert(codec_begins_zstd(STR("\x5f\x2a\x4d\x18")));
+    ck_assert(!codec_begins_zstd(STR("\x60\x2a\x4d\x18")));
+    ck_assert(!codec_begins_zstd(STR("\x27\xb5\x2f\xfd")));
+    ck_assert(!codec_begins_zstd(STR("\x28\xb5\x2f")));
+    ck_assert(!codec_begins_zstd(STR("")));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     const int rows = ARRAY_LEN(encodings);
@@ -407,5 +445,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_bomb_in_the_middle_of_a_list_stops_too);
     tcase_add_loop_test(tc, an_unknown_encoding_is_named, 0, ARRAY_LEN(bad_headers));
     tcase_add_test(tc, a_preset_dictionary_is_refused_by_name);
+    tcase_add_loop_test(tc, what_zstd_wrote_before_0_8_is_refused, 0, 32);
+    tcase_add_test(tc, a_frame_of_zstd_begins_with_one_of_its_numbers);
 }
 CHECK_MAIN("base/codec", add_tests)
