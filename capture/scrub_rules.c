@@ -323,10 +323,18 @@ static void add_rule(struct scrub_rules *r, struct str name, struct str mark, un
     vec_push(&r->all, rule);
 }
 
+static uint32_t pair_at(const char *at)
+{
+    return (uint32_t)(unsigned char)at[0] << 8 | (unsigned char)at[1];
+}
+
 static int add_probe(struct scrub_rules *r, const struct scrub_shipped *row, struct err *err)
 {
     CLEANUP(buf_release) struct buf anchored = { 0 };
-    struct scrub_probe probe = { .row = row, .rule = r->all.len - 1 };
+    struct scrub_probe probe = { .row = row,
+                                 .rule = r->all.len - 1,
+                                 .begins = row->trigger == ON_TEXT ? pair_at(row->literal.ptr)
+                                                                   : SCRUB_NO_LITERAL };
 
     buf_addf(&anchored, "\\G(?:%s)", row->pattern);
     if (pattern_compile(buf_str(&anchored), &probe.pattern, err) < 0)
@@ -430,14 +438,14 @@ static int try_probe(const struct matching *m, const struct scrub_probe *probe, 
 /* The probes with that trigger, at start. */
 static int try_at(const struct matching *m, enum trigger trigger, size_t start, size_t *ret_end)
 {
+    uint32_t begins = trigger == ON_TEXT ? pair_at(m->text.ptr + start) : SCRUB_NO_LITERAL;
+
     for (size_t i = 0; i < m->rules->probes.len; i++) {
         const struct scrub_probe *probe = &m->rules->probes.ptr[i];
-        if (probe->row->trigger != trigger)
+        if (probe->begins != begins || probe->row->trigger != trigger)
             continue;
         if (trigger == ON_TEXT &&
-            (m->text.ptr[start] != probe->row->literal.ptr[0] ||
-             m->text.ptr[start + 1] != probe->row->literal.ptr[1] ||
-             !str_eq(str_sub(m->text, start, probe->row->literal.len), probe->row->literal)))
+            !str_eq(str_sub(m->text, start, probe->row->literal.len), probe->row->literal))
             continue;
         int r = try_probe(m, probe, start, ret_end);
         if (r)
@@ -484,7 +492,7 @@ static unsigned count_digits(struct str text, size_t at)
         if (is_digit(c)) {
             count++;
             gap = 0;
-        } else if (strchr(" -./()", c) && c) {
+        } else if (c == ' ' || c == '(' || c == ')' || (c >= '-' && c <= '/')) {
             gap++;
         } else {
             break;

@@ -32,7 +32,9 @@ struct scrub_probe {
     const struct scrub_shipped *row;
     struct pattern *pattern;
     size_t rule;
+    uint32_t begins; /* the first two bytes of its literal; SCRUB_NO_LITERAL: it has none */
 };
+#define SCRUB_NO_LITERAL UINT32_MAX
 
 struct scrub_hit {
     uint32_t start, end;
