@@ -145,6 +145,7 @@ enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_
     w->end = (struct steer_end){ .status = (int)head->status,
                                  .retry_after_us = -1,
                                  .first_token_us = -1 };
+    w->status = (int)head->status;
     w->is_refusal = head->status >= 400;
     w->is_stream =
         !w->is_refusal && (framing == FRAMING_SSE || framing == FRAMING_NDJSON ||

@@ -32,6 +32,7 @@ struct answer_watch {
     bool has_content;  /* WATCH_CONTENT was told */
     bool has_failed;   /* WATCH_FAILED was told */
     bool any_progress; /* since it was last cleared: more than keep-alives came */
+    int status;        /* of the head */
     struct steer_end end;
     struct framer *framer;
     struct codec *codec;

@@ -59,8 +59,8 @@ void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *e
 
     if (!a || a->duration_us)
         return;
-    a->status = end->status;
-    a->error = steered_error_class(end);
+    a->status = p->steered.has_head ? p->steered.watch.status : 0;
+    a->error = steered_error_class(&p->steered, end);
     a->duration_us = since_beginning(p) - a->start_us;
 }
 

@@ -362,7 +362,7 @@ static void time_out(struct call_policy *p, enum plan_timer timer)
     if (end_attempt(p, &end))
         return;
     call_fail(call, timer == PLAN_TIMER_CONNECT ? REPLY_CONNECT_TIMEOUT : REPLY_HEAD_TIMEOUT,
-              has_begun ? ERROR_CLASS_STREAM_STALL : steered_error_class(&end), "");
+              has_begun ? ERROR_CLASS_STREAM_STALL : steered_error_class(&p->steered, &end), "");
 }
 
 static void on_timer(void *ctx)

@@ -106,7 +106,7 @@ static struct steer_end an_end(const struct steered *s, enum plan_failure failur
 {
     return (struct steer_end){ .failed = true,
                                .failure = failure,
-                               .status = s->has_head ? s->watch.end.status : 0,
+                               .status = s->has_head ? s->watch.status : 0,
                                .answer_began = s->has_begun,
                                .retry_after_us = -1,
                                .first_token_us = -1 };
@@ -180,7 +180,7 @@ static enum error_class class_of_status(int status)
     return status >= 500 ? ERROR_CLASS_STATUS_5XX : ERROR_CLASS_STATUS_4XX;
 }
 
-enum error_class steered_error_class(const struct steer_end *end)
+enum error_class steered_error_class(const struct steered *s, const struct steer_end *end)
 {
     static const enum error_class classes[PLAN_FAILURES] = {
         [PLAN_FAILED_CONNECT] = ERROR_CLASS_TRANSPORT,
@@ -193,7 +193,11 @@ enum error_class steered_error_class(const struct steer_end *end)
 
     if (!end->failed)
         return ERROR_CLASS_NONE;
+    if (s->watch.is_stream && s->watch.has_failed)
+        return ERROR_CLASS_STREAM_ERROR_EVENT;
+    if (end->failure == PLAN_FAILED_STREAM && end->late)
+        return ERROR_CLASS_STREAM_STALL;
     if (end->failure == PLAN_FAILED_STATUS)
-        return end->status == 200 ? ERROR_CLASS_STREAM_ERROR_EVENT : class_of_status(end->status);
+        return class_of_status(end->status);
     return classes[end->failure];
 }

@@ -61,7 +61,7 @@ void steered_waited(struct steered *s, struct policy_state *state, int64_t now_u
 /* The caller has left. */
 void steered_abandon(struct steered *s, struct policy_state *state, int64_t now_us);
 
-/* What an end is called in records. */
-enum error_class steered_error_class(const struct steer_end *end);
+/* What the end of the attempt is called in records. */
+enum error_class steered_error_class(const struct steered *s, const struct steer_end *end);
 
 #endif

@@ -67,7 +67,7 @@ static inline void origin_sleep(const struct policy_origin *o)
     "\n\n"
 #define ORIGIN_USAGE                                                                               \
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o\",\"choices\":"  \
-    "[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150}}\n\n"
+    "[],\"usage\":{\"prompt_tokens\":40,\"completion_tokens\":50,\"total_tokens\":90}}\n\n"
 
 /* false: the connection ends. */
 static inline bool origin_stream(int fd, struct policy_origin *o)
@@ -107,8 +107,8 @@ static inline void origin_whole(int fd, const struct policy_origin *o)
     snprintf(body, sizeof(body),
              "{\"id\":\"c1\",\"object\":\"chat.completion\",\"model\":\"gpt-4o\",\"choices\":[{"
              "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s says hi\"},"
-             "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":100,"
-             "\"completion_tokens\":50,\"total_tokens\":150}}",
+             "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":40,"
+             "\"completion_tokens\":50,\"total_tokens\":90}}",
              o->name);
     snprintf(head, sizeof(head),
              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
