@@ -113,16 +113,17 @@ void scan_sql_prices(const struct price_book *book, struct buf *out)
     buf_add_text(out, ";\n");
 }
 
-static void add_cost(const char *prefix, struct buf *out)
+/* of: "" for a row, "g." for sums of rows. */
+static void add_cost(const char *of, const char *prefix, struct buf *out)
 {
     buf_addf(out,
-             "(coalesce(input_tokens,0) - coalesce(cached_input_tokens,0) - "
-             "coalesce(cache_write_tokens,0)) * p.%sfresh + coalesce(cached_input_tokens,0) * "
-             "p.%scached + coalesce(cache_write_5m_tokens,0) * p.%swrite_5m + "
-             "coalesce(cache_write_1h_tokens,0) * p.%swrite_1h + (coalesce(output_tokens,0) - "
-             "coalesce(reasoning_tokens,0)) * p.%soutput + coalesce(reasoning_tokens,0) * "
+             "(coalesce(%sinput_tokens,0) - coalesce(%scached_input_tokens,0) - "
+             "coalesce(%scache_write_tokens,0)) * p.%sfresh + coalesce(%scached_input_tokens,0) * "
+             "p.%scached + coalesce(%scache_write_5m_tokens,0) * p.%swrite_5m + "
+             "coalesce(%scache_write_1h_tokens,0) * p.%swrite_1h + (coalesce(%soutput_tokens,0) - "
+             "coalesce(%sreasoning_tokens,0)) * p.%soutput + coalesce(%sreasoning_tokens,0) * "
              "p.%sreasoning",
-             prefix, prefix, prefix, prefix, prefix, prefix);
+             of, of, of, prefix, of, prefix, of, prefix, of, prefix, of, of, prefix, of, prefix);
 }
 
 void scan_sql_spend(const char *files, struct buf *out)
@@ -136,9 +137,9 @@ void scan_sql_spend(const char *files, struct buf *out)
              "coalesce(sum(reasoning_tokens) FILTER (billable),0)::VARCHAR, "
              "coalesce(sum(CASE WHEN NOT billable OR reported_cost_usd IS NOT NULL OR p.model IS "
              "NULL THEN 0 WHEN input_tokens < p.long_from THEN ");
-    add_cost("", out);
+    add_cost("", "", out);
     buf_add_text(out, " ELSE ");
-    add_cost("long_", out);
+    add_cost("", "long_", out);
     buf_addf(
         out,
         " END),0)::VARCHAR, coalesce(sum((reported_cost_usd * "
@@ -146,6 +147,64 @@ void scan_sql_spend(const char *files, struct buf *out)
         "hive_partitioning = false) l LEFT JOIN prices p ON p.provider = l.provider AND p.model "
         "= l.model AND p.tier = coalesce(l.service_tier,'') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         files);
+}
+
+/* Between which of the lengths, at which some price changes, the input is; NULL without input. */
+static void add_level(const struct price_book *book, struct buf *out)
+{
+    int64_t edges[MIX_MODELS * ARRAY_LEN(tiers)];
+    size_t count = 0;
+
+    for (size_t m = 0; m < MIX_MODELS; m++)
+        for (size_t t = 0; t < ARRAY_LEN(tiers); t++) {
+            struct price_query query = { .provider = mix_models[m].provider,
+                                         .model = str_from(mix_models[m].name),
+                                         .service_tier = str_from(tiers[t]) };
+            timestamp_parse(STR(MIX_FROM_TEXT), &query.at_us);
+            int64_t edge = long_from(book, &query);
+            size_t i = 0;
+            while (i < count && edges[i] != edge)
+                i++;
+            if (i == count && edge < 2000000)
+                edges[count++] = edge;
+        }
+    buf_add_text(out, "0 * input_tokens");
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, " + (input_tokens >= %" PRId64 ")::INT", edges[i]);
+}
+
+void scan_sql_spend_grouped(const struct price_book *book, const char *files, struct buf *out)
+{
+    static const char *const units[] = { "input_tokens",          "cached_input_tokens",
+                                         "cache_write_tokens",    "cache_write_5m_tokens",
+                                         "cache_write_1h_tokens", "output_tokens",
+                                         "reasoning_tokens" };
+    static const char *const shown[] = { "input_tokens", "cached_input_tokens",
+                                         "cache_write_tokens", "output_tokens",
+                                         "reasoning_tokens" };
+
+    buf_add_text(out, "WITH g AS (SELECT team, app, provider, model, coalesce(service_tier,'') AS "
+                      "tier, billable, reported_cost_usd IS NULL AS is_open, ");
+    add_level(book, out);
+    buf_add_text(out, " AS level, sum(requests) AS requests, min(input_tokens) AS least, "
+                      "sum(reported_cost_usd) AS reported");
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        buf_addf(out, ", sum(%s) AS %s", units[i], units[i]);
+    buf_addf(out,
+             " FROM read_parquet('%s', hive_partitioning = false) GROUP BY ALL) SELECT "
+             "coalesce(team,''), coalesce(app,''), coalesce(g.model,''), sum(requests)::VARCHAR",
+             files);
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++)
+        buf_addf(out, ", coalesce(sum(g.%s) FILTER (billable),0)::VARCHAR", shown[i]);
+    buf_add_text(out, ", coalesce(sum(CASE WHEN NOT billable OR NOT is_open OR p.model IS NULL "
+                      "THEN 0 WHEN least < p.long_from THEN ");
+    add_cost("g.", "", out);
+    buf_add_text(out, " ELSE ");
+    add_cost("g.", "long_", out);
+    buf_add_text(out, " END),0)::VARCHAR, coalesce(sum((reported * 1000000000000)::DECIMAL(38,0)) "
+                      "FILTER (billable),0)::VARCHAR FROM g LEFT JOIN prices p ON p.provider = "
+                      "g.provider AND p.model = g.model AND p.tier = g.tier GROUP BY 1, 2, 3 "
+                      "ORDER BY 1, 2, 3");
 }
 
 void scan_sql_latency(const char *files, bool exact, struct buf *out)
