@@ -187,7 +187,8 @@ static void make_trace(struct proxy_call *call, const struct http1_head *head)
     struct str given = header_of(head, STR("traceparent"));
     struct worker *w = call->worker;
 
-    uuid_format(uuid7_make(loop_wall_us(w->loop), worker_random(w, 10)), t->exchange_id);
+    t->id = uuid7_make(loop_wall_us(w->loop), worker_random(w, 10));
+    uuid_format(t->id, t->exchange_id);
     if (head_trace_id(given).len) {
         memcpy(t->traceparent, given.ptr, TRACEPARENT_BYTES);
         t->traceparent[TRACEPARENT_BYTES] = '\0';
@@ -216,13 +217,13 @@ void call_start(struct proxy_call *call, const struct http1_head *head)
         fail(call, REPLY_NOT_RECORDED, ERROR_CLASS_NONE, "");
         return;
     }
-    if (!call_write_head(call, out_of(call)))
     if (!call->conf->policy || !call_policy_begin(call))
         call_begin_upstream(call);
 }
 
 void call_begin_upstream(struct proxy_call *call)
 {
+    if (!call_write_head(call, out_of(call)))
         call_hold_begin(call);
     connect_upstream(call, false);
 }
@@ -240,9 +241,9 @@ static void on_connected(struct proxy_call *call)
     http1_reset(call->answer, str_eq(call->request->method, STR("HEAD")));
     if (call->request->expects_continue && !call->was_retried && !call->request_done)
         call->down->go_on(call->ctx);
-    if (call->conn)
     if (call->policy)
         call_policy_connected(call);
+    if (call->conn)
         push(call);
 }
 
@@ -415,13 +416,13 @@ void call_request_body(struct proxy_call *call, struct str bytes)
         return;
     }
     call_record_request_body(call, bytes);
-    if (call->hold) {
     if (!call->policy || !call_policy_request_body(call, bytes))
         call_send_body(call, bytes);
 }
 
 void call_send_body(struct proxy_call *call, struct str bytes)
 {
+    if (call->hold) {
         if (!call_hold_body(call, bytes))
             call_refuse(call, REPLY_HELD_TOO_MUCH);
         return;
@@ -438,9 +439,9 @@ void call_request_end(struct proxy_call *call, const struct http1_header *traile
     call->request_done = true;
     if (call->is_begun)
         call_record_request_end(call);
-    if (call->hold)
     if (call->policy && call_policy_request_end(call, trailers, count))
         return;
+    if (call->hold)
         call_hold_end(call, out_of(call));
     if (call->request->framing == HTTP1_CHUNKED)
         http1_write_last_chunk(out_of(call), trailers, count);
@@ -487,7 +488,6 @@ static void take_answer_head(struct proxy_call *call)
         return;
     }
     call->may_keep_conn = head->keep_alive && !has_odd_body(call->request);
-    call_record_answer(call, head);
     if (!call->policy || !call_policy_answer_head(call, head))
         call_give_head(call);
 }
@@ -496,17 +496,18 @@ void call_give_head(struct proxy_call *call)
 {
     const struct http1_head *head = http1_head(call->answer);
 
+    call_record_answer(call, head);
     call->down->head(call->ctx, head);
     step(call, CALL_ON_ANSWERED);
 }
 
-static void take_answer_event(struct proxy_call *call, const struct http1_event *e)
 void call_give_body(struct proxy_call *call, struct str bytes)
 {
     call_record_chunk(call, bytes);
     call->down->body(call->ctx, bytes);
 }
 
+static void take_answer_event(struct proxy_call *call, const struct http1_event *e)
 {
     const struct http1_header *trailers;
     size_t count;
@@ -523,9 +524,9 @@ void call_give_body(struct proxy_call *call, struct str bytes)
         break;
     case HTTP1_END:
         call->answer_done = true;
-        trailers = http1_trailers(call->answer, &count);
         if (call->policy && call_policy_answer_end(call))
             break;
+        trailers = http1_trailers(call->answer, &count);
         call->down->end(call->ctx, trailers, count);
         break;
     }
@@ -571,9 +572,9 @@ static void take_answer(struct proxy_call *call, struct str in)
         take_answer_event(call, &e);
     if (in.len || r < 0)
         call->may_keep_conn = false;
-    pass(call);
     if (call->state == CALL_WAIT)
         return;
+    pass(call);
     if (r < 0 && is_in(call, IN_ANSWER))
         fail(call, REPLY_UPSTREAM_MALFORMED, ERROR_CLASS_MALFORMED, err.text);
 }
@@ -655,9 +656,9 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
     const struct reply *reply = &replies[kind];
     struct worker *w = call->worker;
 
-    drop_conn(call, false);
     if (call->policy && call_policy_failed(call, kind, error))
         return;
+    drop_conn(call, false);
     if (!call->is_begun)
         w->stats->requests_refused++;
     else if (error != ERROR_CLASS_CLIENT_GONE)
@@ -679,18 +680,17 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
     }
 }
 
-void call_refuse(struct proxy_call *call, enum reply_kind kind)
 void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class error,
                const char *detail)
 {
     fail(call, kind, error, detail);
 }
 
+void call_refuse(struct proxy_call *call, enum reply_kind kind)
 {
     fail(call, kind, ERROR_CLASS_CLIENT_GONE, "");
 }
 
-void call_durable(struct proxy_call *call, bool durable)
 /* --- steps of a policy's --- */
 
 void call_hold_request(struct proxy_call *call)
@@ -739,6 +739,7 @@ void call_deny(struct proxy_call *call, const struct reply *reply, struct str bo
     complete_recorded(call, ERROR_CLASS_DENIED);
 }
 
+void call_durable(struct proxy_call *call, bool durable)
 {
     if (durable)
         complete(call);

@@ -84,7 +84,7 @@ int call_record_begin(struct proxy_call *call, const struct route *route, struct
 
     arena_reset(&w->arena);
     x->started_us = (int64_t)loop_wall_us(w->loop);
-    x->trace_id = head_trace_id(str_from(call->trace.traceparent));
+    x->trace_id = head_trace_of(&call->trace);
     x->client_address = str_from(call->address);
     x->upstream = route->upstream->name;
     x->arm = route->upstream->arm;
@@ -101,7 +101,7 @@ int call_record_begin(struct proxy_call *call, const struct route *route, struct
     x->key_id = str_from(caller.key_id);
     x->user_agent = call_header_find(x->request_headers, x->request_header_count, "user-agent");
     x->labels = make_labels(call, x);
-    uuid_parse(str_from(call->trace.exchange_id), &x->id);
+    x->id = call->trace.id;
     attribute(call, route, x);
     call->hides_bodies = redact_is_credential_path(x->path);
     call->recording = (struct recording){ .began_us = loop_now_us(w->loop) };

@@ -12,10 +12,13 @@ static const char *const decodable[] = { "gzip", "x-gzip", "deflate", "br", "zst
 
 static bool is_hex(struct str s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
-            return false;
-    return true;
+    unsigned others = 0; /* not one by one: which digit comes next cannot be foretold */
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned c = (unsigned char)s.ptr[i];
+        others |= (c - '0' > 9u) & (c - 'a' > 5u);
+    }
+    return !others;
 }
 
 static bool is_zero(struct str s)
@@ -40,6 +43,11 @@ struct str head_trace_id(struct str t)
     if (is_longer && (str_eq(version, STR("00")) || t.ptr[TRACEPARENT_BYTES] != '-'))
         return STR("");
     return trace;
+}
+
+struct str head_trace_of(const struct head_trace *t)
+{
+    return (struct str){ t->traceparent + 3, TRACE_ID_BYTES };
 }
 
 /* Neither id may be all zero: each begins with an odd byte. */
@@ -96,15 +104,6 @@ static bool is_signature(struct str name)
     return str_ieq(name, STR("x-amz-date")) || str_ieq(name, STR("x-amz-content-sha256"));
 }
 
-static bool keep_request_header(void *ctx, const struct http1_header *h)
-{
-    const struct head_request *how = ctx;
-    const struct proxy_upstream *u = how->upstream;
-
-    if (is_ours(h->name) || str_ieq(h->name, STR("accept-encoding")))
-        return false;
-    if (u->has_key && (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
-                       str_ieq(h->name, STR("x-amz-security-token"))))
 /* Who the caller is to the provider it asked for, which is nobody else's business. */
 static bool is_callers_own(struct str name)
 {
@@ -113,14 +112,23 @@ static bool is_callers_own(struct str name)
            str_ieq(name, STR("x-goog-user-project")) || str_ieq(name, STR("x-amz-security-token"));
 }
 
+static bool keep_request_header(void *ctx, const struct http1_header *h)
+{
+    const struct head_request *how = ctx;
+    const struct proxy_upstream *u = how->upstream;
+
+    if (is_ours(h->name) || str_ieq(h->name, STR("accept-encoding")))
+        return false;
+    if (how->is_foreign && (is_callers_own(h->name) || is_signature(h->name)))
+        return false;
+    if (u->has_key && (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
+                       str_ieq(h->name, STR("x-amz-security-token"))))
         return false;
     return !(u->aws && is_signature(h->name)) && !door_shows_key(h);
 }
 
 static void write_encodings(struct buf *out, const struct http1_head *in)
 {
-    if (how->is_foreign && (is_callers_own(h->name) || is_signature(h->name)))
-        return false;
     const struct http1_header *h = http1_find(in, STR("accept-encoding"));
     CLEANUP(buf_release) struct buf value = { 0 };
 
@@ -231,6 +239,8 @@ void head_write_response(struct buf *out, const struct http1_head *in,
     http1_write_status_line(out, in->status, in->reason);
     http1_write_headers(out, in, keep_response_header, NULL);
     http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->exchange_id));
+    if (how->policy.len)
+        http1_write_header(out, STR("x-weir-policy"), how->policy);
     if (!how->keep_alive)
         http1_write_header(out, STR("Connection"), STR("close"));
     else if (how->minor == 0)
@@ -239,8 +249,6 @@ void head_write_response(struct buf *out, const struct http1_head *in,
     if (how->framing == HTTP1_NO_BODY && in->has_content_length)
         http1_write_framing(out, HTTP1_LENGTH, in->content_length);
     else
-    if (how->policy.len)
-        http1_write_header(out, STR("x-weir-policy"), how->policy);
         http1_write_framing(out, how->framing, how->content_length);
     http1_write_end(out);
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/http1.h"
 #include "base/str.h"
+#include "base/uuid.h"
 #include "proxy/proxy_conf.h"
 
 #define TRACEPARENT_BYTES 55
@@ -18,7 +19,8 @@
 
 /* What a call is known by. */
 struct head_trace {
-    char exchange_id[37];                    /* a UUID */
+    struct uuid id;
+    char exchange_id[UUID_TEXT_BYTES];       /* the same */
     char traceparent[TRACEPARENT_BYTES + 1]; /* as received, or made */
 };
 
@@ -29,12 +31,12 @@ struct head_request {
     /* For an upstream that is signed for: the body's SHA-256 in hex, and the time (wall). */
     struct str payload_hash;
     int64_t now_us;
-};
-/* The request as the upstream gets it, with its framing and the end of the head. */
     /* Not where the caller asked to go: its credentials, and whose account they are of, stay. */
     bool is_foreign;
     bool has_body_bytes; /* instead of the caller's Content-Length: */
     uint64_t body_bytes;
+};
+/* The request as the upstream gets it, with its framing and the end of the head. */
 void head_write_request(struct buf *out, const struct http1_head *in,
                         const struct head_request *how);
 /* The hash of the body as the caller says it, in x-amz-content-sha256, or as no body has it; empty
@@ -47,14 +49,16 @@ struct head_answer {
     bool keep_alive; /* towards the client */
     unsigned minor;  /* of the client's request: 1.0 is told of keep-alive */
     const char *exchange_id;
+    struct str policy; /* what x-weir-policy says; "" = nothing */
 };
 /* The answer as the client gets it. */
-    struct str policy; /* what x-weir-policy says; "" = nothing */
 void head_write_response(struct buf *out, const struct http1_head *in,
                          const struct head_answer *how);
 /* An interim answer (1xx), without framing. */
 void head_write_interim(struct buf *out, const struct http1_head *in);
 
+/* The trace id of t's traceparent. */
+struct str head_trace_of(const struct head_trace *t);
 /* The trace id of a valid W3C traceparent (version 00 or later, not all zero), or empty. */
 struct str head_trace_id(struct str traceparent);
 /* A new traceparent, from 24 random bytes. */
