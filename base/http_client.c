@@ -15,6 +15,9 @@
  * handle takes 35 KiB: so many share one. */
 #define SHARD_CONNECTIONS 128u
 
+/* What came for an idle connection so lately may as well have come behind the next request. */
+#define QUIET_US UINT64_C(2000)
+
 struct http_origin {
     struct http_pool *pool;
     struct http_origin *next, **link;
@@ -38,6 +41,7 @@ struct http_conn {
     enum conn_state state;
     enum http_failure failure;
     bool is_reused;
+    bool is_drained; /* the last read took all there was, as far as can be seen */
     bool is_plain; /* no TLS on the way, not even to a proxy: the socket is used without libcurl */
     uint64_t idle_since_us;
     char reason[CURL_ERROR_SIZE]; /* where curl says why */
@@ -508,7 +512,9 @@ static struct http_conn *take_idle(struct http_origin *o)
 {
     while (o->idle) {
         struct http_conn *c = o->idle;
-        if (!is_quiet(c)) {
+        bool is_known =
+            c->is_plain && c->is_drained && loop_io_is_quiet(o->pool->loop, &c->io, QUIET_US);
+        if (!is_known && !is_quiet(c)) {
             close_conn(c);
             continue;
         }
@@ -592,6 +598,7 @@ static int recv_plain(struct http_conn *c, void *ret, size_t size, size_t *ret_l
 {
     ssize_t n = recv(c->io.fd, ret, size, MSG_DONTWAIT);
 
+    c->is_drained = n < (ssize_t)size && n != 0;
     if (n < 0)
         return would_block() ? 0 : err_sys(err, "cannot receive from '%s'", c->origin->url);
     *ret_len = (size_t)n;

@@ -15,17 +15,19 @@
 #include "base/timestamp.h"
 #include "base/vec.h"
 
-/* Ready descriptors fetched at once; more come in the next turn.  What leaves at the end of a turn
- * waits for all of them. */
-#define EVENTS_MAX 64
+#define EVENTS_MAX    256 /* ready descriptors fetched at once; more come in the next turn */
+#define EVENTS_GATHER 64  /* of them are a turn's: then what is to leave does, and time goes on */
 
 struct loop {
     int epoll_fd;
     uint64_t now_us, wall_us;
+    uint64_t waited_us; /* when the events were fetched */
     struct heap timers;
     VEC(struct loop_io *) dirty; /* whose interest the kernel does not know yet; NULL = settled */
     VEC(struct loop_io *) later; /* to write at the end of the turn; NULL = no more */
     struct loop_task *tasks, **tasks_end;
+    struct loop_task *idle_tasks, **idle_end; /* for when there is nothing else to do */
+    uint64_t idle_due_us;                     /* or for then */
     struct epoll_event events[EVENTS_MAX];
     int event_next, event_count; /* still to be dispatched in this turn */
     bool is_stopping;
@@ -52,6 +54,7 @@ int loop_open(struct loop **ret, struct err *err)
     CLEANUP(loop_close) struct loop *l = mem_calloc(1, sizeof(*l));
 
     l->tasks_end = &l->tasks;
+    l->idle_end = &l->idle_tasks;
     l->wakeup.fd = -1;
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll_fd < 0)
@@ -188,6 +191,17 @@ void loop_io_remove(struct loop *l, struct loop_io *io)
     io->dirty_place = io->later_place = 0;
 }
 
+bool loop_io_is_quiet(const struct loop *l, const struct loop_io *io, uint64_t within_us)
+{
+    /* Of a full house, others may wait outside. */
+    if (!io->is_added || !(io->told & LOOP_READ) || l->event_count == EVENTS_MAX)
+        return false;
+    for (int i = l->event_next; i < l->event_count; i++)
+        if (l->events[i].data.ptr == io)
+            return false;
+    return (uint64_t)clock_monotonic_us() - l->waited_us <= within_us;
+}
+
 static int tell_kernel(struct loop *l, struct err *err)
 {
     for (size_t i = 0; i < l->dirty.len; i++) {
@@ -204,23 +218,21 @@ static int tell_kernel(struct loop *l, struct err *err)
     return 0;
 }
 
-static void dispatch(struct loop *l)
+static void dispatch_one(struct loop *l, const struct epoll_event *event)
 {
-    while (l->event_next < l->event_count) {
-        const struct epoll_event *event = &l->events[l->event_next++];
-        struct loop_io *io = event->data.ptr;
-        if (!io)
-            continue;
-        unsigned ready = from_epoll(event->events);
-        if (ready & ~(io->wanted | LOOP_HANGUP)) {
-            io->is_told_too_much = true;
-            mark_dirty(l, io);
-        }
-        /* Interest dropped earlier in this turn counts; bad news always does. */
-        unsigned events = ready & (io->wanted | LOOP_HANGUP);
-        if (events)
-            io->fn(io->ctx, events);
+    struct loop_io *io = event->data.ptr;
+
+    if (!io)
+        return;
+    unsigned ready = from_epoll(event->events);
+    if (ready & ~(io->wanted | LOOP_HANGUP)) {
+        io->is_told_too_much = true;
+        mark_dirty(l, io);
     }
+    /* Interest dropped earlier in this turn counts; bad news always does. */
+    unsigned events = ready & (io->wanted | LOOP_HANGUP);
+    if (events)
+        io->fn(io->ctx, events);
 }
 
 /* Those that ask to be called while this runs are called in the next turn. */
@@ -243,6 +255,18 @@ static void write_later(struct loop *l)
         io->later_place = (uint32_t)left;
     }
     l->later.len = left;
+}
+
+static void dispatch(struct loop *l)
+{
+    while (l->event_next < l->event_count) {
+        const struct epoll_event *event = &l->events[l->event_next++];
+        dispatch_one(l, event);
+        if (l->event_next % EVENTS_GATHER != 0)
+            continue;
+        write_later(l);
+        loop_read_clocks(l);
+    }
 }
 
 /* --- timers --- */
@@ -285,15 +309,28 @@ static void run_timers(struct loop *l)
 
 /* --- tasks --- */
 
-void loop_defer(struct loop *l, struct loop_task *t)
+static void queue(struct loop_task ***end, struct loop_task *t)
 {
     assert(t->fn);
+    t->next = NULL;
+    t->link = *end;
+    **end = t;
+    *end = &t->next;
+}
+
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+    if (!t->link)
+        queue(&l->tasks_end, t);
+}
+
+void loop_defer_idle(struct loop *l, struct loop_task *t, uint64_t due_us)
+{
     if (t->link)
         return;
-    t->next = NULL;
-    t->link = l->tasks_end;
-    *l->tasks_end = t;
-    l->tasks_end = &t->next;
+    if (!l->idle_tasks || due_us < l->idle_due_us)
+        l->idle_due_us = due_us;
+    queue(&l->idle_end, t);
 }
 
 void loop_defer_cancel(struct loop *l, struct loop_task *t)
@@ -305,7 +342,20 @@ void loop_defer_cancel(struct loop *l, struct loop_task *t)
         t->next->link = t->link;
     if (l->tasks_end == &t->next)
         l->tasks_end = t->link;
+    if (l->idle_end == &t->next)
+        l->idle_end = t->link;
     t->link = NULL;
+}
+
+static void end_idling(struct loop *l, bool is_idle)
+{
+    if (!l->idle_tasks || (!is_idle && l->now_us < l->idle_due_us))
+        return;
+    *l->tasks_end = l->idle_tasks;
+    l->idle_tasks->link = l->tasks_end;
+    l->tasks_end = l->idle_end;
+    l->idle_tasks = NULL;
+    l->idle_end = &l->idle_tasks;
 }
 
 /* Runs what is queued now: a mark at the end tells it from what is queued meanwhile. */
@@ -354,7 +404,7 @@ static uint64_t wait_us(const struct loop *l, uint64_t max_us)
 {
     uint64_t at_us;
 
-    if (l->tasks || l->later.len || l->is_stopping)
+    if (l->tasks || l->idle_tasks || l->later.len || l->is_stopping)
         return 0;
     if (!heap_first(&l->timers, &at_us))
         return max_us;
@@ -383,10 +433,12 @@ int loop_turn(struct loop *l, uint64_t max_wait_us, struct err *err)
     if (n < 0 && errno != EINTR)
         return err_sys(err, "cannot wait for events");
     loop_read_clocks(l);
+    l->waited_us = l->now_us;
     l->event_next = 0;
     l->event_count = n > 0 ? n : 0;
     dispatch(l);
     run_timers(l);
+    end_idling(l, n <= 0);
     run_tasks(l);
     write_later(l);
     return 0;

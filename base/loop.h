@@ -1,7 +1,8 @@
 /* loop - one thread's events: descriptors (epoll), timers, deferred tasks, a wakeup from outside.
  *
- * A turn is: wait; read the clocks once; dispatch what is ready; run timers that are due; run
- * deferred tasks; write what is to leave; tell the kernel what is waited for from now on.
+ * A turn is: wait; read the clocks; dispatch what is ready; run timers that are due; run deferred
+ * tasks; write what is to leave; tell the kernel what is waited for from now on.  Where very many
+ * are ready, clocks are read and bytes leave in between as well.
  *
  * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
  * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;
@@ -86,6 +87,10 @@ void loop_io_want(struct loop *l, struct loop_io *io, unsigned events);
  * who waits at its other end, which on one machine takes longer than the write: of many in a row
  * only the first does, as the others find the peer awake. */
 void loop_io_write_later(struct loop *l, struct loop_io *io);
+/* Had nothing come for io, which waits to be read, when the loop last looked, and is that at most
+ * within_us ago?  Takes no system call; false also where it cannot be said.  What was told of io in
+ * this turn before now is not counted: who was told knows whether all of it was read. */
+bool loop_io_is_quiet(const struct loop *l, const struct loop_io *io, uint64_t within_us);
 /* Before fd is closed.  Does nothing if io is not added. */
 void loop_io_remove(struct loop *l, struct loop_io *io);
 
@@ -100,6 +105,9 @@ static inline bool loop_timer_is_set(const struct loop_timer *t)
 /* Runs t once, after this turn's descriptors and timers; does nothing if it is queued already. What
  * a task defers runs in the next turn, which then does not wait. */
 void loop_defer(struct loop *l, struct loop_task *t);
+/* Likewise, but once nothing is ready any more, or in the first turn at or after due_us: for what
+ * costs the less per piece the more pieces have come. */
+void loop_defer_idle(struct loop *l, struct loop_task *t, uint64_t due_us);
 /* Does nothing if t is not queued. */
 void loop_defer_cancel(struct loop *l, struct loop_task *t);
 

@@ -14,11 +14,13 @@
 static struct loop *l;
 static struct err err;
 static char log_text[200];
+static size_t calls; /* of all ends */
 
 static void make_loop(void)
 {
     ck_assert_int_eq(loop_open(&l, &err), 0);
     log_text[0] = '\0';
+    calls = 0;
 }
 
 static void close_loop(void)
@@ -44,6 +46,10 @@ struct end {
     unsigned last;
     struct end *victim; /* removed when called */
     bool reads;
+    const struct end *asks; /* about this one, when called */
+    bool found_quiet;
+    bool writes_later;
+    size_t wrote_at; /* calls until then */
 };
 
 static void on_end(void *ctx, unsigned events)
@@ -53,6 +59,15 @@ static void on_end(void *ctx, unsigned events)
 
     note(e->name);
     e->last = events;
+    calls++;
+    if (e->asks)
+        e->found_quiet = loop_io_is_quiet(l, &e->asks->io, 10000000);
+    if (e->writes_later && events & LOOP_WRITE) {
+        e->wrote_at = calls;
+        return;
+    }
+    if (e->writes_later)
+        loop_io_write_later(l, &e->io);
     if (e->victim)
         loop_io_remove(l, &e->victim->io);
     if (e->reads)
@@ -265,6 +280,54 @@ START_TEST(a_handler_may_remove_and_free_itself_with_a_change_outstanding)
 }
 END_TEST
 
+/* What the loop knows without asking: only what it has looked for, and looked for lately. */
+START_TEST(nothing_has_come_only_where_the_loop_has_looked)
+{
+    struct end first, second, unwatched;
+    int others[] = { make_end(&first, "a", LOOP_READ), make_end(&second, "b", LOOP_READ),
+                     make_end(&unwatched, "c", 0) };
+
+    turn();
+    ck_assert(loop_io_is_quiet(l, &second.io, 10000000));
+    ck_assert(!loop_io_is_quiet(l, &unwatched.io, 10000000));
+    usleep(2000);
+    ck_assert(!loop_io_is_quiet(l, &second.io, 1000));
+    first.asks = &second;
+    ck_assert_int_eq(write(others[0], "x", 1), 1);
+    turn();
+    ck_assert(first.found_quiet);
+    ck_assert_int_eq(write(others[1], "x", 1), 1);
+    turn(); /* both are ready: the second's event is still to come as the first is called */
+    ck_assert(!first.found_quiet);
+    loop_io_remove(l, &second.io);
+    ck_assert(!loop_io_is_quiet(l, &second.io, 10000000));
+    drop_end(&first, others[0]);
+    drop_end(&second, others[1]);
+    drop_end(&unwatched, others[2]);
+}
+END_TEST
+
+START_TEST(of_very_many_that_are_ready_the_first_need_not_wait_for_the_last)
+{
+    static struct end ends[200];
+    int others[ARRAY_LEN(ends)];
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        others[i] = make_end(&ends[i], "", LOOP_READ);
+        ends[i].writes_later = ends[i].reads = true;
+        ck_assert_int_eq(write(others[i], "x", 1), 1);
+    }
+    turn();
+    /* The first was called to write before the last was called to read. */
+    ck_assert_uint_gt(ends[0].wrote_at, 0);
+    ck_assert_uint_lt(ends[0].wrote_at, calls);
+    ck_assert_uint_eq(calls, 2 * ARRAY_LEN(ends));
+    ck_assert_uint_lt(ends[0].wrote_at, ARRAY_LEN(ends));
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        drop_end(&ends[i], others[i]);
+}
+END_TEST
+
 START_TEST(a_regular_file_cannot_be_waited_for)
 {
     FILE *file = tmpfile();
@@ -417,6 +480,39 @@ static void on_wake(void *ctx)
     loop_stop(l);
 }
 
+START_TEST(what_is_for_idle_times_waits_for_them_but_not_for_ever)
+{
+    struct job t = job("t");
+    struct end end;
+    int other = make_end(&end, "e", LOOP_READ);
+
+    t.task.ctx = &t;
+    ck_assert_int_eq(write(other, "x", 1), 1);
+    loop_defer_idle(l, &t.task, UINT64_MAX);
+    turn();
+    turn();
+    ck_assert_str_eq(log_text, "ee"); /* it is still ready */
+    end.reads = true;
+    turn();
+    ck_assert_str_eq(log_text, "eee");
+    turn();
+    ck_assert_str_eq(log_text, "eeet");
+    end.reads = false;
+    ck_assert_int_eq(write(other, "x", 1), 1);
+    loop_defer_idle(l, &t.task, loop_now_us(l) + 2000);
+    turn();
+    ck_assert_str_eq(log_text, "eeete");
+    usleep(3000);
+    turn();
+    ck_assert_str_eq(log_text, "eeeteet");
+    loop_defer_idle(l, &t.task, 0);
+    loop_defer_cancel(l, &t.task);
+    turn();
+    ck_assert_str_eq(log_text, "eeeteete");
+    drop_end(&end, other);
+}
+END_TEST
+
 START_TEST(another_thread_wakes_a_loop_that_waits)
 {
     pthread_t thread;
@@ -448,11 +544,14 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, who_asks_again_while_writing_is_called_in_the_next_turn);
     tcase_add_test(tc, what_is_removed_before_it_writes_is_not_called);
     tcase_add_test(tc, a_handler_may_remove_and_free_itself_with_a_change_outstanding);
+    tcase_add_test(tc, nothing_has_come_only_where_the_loop_has_looked);
+    tcase_add_test(tc, of_very_many_that_are_ready_the_first_need_not_wait_for_the_last);
     tcase_add_test(tc, a_regular_file_cannot_be_waited_for);
     tcase_add_test(tc, timers_fire_in_their_order_and_never_early);
     tcase_add_test(tc, a_timer_moved_later_or_earlier_fires_once_at_its_last_time);
     tcase_add_test(tc, a_timer_set_for_now_by_itself_does_not_hold_up_the_turn);
     tcase_add_test(tc, tasks_run_once_in_order_and_what_they_defer_in_the_next_turn);
+    tcase_add_test(tc, what_is_for_idle_times_waits_for_them_but_not_for_ever);
     tcase_add_test(tc, another_thread_wakes_a_loop_that_waits);
 }
 CHECK_MAIN("base/loop", add_tests)
