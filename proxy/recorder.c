@@ -105,7 +105,7 @@ static void schedule(struct recorder *r, const struct recorder_journal *j)
 {
     if (r->unsynced_bytes >= RECORDER_SYNC_BYTES && r->durability != JOURNAL_RELAXED)
         recorder_request_sync(r);
-    else if (!loop_timer_is_set(&r->sync_timer))
+    if (!loop_timer_is_set(&r->sync_timer))
         loop_timer_set(r->o.loop, &r->sync_timer, loop_now_us(r->o.loop) + RECORDER_SYNC_US);
     if (r->unsynced_bytes + r->syncing_bytes > SLOW_BYTES && syncer_is_busy(r->syncer))
         note_slow(r);

@@ -86,9 +86,9 @@ void recorder_on_age(void *ctx);
 
 /* --- recorder_sync.c; ctx is the recorder --- */
 
-/* At the end of this turn. */
+/* Soon: once there is nothing else to do. */
 void recorder_request_sync(struct recorder *r);
-/* The syncer gets all there is to do, or if it is busy, the kernel all there is to write. */
+/* The syncer gets all there is to do, or if it is busy, will as soon as it is not. */
 void recorder_sync_now(void *ctx);
 void recorder_on_sync_timer(void *ctx);
 void recorder_on_wake(void *ctx);

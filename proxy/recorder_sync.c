@@ -3,11 +3,13 @@
 
 #include "proxy/recorder_parts.h"
 
-#define SLOW_US UINT64_C(2000000) /* for the disk to answer; then on_pressure says what */
+#define SLOW_US   UINT64_C(2000000) /* for the disk to answer; then on_pressure says what */
+#define GATHER_US UINT64_C(1000)    /* that a sync waits for more to do, if there is other work */
 
+/* A sync takes the same time for one as for many, and much of it is the processor's. */
 void recorder_request_sync(struct recorder *r)
 {
-    loop_defer(r->o.loop, &r->sync_task);
+    loop_defer_idle(r->o.loop, &r->sync_task, loop_now_us(r->o.loop) + GATHER_US);
 }
 
 void recorder_stop_waiting(struct recorder *r, struct recording *rec)
@@ -174,12 +176,9 @@ static bool add_job(struct recorder *r, struct recorder_journal *j)
 void recorder_sync_now(void *ctx)
 {
     struct recorder *r = ctx;
-    struct err err;
 
     if (syncer_is_busy(r->syncer)) {
         r->wants_sync = true;
-        if (!r->is_failing && recorder_write_all(r, &err) < 0)
-            recorder_note_failure(r, &err);
         return;
     }
     r->wants_sync = false;
@@ -197,15 +196,19 @@ void recorder_sync_now(void *ctx)
     loop_timer_set(r->o.loop, &r->slow_timer, loop_now_us(r->o.loop) + SLOW_US);
 }
 
-/* The window that a death costs begins anew, however late this is. */
+/* The window that a death costs begins anew, however late this is.  While the disk is busy with
+ * what went before, the kernel takes what there is. */
 void recorder_on_sync_timer(void *ctx)
 {
     struct recorder *r = ctx;
+    struct err err;
 
     loop_read_clocks(r->o.loop);
     uint64_t late_us = loop_now_us(r->o.loop) - r->sync_timer.due_us;
     if (late_us > r->o.stats->loop_lag_seconds)
         r->o.stats->loop_lag_seconds = late_us;
+    if (syncer_is_busy(r->syncer) && !r->is_failing && recorder_write_all(r, &err) < 0)
+        recorder_note_failure(r, &err);
     recorder_sync_now(r);
 }
 
@@ -217,7 +220,7 @@ void recorder_on_wake(void *ctx)
         return;
     collect(r);
     if (r->wants_sync)
-        recorder_sync_now(r);
+        recorder_request_sync(r);
 }
 
 /* Only a write and a sync that succeed are a recovery: without anything to sync, a new journal is
