@@ -411,6 +411,29 @@ START_TEST(gzip_and_zstd_must_give_exactly_the_bytes_promised)
 }
 END_TEST
 
+/* Frames may follow one another, but not one of zstd 0.7: see base/codec.h. */
+START_TEST(zstd_of_before_0_8_is_no_page)
+{
+    static const char old[] = "\x27\xb5\x2f\xfd\x04\x37\xb5\x2f\xfd\x04\x37\x02\x02\x99\x22";
+    struct ZSTD_DCtx_s *zstd = ZSTD_createDCtx();
+    uint8_t packed[200], out[8];
+    struct err err;
+
+    size_t len = ZSTD_compress(packed, 100, "text", 4, 1);
+    memcpy(packed + len, packed, len);
+    struct str in = { (const char *)packed, 2 * len };
+    ck_assert_int_eq(parquet_decompress(PQ_ZSTD, zstd, in, out, sizeof(out), &err), 0);
+    ck_assert_int_eq(memcmp(out, "texttext", sizeof(out)), 0);
+    memcpy(packed + len, old, sizeof(old) - 1);
+    in.len = len + sizeof(old) - 1;
+    ck_assert_int_eq(parquet_decompress(PQ_ZSTD, zstd, in, out, sizeof(out), &err), -1);
+    in = (struct str){ old, sizeof(old) - 1 };
+    ck_assert_int_eq(parquet_decompress(PQ_ZSTD, zstd, in, out, sizeof(out), &err), -1);
+    ck_assert_str_eq(err.text, "bad zstd data: it is not made of whole frames");
+    ZSTD_freeDCtx(zstd);
+}
+END_TEST
+
 /* Whatever the bytes, decoders give an error or values: under the sanitizers, no crash. */
 START_TEST(random_bytes_never_crash_a_decoder)
 {
@@ -456,6 +479,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, snappy_is_undone_and_bad_snappy_refused, 0,
                         (int)ARRAY_LEN(snappy_rows));
     tcase_add_test(tc, gzip_and_zstd_must_give_exactly_the_bytes_promised);
+    tcase_add_test(tc, zstd_of_before_0_8_is_no_page);
     tcase_add_test(tc, random_bytes_never_crash_a_decoder);
 }
 CHECK_MAIN("capture/parquet_decode", add_tests)
