@@ -53,6 +53,25 @@ int64_t alerts_day_us(const struct tz *tz, int64_t day)
 
 /* --- what is read --- */
 
+static int read_errors(const struct engine_query *query, const struct alerts_input *in,
+                       struct alerts_speed *ret, struct err *err)
+{
+    struct engine_query q = *query;
+
+    if (dimension_new(str_from(ret->of), in->tz, &ret->by_day[0], err) < 0 ||
+        dimension_new(STR("day"), in->tz, &ret->by_day[1], err) < 0)
+        return -1;
+    q.dimensions = ret->by_day;
+    q.dimension_count = ARRAY_LEN(ret->by_day);
+    q.measures = ENGINE_ERRORS;
+    if (engine_run(&q, &ret->days, err) == 0)
+        return 0;
+    if (err->code != ERR_LIMIT)
+        return -1;
+    engine_result_release(&ret->days); /* as many models as that are no models: none is watched */
+    return 0;
+}
+
 static int read_speed(const struct engine_query *query, const struct alerts_input *in,
                       struct alerts_speed *ret, struct err *err)
 {
@@ -64,14 +83,17 @@ static int read_speed(const struct engine_query *query, const struct alerts_inpu
         return -1;
     q.dimensions = &ret->dimension;
     q.dimension_count = 1;
-    q.measures = ENGINE_ERRORS | ENGINE_LATENCY;
+    q.measures = ENGINE_LATENCY;
     q.from_us = recent_us;
     q.to_us = today_us;
     if (engine_run(&q, &ret->now, err) < 0)
         return -1;
     q.from_us = alerts_day_us(in->tz, in->span.today - ALERTS_WEEK - ALERTS_SHIFT_DAYS);
     q.to_us = recent_us;
-    return engine_run(&q, &ret->before, err);
+    if (engine_run(&q, &ret->before, err) < 0)
+        return -1;
+    q.to_us = today_us;
+    return read_errors(&q, in, ret, err);
 }
 
 static int read_keys(const struct engine_query *query, struct alerts_input *in, struct err *err)
@@ -114,7 +136,10 @@ void alerts_input_release(struct alerts_input *in)
     for (size_t i = 0; i < ALERTS_SPEEDS; i++) {
         engine_result_release(&in->speed[i].now);
         engine_result_release(&in->speed[i].before);
+        engine_result_release(&in->speed[i].days);
         dimension_free(in->speed[i].dimension);
+        dimension_free(in->speed[i].by_day[0]);
+        dimension_free(in->speed[i].by_day[1]);
     }
     engine_result_release(&in->keys.now);
     engine_result_release(&in->keys.before);

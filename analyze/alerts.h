@@ -11,6 +11,9 @@
  *     change    a month over the one before, on equal days, and on equal weekdays
  *     spike     a day over its weekday's median: ln residual beyond ALERTS_SPIKE_Z spreads
  *     drift     an upper CUSUM of the residuals, slack ALERTS_DRIFT_SLACK, limit ALERTS_DRIFT_LIMIT
+ *     errors    the share of the last week against that of the four weeks before, each without its
+ *               worst day in seven, so that a burst neither is a shift nor hides one; and a day
+ *               beyond the worst of those weeks
  *
  * What is usual is analyze/season over ALERTS_BASE_DAYS before the month.  Pure: no clock.
  */
@@ -36,6 +39,8 @@
 #define ALERTS_ERRORS_MIN   20
 #define ALERTS_REQUESTS_MIN 200
 #define ALERTS_ERRORS_Z     5.0
+#define ALERTS_DAY_MIN      50 /* requests of a day whose share of errors means something */
+#define ALERTS_LATE_DAYS    3  /* of a month: what came late for the one before is looked at */
 #define ALERTS_CULPRITS_MAX 10 /* named; the rest is counted */
 
 enum alert_kind {
@@ -80,11 +85,11 @@ struct alerts {
     struct arena arena;
 };
 
-/* Errors and latency of the days of now and of those before; see alerts_read_speed. */
+/* Latency of the days of now and of those before, and errors of each of all these days. */
 struct alerts_speed {
     const char *of; /* "app", "model" */
-    struct dimension *dimension;
-    struct engine_result now, before;
+    struct dimension *dimension, *by_day[2];
+    struct engine_result now, before, days;
 };
 #define ALERTS_SPEEDS 2
 

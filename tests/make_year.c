@@ -11,7 +11,9 @@
  *     gap     nothing is recorded from 2025-06-17T09 to 2025-06-18T21
  *     price   acme-small costs ten times its price from 2025-05-10 to 2025-05-20
  *     slow    from 2025-11-10 on answers take three times as long, and five times as many calls
- * fail key     from 2025-10-06 on somebody calls with a key that nobody owns
+ *             fail
+ *     burst   on 2025-11-03 sixty times as many calls fail, from 2025-11-10 on five times as many
+ *     key     from 2025-10-06 on somebody calls with a key that nobody owns
  */
 #include "config.h"
 
@@ -38,9 +40,10 @@ enum fault {
     FAULT_PRICE,
     FAULT_KEY,
     FAULT_SLOW,
+    FAULT_BURST,
 };
-static const char *const faults[] = { "none", "rise",  "drift", "short",
-                                      "gap",  "price", "key",   "slow" };
+static const char *const faults[] = { "none",  "rise", "drift", "short", "gap",
+                                      "price", "key",  "slow",  "burst" };
 
 /* Days of the year, from 0, on which they begin and end. */
 #define RISE_DAY    (31 + 28 + 31 + 30 + 31 + 30 + 31 + 31 + 11)
@@ -51,6 +54,7 @@ static const char *const faults[] = { "none", "rise",  "drift", "short",
 #define GAP_TO      (GAP_FROM + 36)
 #define KEY_DAY     (31 + 28 + 31 + 30 + 31 + 30 + 31 + 31 + 30 + 5)
 #define SLOW_DAY    (KEY_DAY + 26 + 9)
+#define BURST_DAY   (SLOW_DAY - 7)
 #define NOBODYS_KEY "00000000deadbeef"
 
 static const struct app {
@@ -197,8 +201,10 @@ static int add_failures(struct year *y, struct parquet_writer *w, size_t a, int 
     int64_t requests = requests_of(y, a, day, hour);
     int64_t when[2] = { FIRST_US + (day * 24 + hour) * HOUR_US, requests / 12 + 1 };
 
-    if (y->fault == FAULT_SLOW && day >= SLOW_DAY)
+    if ((y->fault == FAULT_SLOW || y->fault == FAULT_BURST) && day >= SLOW_DAY)
         when[1] *= 5;
+    if (y->fault == FAULT_BURST && day == BURST_DAY)
+        when[1] *= 60;
     return hour == 13 ? add_calls(y, w, &apps[a], NULL, when, err) : 0;
 }
 
