@@ -17,17 +17,11 @@
 
 /* --- calls in the window --- */
 
-static int64_t bucket_us(const struct tree_unit *u)
-{
-    return u->window_us >= HEALTH_BUCKETS ? u->window_us / HEALTH_BUCKETS : 1;
-}
-
 static void turn_buckets(struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    int64_t now = now_us / bucket_us(u);
-
-    if (now <= h->bucket)
+    if (now_us < (h->bucket + 1) * u->bucket_us)
         return;
+    int64_t now = now_us / u->bucket_us;
     if (now - h->bucket >= HEALTH_BUCKETS) {
         memset(h->calls, 0, sizeof(h->calls));
         memset(h->failed, 0, sizeof(h->failed));
@@ -41,7 +35,7 @@ static void turn_buckets(struct health *h, const struct tree_unit *u, int64_t no
 static void count_call(struct health *h, const struct tree_unit *u, bool failed, int64_t now_us)
 {
     turn_buckets(h, u, now_us);
-    size_t i = (size_t)(h->bucket % HEALTH_BUCKETS);
+    size_t i = (size_t)h->bucket % HEALTH_BUCKETS;
     if (h->calls[i] == COUNT_MAX) { /* the share stays */
         h->calls[i] /= 2;
         h->failed[i] /= 2;
@@ -289,11 +283,6 @@ static int64_t median_of(const struct health *h, bool newer_only)
     return low + (high - low) * (all - below * 2) / (2 * (int64_t)here);
 }
 
-static int64_t half_of(const struct tree_unit *u, int64_t now_us)
-{
-    return now_us / (u->slow_window_us > 1 ? u->slow_window_us / 2 : 1);
-}
-
 /* The end of a half window: what is usual follows what was. */
 static void move_baseline(struct health *h, const struct tree_unit *u)
 {
@@ -304,7 +293,7 @@ static void move_baseline(struct health *h, const struct tree_unit *u)
     if (median < baseline)
         baseline -= (baseline - median) / 8;
     else
-        baseline += ((median < 2 * baseline ? median : 2 * baseline) - baseline) / 64;
+        baseline += ((median < 2 * baseline ? median : 2 * baseline) - baseline) / 256;
     h->baseline_us = (uint32_t)baseline;
 }
 
@@ -316,10 +305,9 @@ static void forget_samples(struct health *h)
 
 static void turn_halves(struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    int64_t now = half_of(u, now_us);
-
-    if (now <= h->half)
+    if (now_us < (h->half + 1) * u->half_us)
         return;
+    int64_t now = now_us / u->half_us;
     move_baseline(h, u);
     if (now == h->half + 1) {
         memcpy(h->steps[1], h->steps[0], sizeof(h->steps[0]));
@@ -354,7 +342,7 @@ static int64_t slow_from(const struct health *h, const struct tree_unit *u)
 
 int64_t health_median(const struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    int64_t age = half_of(u, now_us) - h->half;
+    int64_t age = u->slow_percent ? now_us / u->half_us - h->half : 0;
 
     return u->slow_percent && age <= 1 ? median_of(h, age == 1) : -1;
 }

@@ -11,7 +11,7 @@
  * A window is eight buckets, so it is an eighth short at times.  Slowness is the median of the last
  * one or two half windows of first-token latencies against a baseline of the target's own: the
  * median of its first samples, then following slowly (a half window moves it down by an eighth of
- * the difference, up by a sixty-fourth: latency that creeps must not become usual).  A slow target
+ * the difference, up by a 256th: latency that creeps must not become usual soon).  A slow target
  * is not out, others come first; as many probes a window as samples are needed tell when it is
  * back, which takes a median well below what made it slow.
  *

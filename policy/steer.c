@@ -45,7 +45,7 @@ static void give_up(struct go *g)
 /* When the first of the targets is back. */
 static int64_t back_at(struct go *g, uint32_t number)
 {
-    const struct tree_node *n = tree_node(g->t, number);
+    const struct tree_node *n = walk_node(g, number);
     int64_t first = PLAN_FOREVER;
 
     if (n->kind == PLAN_TARGET)
@@ -59,7 +59,7 @@ static int64_t back_at(struct go *g, uint32_t number)
 
 static void unavailable(struct go *g)
 {
-    uint32_t root = tree_root(g->t, g->w->route);
+    uint32_t root = g->w->root;
 
     g->w->phase = WALK_OVER;
     *g->ret = (struct steer_step){
@@ -157,17 +157,19 @@ static void note_passed(void *ctx, enum policy_outcome outcome, uint32_t target,
     note(g, outcome, target, value, 0);
 }
 
-static struct go start(struct steer *s, const struct policy *p, struct policy_state *state,
-                       int64_t now_us, struct policy_decisions *notes)
+/* Not all of it: what a scratch is for sets it. */
+static void start(struct go *g, struct steer *s, const struct policy *p, struct policy_state *state,
+                  int64_t now_us)
 {
-    return (struct go){
-        .w = (struct walk *)s,
-        .t = policy_tree(p),
-        .state = state,
-        .now_us = now_us,
-        .notes = notes,
-        .passed = note_passed,
-    };
+    g->w = (struct walk *)s;
+    g->all = policy_tree(p);
+    g->tree = tree_arrays(g->all);
+    g->state = state;
+    g->now_us = now_us;
+    g->notes = NULL;
+    g->ret = NULL;
+    g->passed = note_passed;
+    g->is_dry = false;
 }
 
 /* In observe and warn the call goes where it asked to; what would have been done is noted. */
@@ -193,48 +195,53 @@ static void begin_as_asked(struct go *g)
     };
     for (int i = 0; i < PLAN_TIMERS; i++)
         g->ret->timer_us[i] = PLAN_FOREVER;
-    take(g, w->asked == POLICY_NONE ? POLICY_NONE : tree_target_unit(g->t, w->asked), &none);
+    take(g, w->asked == POLICY_NONE ? POLICY_NONE : tree_target_unit(g->all, w->asked), &none);
 }
 
 void steer_begin(struct steer *s, const struct policy *p, struct policy_state *state,
                  const struct steer_call *call, int64_t now_us, struct policy_decisions *notes,
                  struct steer_step *ret)
 {
-    struct go g = start(s, p, state, now_us, notes);
+    struct go g;
     struct walk_move move;
 
+    start(&g, s, p, state, now_us);
     memset(g.w, 0, offsetof(struct walk, frames));
+    g.notes = notes;
     g.ret = ret;
     g.w->sticky = call->sticky;
     g.w->seed = call->seed;
     g.w->began_us = now_us;
     g.w->deadline_us = call->deadline_us > 0 ? call->deadline_us : PLAN_FOREVER;
     g.w->route = call->route;
+    g.w->root = tree_root(g.all, call->route);
     g.w->asked = call->asked;
     g.w->target = g.w->unit = g.w->would_be = POLICY_NONE;
     g.w->mode = (uint8_t)call->mode;
     g.w->is_stream = call->is_stream;
     g.w->may_repeat = call->may_repeat;
     g.w->longest_waits = call->longest_waits;
-    if (call->mode != PLAN_MODE_ENFORCE) {
+    if (now_us >= g.w->deadline_us) {
+        unavailable(&g);
+    } else if (call->mode != PLAN_MODE_ENFORCE) {
         begin_as_asked(&g);
-        return;
+    } else {
+        walk_enter(&g, &move);
+        carry_out(&g, &move);
     }
-    walk_enter(&g, &move);
-    carry_out(&g, &move);
 }
 
 /* --- what attempts came to --- */
 
 static uint32_t count_out(struct go *g, uint32_t number, uint32_t *ret_all)
 {
-    const struct tree_node *n = tree_node(g->t, number);
+    const struct tree_node *n = walk_node(g, number);
     uint32_t out = 0;
 
     if (n->kind == PLAN_TARGET) {
         ++*ret_all;
         return n->unit != POLICY_NONE &&
-               health_is_out(walk_health(g, n->unit), tree_unit(g->t, n->unit), g->now_us);
+               health_is_out(walk_health(g, n->unit), walk_unit(g, n->unit), g->now_us);
     }
     for (uint32_t i = 0; i < n->count; i++)
         out += count_out(g, n->first + i, ret_all);
@@ -258,7 +265,7 @@ static void tell_good(struct go *g)
 
     if (w->unit == POLICY_NONE || w->told)
         return;
-    health_good(walk_health(g, w->unit), tree_unit(g->t, w->unit), w->is_probe, g->now_us);
+    health_good(walk_health(g, w->unit), walk_unit(g, w->unit), w->is_probe, g->now_us);
     w->is_probe = false;
     w->told = true;
 }
@@ -269,7 +276,7 @@ static void tell_bad(struct go *g, const struct steer_end *end, int status)
 
     if (w->unit == POLICY_NONE)
         return;
-    const struct tree_unit *u = tree_unit(g->t, w->unit);
+    const struct tree_unit *u = walk_unit(g, w->unit);
     struct health *h = walk_health(g, w->unit);
     if (end->failure == PLAN_FAILED_FIRST_TOKEN || (end->late && end->failure == PLAN_FAILED_HEAD))
         health_first_token(h, u, w->is_stream ? g->now_us - w->attempt_at_us : -1, g->now_us);
@@ -283,18 +290,25 @@ static void tell_bad(struct go *g, const struct steer_end *end, int status)
     w->is_probe = false;
 }
 
+static void tell_first_token(struct go *g, int64_t us)
+{
+    struct walk *w = g->w;
+
+    if (w->phase != WALK_ATTEMPT || w->unit == POLICY_NONE)
+        return;
+    if (w->is_stream)
+        health_first_token(walk_health(g, w->unit), walk_unit(g, w->unit), us, g->now_us);
+    if (w->is_probe)
+        tell_good(g);
+}
+
 void steer_first_token(struct steer *s, const struct policy *p, struct policy_state *state,
                        int64_t first_token_us, int64_t now_us)
 {
-    struct go g = start(s, p, state, now_us, NULL);
+    struct go g;
 
-    if (g.w->phase != WALK_ATTEMPT || g.w->unit == POLICY_NONE)
-        return;
-    if (g.w->is_stream)
-        health_first_token(walk_health(&g, g.w->unit), tree_unit(g.t, g.w->unit), first_token_us,
-                           now_us);
-    if (g.w->is_probe)
-        tell_good(&g);
+    start(&g, s, p, state, now_us);
+    tell_first_token(&g, first_token_us);
 }
 
 /* What rules over statuses see of a failure without one. */
@@ -334,21 +348,23 @@ void steer_ended(struct steer *s, const struct policy *p, struct policy_state *s
                  const struct steer_end *end, int64_t now_us, struct policy_decisions *notes,
                  struct steer_step *ret)
 {
-    struct go g = start(s, p, state, now_us, notes);
-    struct walk *w = g.w;
+    struct go g;
     struct walk_move move;
 
+    start(&g, s, p, state, now_us);
+    struct walk *w = g.w;
     assert(w->phase == WALK_ATTEMPT);
+    g.notes = notes;
     g.ret = ret;
     if (end->first_token_us >= 0)
-        steer_first_token(s, p, state, end->first_token_us, now_us);
+        tell_first_token(&g, end->first_token_us);
     if (!end->failed) {
         tell_good(&g);
         answer(&g, POLICY_FIRST);
         return;
     }
     w->failure = (uint8_t)end->failure;
-    w->status = (uint16_t)status_of(tree_plan(g.t), end);
+    w->status = (uint16_t)status_of(tree_plan(g.all), end);
     w->retry_after_us = end->retry_after_us;
     w->should_retry = end->should_retry_set ? (int8_t)(end->should_retry ? 1 : -1) : 0;
     tell_bad(&g, end, w->status);
@@ -367,9 +383,11 @@ void steer_ended(struct steer *s, const struct policy *p, struct policy_state *s
 void steer_waited(struct steer *s, const struct policy *p, struct policy_state *state,
                   int64_t now_us, struct policy_decisions *notes, struct steer_step *ret)
 {
-    struct go g = start(s, p, state, now_us, notes);
+    struct go g;
     struct walk_move move;
 
+    start(&g, s, p, state, now_us);
+    g.notes = notes;
     assert(g.w->phase == WALK_WAIT || g.w->phase == WALK_LAST_WAIT);
     g.ret = ret;
     if (now_us >= g.w->deadline_us) {
@@ -383,8 +401,9 @@ void steer_waited(struct steer *s, const struct policy *p, struct policy_state *
 void steer_abandon(struct steer *s, const struct policy *p, struct policy_state *state,
                    int64_t now_us)
 {
-    struct go g = start(s, p, state, now_us, NULL);
+    struct go g;
 
+    start(&g, s, p, state, now_us);
     if (g.w->phase == WALK_ATTEMPT && g.w->is_probe)
         health_give_back(walk_health(&g, g.w->unit));
     g.w->is_probe = false;

@@ -45,7 +45,7 @@ enum steer_do {
     STEER_ATTEMPT,
     STEER_WAIT,        /* until until_us, then steer_waited */
     STEER_ANSWER,      /* the caller gets what the last attempt brought; nothing follows */
-    STEER_UNAVAILABLE, /* no attempt was possible, every target is out: 503 */
+    STEER_UNAVAILABLE, /* no attempt was possible: every target is out (503), or it is too late */
 };
 
 struct steer_step {

@@ -25,7 +25,7 @@ struct result {
 
 struct health *walk_health(struct go *g, uint32_t unit)
 {
-    uint64_t key = tree_unit(g->t, unit)->key;
+    uint64_t key = walk_unit(g, unit)->key;
 
     if (!policy_state_is(g->state, g->w->slot, POLICY_SLOT_TARGET, key)) {
         uint32_t slot = policy_state_own_slot(g->state, POLICY_SLOT_TARGET, key, g->now_us);
@@ -71,16 +71,13 @@ static int64_t earlier(int64_t a, int64_t b)
 /* When a node's span is over: whatever of it runs before the first piece of an answer. */
 static int64_t span_end(const struct go *g, const struct tree_node *n)
 {
-    int64_t span = n->span_us[PLAN_TIMER_HEAD];
+    const int64_t *spans = n->span_us[g->w->is_stream];
 
     if (!n->has_span)
         return PLAN_FOREVER;
-    if (g->w->is_stream)
-        span = earlier(span,
-                       earlier(n->span_us[PLAN_TIMER_FIRST_TOKEN], n->span_us[PLAN_TIMER_TOTAL]));
-    else
-        span = earlier(span, n->span_us[PLAN_TIMER_WHOLE]);
-    return plan_add_us(entered_at(g->w, frame_of(g, n)), span);
+    int64_t until_token = earlier(spans[PLAN_TIMER_HEAD], spans[PLAN_TIMER_FIRST_TOKEN]);
+    int64_t until_end = earlier(spans[PLAN_TIMER_TOTAL], spans[PLAN_TIMER_WHOLE]);
+    return plan_add_us(entered_at(g->w, frame_of(g, n)), earlier(until_token, until_end));
 }
 
 /* The earliest of its own and of those above it. */
@@ -88,7 +85,7 @@ static int64_t until_of(const struct go *g, const struct tree_node *n)
 {
     int64_t until = PLAN_FOREVER;
 
-    for (; n->spans_here; n = tree_node(g->t, n->parent)) {
+    for (; n->spans_here; n = walk_node(g, n->parent)) {
         until = earlier(until, span_end(g, n));
         if (n->parent == POLICY_NONE)
             break;
@@ -96,31 +93,37 @@ static int64_t until_of(const struct go *g, const struct tree_node *n)
     return until;
 }
 
+static void shorten(int64_t timers[PLAN_TIMERS], const int64_t spans[PLAN_TIMERS],
+                    int64_t passed_us)
+{
+    for (int i = 0; i < PLAN_TIMERS; i++) {
+        int64_t left = spans[i];
+        if (left < PLAN_FOREVER && i != PLAN_TIMER_IDLE)
+            left -= passed_us;
+        timers[i] = earlier(timers[i], left);
+    }
+}
+
 void walk_timers(const struct go *g, const struct tree_node *n, int64_t ret[PLAN_TIMERS])
 {
-    static const bool of_stream[PLAN_TIMERS] = {
-        [PLAN_TIMER_FIRST_TOKEN] = true,
-        [PLAN_TIMER_TOTAL] = true,
-    };
-    int64_t left = g->w->deadline_us < PLAN_FOREVER ? g->w->deadline_us - g->now_us : PLAN_FOREVER;
+    bool stream = g->w->is_stream;
 
-    memcpy(ret, n->attempt_us, sizeof(n->attempt_us));
-    for (const struct tree_node *i = n; i->spans_here; i = tree_node(g->t, i->parent)) {
-        int64_t passed = g->now_us - entered_at(g->w, frame_of(g, i));
-        for (int k = 0; i->has_span && k < PLAN_TIMERS; k++) {
-            int64_t span = i->span_us[k];
-            if (span < PLAN_FOREVER && k != PLAN_TIMER_IDLE)
-                span -= passed;
-            ret[k] = earlier(ret[k], span);
-        }
+    memcpy(ret, n->attempt_us[stream], PLAN_TIMERS * sizeof(*ret));
+    for (const struct tree_node *i = n; i->spans_here; i = walk_node(g, i->parent)) {
+        if (i->has_span)
+            shorten(ret, i->span_us[stream], g->now_us - entered_at(g->w, frame_of(g, i)));
         if (i->parent == POLICY_NONE)
             break;
     }
-    for (int k = 0; k < PLAN_TIMERS; k++) {
-        if (k != PLAN_TIMER_IDLE && k != PLAN_TIMER_CONNECT)
-            ret[k] = earlier(ret[k], left);
-        if (g->w->is_stream ? k == PLAN_TIMER_WHOLE : of_stream[k])
-            ret[k] = PLAN_FOREVER;
+    if (g->w->deadline_us == PLAN_FOREVER)
+        return;
+    int64_t left = g->w->deadline_us - g->now_us;
+    ret[PLAN_TIMER_HEAD] = earlier(ret[PLAN_TIMER_HEAD], left);
+    if (stream) {
+        ret[PLAN_TIMER_FIRST_TOKEN] = earlier(ret[PLAN_TIMER_FIRST_TOKEN], left);
+        ret[PLAN_TIMER_TOTAL] = earlier(ret[PLAN_TIMER_TOTAL], left);
+    } else {
+        ret[PLAN_TIMER_WHOLE] = earlier(ret[PLAN_TIMER_WHOLE], left);
     }
 }
 
@@ -196,7 +199,7 @@ static struct health_seen look_at(struct go *g, const struct tree_node *n)
         .draw = tree_mix(g->w->seed, n->unit),
         .all_out = g->w->all_out,
     };
-    return health_look(walk_health(g, n->unit), tree_unit(g->t, n->unit), &call);
+    return health_look(walk_health(g, n->unit), walk_unit(g, n->unit), &call);
 }
 
 /* A group is as well as the best of its targets; what led to its being out is not one thing. */
@@ -214,7 +217,7 @@ static struct health_seen look(struct go *g, const struct tree_node *n)
         .status = SKIPPED_503,
     };
     for (uint32_t i = 0; i < n->count; i++) {
-        struct health_seen seen = look(g, tree_node(g->t, n->first + i));
+        struct health_seen seen = look(g, walk_node(g, n->first + i));
         if (seen.level < best.level)
             best = seen;
         if (best.level == HEALTH_USUAL)
@@ -257,10 +260,10 @@ static uint32_t lowest(struct go *g, const struct tree_node *n, uint64_t key,
     uint32_t found = NO_ITEM;
 
     for (uint32_t i = 0; i < n->count; i++) {
-        const struct tree_node *item = tree_node(g->t, n->first + i);
+        const struct tree_node *item = walk_node(g, n->first + i);
         if (!item->share)
             continue;
-        struct tree_score score = tree_score(g->t, item, key);
+        struct tree_score score = tree_score(&g->tree, item, key);
         if (found != NO_ITEM && !tree_score_less(score, best))
             continue;
         if (worst < HEALTH_OUT && item->has_units && look(g, item).level > worst)
@@ -275,7 +278,7 @@ static uint32_t lowest(struct go *g, const struct tree_node *n, uint64_t key,
 static uint32_t first_without_share(struct go *g, const struct tree_node *n)
 {
     for (uint32_t i = 0; i < n->count; i++) {
-        const struct tree_node *item = tree_node(g->t, n->first + i);
+        const struct tree_node *item = walk_node(g, n->first + i);
         if (!item->share && look(g, item).level < HEALTH_OUT)
             return i;
     }
@@ -289,7 +292,7 @@ static uint32_t draw(struct go *g, const struct tree_node *n, const struct walk_
     uint32_t found = lowest(g, n, key, HEALTH_OUT);
 
     if (found != NO_ITEM) {
-        const struct tree_node *item = tree_node(g->t, n->first + found);
+        const struct tree_node *item = walk_node(g, n->first + found);
         if (!item->has_units)
             return found;
         struct health_seen seen = look(g, item);
@@ -352,7 +355,7 @@ static void order_of(struct go *g, const struct tree_node *n, const struct walk_
     uint64_t key = key_for(g, n, f);
 
     for (uint32_t i = 0; i < count; i++) {
-        struct tree_score score = tree_score(g->t, tree_node(g->t, n->first + i), key);
+        struct tree_score score = tree_score(&g->tree, walk_node(g, n->first + i), key);
         uint32_t at = i;
         for (; at && tree_score_less(score, scores[at - 1]); at--) {
             scores[at] = scores[at - 1];
@@ -378,7 +381,7 @@ static uint32_t next_item(struct go *g, const struct tree_node *n, struct result
         uint32_t i = reorder && k < DONE_BITS ? order[k] : k;
         if (is_done(f, i))
             continue;
-        const struct tree_node *item = tree_node(g->t, n->first + i);
+        const struct tree_node *item = walk_node(g, n->first + i);
         if (!leads_to(&item->plan->when, r)) {
             if (r->came == CAME_FAILED)
                 set_done(f, i);
@@ -387,7 +390,7 @@ static uint32_t next_item(struct go *g, const struct tree_node *n, struct result
         struct health_seen seen = look(g, item);
         if (is_usable(&seen)) {
             if (later != NO_ITEM)
-                passed_over(g, tree_node(g->t, n->first + later), &later_seen);
+                passed_over(g, walk_node(g, n->first + later), &later_seen);
             return i;
         }
         if (seen.level == HEALTH_LATER) {
@@ -462,7 +465,7 @@ static enum turn enter_tier(struct go *g, const struct tree_node *n, struct resu
         at = (uint32_t)(frame_of(g, n)->repetition / each->n % n->count);
     for (uint32_t i = 0; i < n->count && item == NO_ITEM; i++) {
         uint32_t k = (at + i) % n->count;
-        const struct tree_node *tier = tree_node(g->t, n->first + k);
+        const struct tree_node *tier = walk_node(g, n->first + k);
         struct health_seen seen = look(g, tier);
         if (seen.level < HEALTH_OUT)
             item = k;
@@ -522,7 +525,7 @@ static bool is_over(const struct go *g, const struct tree_node *n, struct result
     if (g->now_us < span_end(g, n))
         return false;
     if (r->failure != PLAN_FAILED_STREAM)
-        *r = (struct result){ CAME_FAILED, PLAN_FAILED_HEAD, tree_plan(g->t)->late_status };
+        *r = (struct result){ CAME_FAILED, PLAN_FAILED_HEAD, tree_plan(g->all)->late_status };
     return true;
 }
 
@@ -552,7 +555,7 @@ static enum turn end_round(struct go *g, const struct tree_node *n, struct walk_
         return TURN_OUT; /* no more, or the caller would be gone */
     if (at >= until) {
         /* Behind the route's own span nothing follows; of others, what is above goes on. */
-        if (span_end(g, tree_node(g->t, tree_root(g->t, g->w->route))) <= until)
+        if (span_end(g, walk_node(g, g->w->root)) <= until)
             return TURN_OUT;
         ret->is_last = false;
         return wait_until(g, r, until, ret);
@@ -581,7 +584,7 @@ static enum turn leave_child(struct go *g, const struct tree_node *n, struct wal
 
 static const struct tree_node *here(const struct go *g)
 {
-    return tree_node(g->t, g->w->node);
+    return walk_node(g, g->w->node);
 }
 
 /* Goes on until there is something to do. */
@@ -605,13 +608,13 @@ void walk_enter(struct go *g, struct walk_move *ret)
 {
     struct result r = { .came = CAME_NOTHING };
 
-    g->w->node = tree_root(g->t, g->w->route);
+    g->w->node = g->w->root;
     walk_on(g, TURN_IN, &r, ret);
     if (ret->what != WALK_MOVE_END || g->w->all_out)
         return;
     /* Everything is out: once more over all of it, with what health leaves open then. */
     g->w->all_out = true;
-    g->w->node = tree_root(g->t, g->w->route);
+    g->w->node = g->w->root;
     walk_on(g, TURN_IN, &r, ret);
 }
 

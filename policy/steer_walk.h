@@ -28,7 +28,7 @@ struct walk {
     uint64_t sticky, seed;
     int64_t began_us, deadline_us, attempt_at_us, retry_after_us;
     uint32_t route, asked, target, would_be, unit, slot;
-    uint32_t node, attempts;
+    uint32_t root, node, attempts;
     uint16_t status;
     uint8_t failure, phase, mode;
     int8_t should_retry; /* 1, -1; 0 = not said */
@@ -47,7 +47,8 @@ typedef void (*walk_passed_fn)(void *ctx, enum policy_outcome outcome, uint32_t 
 /* One call of steer's. */
 struct go {
     struct walk *w;
-    const struct tree *t;
+    const struct tree *all;
+    struct tree_arrays tree;
     struct policy_state *state;
     int64_t now_us;
     struct policy_decisions *notes;
@@ -66,6 +67,15 @@ struct walk_move {
     int64_t until_us; /* of a WAIT */
     bool is_last;     /* nothing follows it */
 };
+
+static inline const struct tree_node *walk_node(const struct go *g, uint32_t node)
+{
+    return &g->tree.nodes[node];
+}
+static inline const struct tree_unit *walk_unit(const struct go *g, uint32_t unit)
+{
+    return &g->tree.units[unit];
+}
 
 /* From the root; after the attempt failed as w->failure and w->status say; after the wait. */
 void walk_enter(struct go *g, struct walk_move *ret);

@@ -9,11 +9,10 @@
 #include "base/map.h"
 #include "base/timestamp.h"
 #include "base/vec.h"
+#include "policy/health.h"
 #include "policy/policy.h"
 
-#define MILLION    1000000
-#define LOG_STEPS  256
-#define LOG_DIGITS 40 /* binary, behind the point */
+#define MILLION 1000000
 
 struct tree {
     const struct plan *plan;
@@ -23,9 +22,9 @@ struct tree {
     VEC(uint32_t) unit_of; /* of each target, the first */
     VEC(uint32_t) roots;
     struct map names; /* of targets: upstream, NUL, model */
-    /* log2(1 + i / LOG_STEPS), made here without a floating-point digit: shares are the same on
-     * every machine. */
-    uint64_t log2_of[LOG_STEPS + 1];
+    /* log2(1 + i / TREE_LOG_STEPS), made here without a floating-point digit: shares are the same
+     * on every machine. */
+    uint64_t log2_of[TREE_LOG_STEPS + 1];
 };
 
 /* --- shares --- */
@@ -35,7 +34,7 @@ static uint64_t log2_of(uint64_t m)
 {
     uint64_t log = 0;
 
-    for (int digit = 1; digit <= LOG_DIGITS; digit++) {
+    for (int digit = 1; digit <= TREE_LOG_DIGITS; digit++) {
         m = (uint64_t)((i128)m * m >> 32);
         log <<= 1;
         if (m >> 33) {
@@ -48,31 +47,9 @@ static uint64_t log2_of(uint64_t m)
 
 static void make_logs(struct tree *t)
 {
-    for (uint64_t i = 0; i < LOG_STEPS; i++)
-        t->log2_of[i] = log2_of((UINT64_C(1) << 32) + (i << 32) / LOG_STEPS);
-    t->log2_of[LOG_STEPS] = UINT64_C(1) << LOG_DIGITS;
-}
-
-/* -log2(u / 2^64) in units of 2^-LOG_DIGITS, by straight lines between 257 points: off by less than
- * 0.3 %, and by the same for all. */
-static uint64_t minus_log2(const struct tree *t, uint64_t u)
-{
-    int zeros = __builtin_clzll(u | 1);
-    uint64_t m = (u | 1) << zeros; /* its highest bit is set */
-    size_t step = m >> 55 & (LOG_STEPS - 1);
-    uint64_t rest = m >> 35 & ((1u << 20) - 1);
-    uint64_t low = t->log2_of[step];
-    uint64_t log = low + ((t->log2_of[step + 1] - low) * rest >> 20);
-
-    return ((uint64_t)zeros + 1) * (UINT64_C(1) << LOG_DIGITS) - log;
-}
-
-struct tree_score tree_score(const struct tree *t, const struct tree_node *item, uint64_t key)
-{
-    return (struct tree_score){
-        .log = minus_log2(t, tree_mix(key, item->share_key)),
-        .share = item->share,
-    };
+    for (uint64_t i = 0; i < TREE_LOG_STEPS; i++)
+        t->log2_of[i] = log2_of((UINT64_C(1) << 32) + (i << 32) / TREE_LOG_STEPS);
+    t->log2_of[TREE_LOG_STEPS] = UINT64_C(1) << TREE_LOG_DIGITS;
 }
 
 static bool has_weights(const struct plan_node *n)
@@ -205,6 +182,8 @@ static void add_unit(struct tree *t, uint32_t number, const struct plan_route *r
     u.group = from == POLICY_NONE || from == number ? n->parent : from;
     if (u.group == POLICY_NONE)
         u.group = number;
+    u.bucket_us = u.window_us >= HEALTH_BUCKETS ? u.window_us / HEALTH_BUCKETS : 1;
+    u.half_us = u.slow_window_us > 1 ? u.slow_window_us / 2 : 1;
     u.key = key_of(t, &u);
     n->unit = (uint32_t)t->units.len;
     n->has_units = true;
@@ -215,13 +194,24 @@ static void add_unit(struct tree *t, uint32_t number, const struct plan_route *r
 
 /* --- nodes --- */
 
+/* Whether calls that are streams (or not) have that timer. */
+static bool has_timer(bool is_stream, int timer)
+{
+    if (is_stream)
+        return timer != PLAN_TIMER_WHOLE;
+    return timer != PLAN_TIMER_FIRST_TOKEN && timer != PLAN_TIMER_TOTAL;
+}
+
 static void set_times(struct tree_node *n, const struct plan_node *plan)
 {
-    for (int i = 0; i < PLAN_TIMERS; i++) {
-        n->attempt_us[i] = time_or(plan->attempt.of[i], PLAN_FOREVER);
-        n->span_us[i] = time_or(plan->span.of[i], PLAN_FOREVER);
-        n->has_span |= n->span_us[i] < PLAN_FOREVER;
-    }
+    for (int stream = 0; stream < 2; stream++)
+        for (int i = 0; i < PLAN_TIMERS; i++) {
+            bool has = has_timer(stream, i);
+            n->attempt_us[stream][i] =
+                has ? time_or(plan->attempt.of[i], PLAN_FOREVER) : PLAN_FOREVER;
+            n->span_us[stream][i] = has ? time_or(plan->span.of[i], PLAN_FOREVER) : PLAN_FOREVER;
+            n->has_span |= n->span_us[stream][i] < PLAN_FOREVER;
+        }
 }
 
 /* Items of the same name in one group are not the same item. */
@@ -358,6 +348,11 @@ const struct tree_node *tree_node(const struct tree *t, uint32_t node)
 {
     assert(node < t->nodes.len);
     return &t->nodes.ptr[node];
+}
+
+struct tree_arrays tree_arrays(const struct tree *t)
+{
+    return (struct tree_arrays){ t->nodes.ptr, t->units.ptr, t->log2_of };
 }
 
 size_t tree_unit_count(const struct tree *t)

@@ -12,8 +12,9 @@
 #include "policy/steer.h"
 #include "policy/tree.h"
 
-#define MS INT64_C(1000)
-#define S  US_PER_SECOND
+#define SAMPLE_SLOTS (POLICY_SLOTS_MIN * 4)
+#define MS           INT64_C(1000)
+#define S            US_PER_SECOND
 
 struct steer_sample {
     struct plan *plan;
@@ -117,7 +118,7 @@ static inline void sample_open(struct steer_sample *s)
     struct err err;
 
     ck_assert_msg(policy_new(s->plan, NULL, &s->policy, &err) == 0, "%s", err.text);
-    s->state = policy_state_new(POLICY_SLOTS_DEFAULT);
+    s->state = policy_state_new(SAMPLE_SLOTS);
     s->now_us = 1000 * S;
 }
 
