@@ -35,18 +35,22 @@ static struct tap {
 /* false: the connection ends. */
 static bool tap_answer(int fd, const struct read_message *m)
 {
-    CLEANUP(buf_release) struct buf out = { 0 };
+    CLEANUP(buf_release) struct buf out = { 0 }, later = { 0 };
     struct str rest = m->words[1], path = rest;
 
     str_split(&rest, '?', &path);
     if (str_starts_with(path, STR("/evil"))) {
-        for (size_t i = 0; i <= tap.evil_count; i++)
-            upstream_send(fd, tap.evil->bytes.ptr, tap.evil->bytes.len);
-        if (tap.evil->later.len) {
+        /* A copy: the test goes on as soon as the last byte is sent, which may be before we do. */
+        const struct tap_answer evil = *tap.evil;
+        buf_add_str(&out, evil.bytes);
+        buf_add_str(&later, evil.later);
+        for (size_t i = 0, more = tap.evil_count; i <= more; i++)
+            upstream_send(fd, out.ptr, out.len);
+        if (later.len) {
             proxy_sleep_ms(50);
-            upstream_send(fd, tap.evil->later.ptr, tap.evil->later.len);
+            upstream_send(fd, later.ptr, later.len);
         }
-        return !tap.evil->closes;
+        return !evil.closes;
     }
     buf_addf(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", path.len);
     if (!str_eq(m->words[0], STR("HEAD")))

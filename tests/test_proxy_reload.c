@@ -543,6 +543,11 @@ START_TEST(what_is_missing_for_a_refused_configuration_is_waited_for)
 }
 END_TEST
 
+static long begun(void)
+{
+    return metric("weir_exchanges_open") + metric("weir_exchanges_recorded_total");
+}
+
 START_TEST(a_drain_cuts_no_stream)
 {
     pid_t clients[8];
@@ -551,7 +556,8 @@ START_TEST(a_drain_cuts_no_stream)
     start(false);
     for (size_t i = 0; i < ARRAY_LEN(clients); i++)
         clients[i] = load(STREAMS, false, 1); /* one each, of 320 ms */
-    proxy_sleep_ms(100);
+    for (int n = 0; n < 2000 && begun() < (long)ARRAY_LEN(clients); n++)
+        proxy_sleep_ms(5);
     kill(run.pid, SIGHUP);
     kill(run.pid, SIGTERM);
     for (size_t i = 0; i < ARRAY_LEN(clients); i++) {

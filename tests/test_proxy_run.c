@@ -627,6 +627,14 @@ static void *keep_asking(void *ctx)
     return NULL;
 }
 
+static size_t count_delivered(void)
+{
+    pthread_mutex_lock(&delivered.lock);
+    size_t count = delivered.count;
+    pthread_mutex_unlock(&delivered.lock);
+    return count;
+}
+
 static void add_recorded(void *ctx, const struct exchange *x, bool ended)
 {
     char id[UUID_TEXT_BYTES];
@@ -649,6 +657,8 @@ START_TEST(killed_at_any_moment_strict_has_all_that_was_delivered)
         for (int i = 0; i < KILL_CLIENTS; i++)
             ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_asking, NULL), 0);
         proxy_sleep_ms(60 + 7 * kill_number);
+        for (int i = 0; i < 5000 && count_delivered() <= 200 / KILLS; i++)
+            proxy_sleep_ms(2); /* a busy machine takes longer */
         proxy_end(&run, SIGKILL);
         delivered.stop = true;
         for (int i = 0; i < KILL_CLIENTS; i++)
