@@ -122,6 +122,8 @@ static int read_at(const struct invocation *inv, struct inputs *i, struct err *e
     const char *text = invocation_get(inv, "at");
     int64_t end_us;
 
+    if (i->now_us)
+        return 0;
     i->now_us = clock_now_us();
     if (text && !period_parse(str_from(text), i->analysis.tz, &i->now_us, &end_us))
         return err_set(err, ERR_USAGE, "--at '%s' is no time: write 2026-10-07 or a full time",
@@ -129,6 +131,7 @@ static int read_at(const struct invocation *inv, struct inputs *i, struct err *e
     return 0;
 }
 
+/* As of i->now_us; 0 = as of --at. */
 static int load_inputs(const struct invocation *inv, struct inputs *i, struct err *err)
 {
     if (analysis_open(inv, &i->analysis, err) < 0 || read_at(inv, i, err) < 0)
@@ -179,10 +182,35 @@ static void print(const struct invocation *inv, const struct inputs *i, const st
     cli_out(buf_str(&out));
 }
 
+/* In the first days of a month, what has come late for the one before: alerts of that month that
+ * were not told.  They go to ret, which borrows from late. */
+static int add_late(const struct invocation *inv, const struct inputs *i,
+                    const struct alerts_state *state, struct alerts *late, struct alerts *ret,
+                    struct err *err)
+{
+    CLEANUP(inputs_release) struct inputs then = { 0 };
+    const struct alerts_span *span = &i->in.span;
+
+    if (span->today - span->month_day >= ALERTS_LATE_DAYS)
+        return 0;
+    then.now_us = alerts_day_us(i->in.tz, span->month_day);
+    if (load_inputs(inv, &then, err) < 0)
+        return -1;
+    alerts_find(&then.in, late);
+    alerts_state_mark(state, late);
+    for (size_t k = 0; k < late->list.len; k++)
+        if (late->list.ptr[k].is_new) {
+            vec_push(&ret->list, late->list.ptr[k]);
+            late->list.ptr[k].culprits.ptr = NULL; /* ret's now */
+        }
+    return 0;
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs i = { 0 };
     CLEANUP(alerts_state_close) struct alerts_state state = { .lock_fd = -1 };
+    CLEANUP(alerts_release) struct alerts late = { 0 };
     CLEANUP(alerts_release) struct alerts alerts = { 0 };
     const char *path = invocation_get(inv, "state");
     struct err err;
@@ -190,6 +218,8 @@ static int run(const struct invocation *inv)
     if (load_inputs(inv, &i, &err) < 0 || (path && alerts_state_open(path, &state, &err) < 0))
         return cli_fail(inv, &err);
     alerts_find(&i.in, &alerts);
+    if (path && add_late(inv, &i, &state, &late, &alerts, &err) < 0)
+        return cli_fail(inv, &err);
     size_t fresh = path ? alerts_state_mark(&state, &alerts) : alerts.list.len;
     print(inv, &i, &alerts);
     if (fresh == 0)
@@ -216,7 +246,8 @@ const struct command command_analyze_alerts = {
     .description =
         "Looks at the month of the last day that is over, and at what came before it. Run it once "
         "a day with --state: each alert is told once for its period, and the exit status says "
-        "whether there is a new one.\n"
+        "whether there is a new one. In the first three days of a month it then looks at the "
+        "month before once more, for what was recorded late.\n"
         "\n"
         "change: a month costs more than the one before, by more than 30 % on equal days and on "
         "equal weekdays. spike: a day costs more than its weekday usually does. drift: small rises "
