@@ -237,7 +237,7 @@ bool health_bad(struct health *h, const struct tree_unit *u, enum plan_failure f
     if (h->in_a_row < UINT32_MAX)
         h->in_a_row++;
     count_call(h, u, true, now_us);
-    return is_too_much(h, u);
+    return is_too_much(h, u) || plan_when_has(&u->at_once, failure, status);
 }
 
 /* --- slowness --- */

@@ -1,7 +1,7 @@
 /* health - what is remembered of a target between calls, in one slot of the state.
  *
- *     COOLDOWN  out for a fixed time after some failures; an answer's retry-after is the time where
- *               the configuration has none.  Back all at once.
+ *     COOLDOWN  out for a fixed time after some failures, of which some suffice by themselves; an
+ *               answer's retry-after is the time where the configuration has none.  Back at once.
  *     EJECTION  out for its base time times the number of its ejections, which is forgotten one by
  *               one while it behaves; up to a share of the hosts (the caller counts them)
  *     RATIO     out when a share of the calls in the window failed

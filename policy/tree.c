@@ -123,13 +123,32 @@ static const struct {
     int64_t window_us, out_us;
 } defaults[] = {
     [PLAN_MEMORY_NONE] = {0,  0,  0,  100, 0,                  0                 },
-    [PLAN_MEMORY_COOLDOWN] = { 1, 0,  5,  100, 60 * US_PER_SECOND, 5 * US_PER_SECOND },
+    [PLAN_MEMORY_COOLDOWN] = { 0, 51, 5,  100, 60 * US_PER_SECOND, 5 * US_PER_SECOND },
     [PLAN_MEMORY_EJECTION] = { 5, 0,  5,  10,  10 * US_PER_SECOND, 30 * US_PER_SECOND},
     [PLAN_MEMORY_RATIO] = { 0, 50, 5,  100, 60 * US_PER_SECOND, 30 * US_PER_SECOND},
     [PLAN_MEMORY_BREAKER] = { 0, 0,  10, 100, 60 * US_PER_SECOND, 15 * US_PER_SECOND},
 };
 
-static void set_health(struct tree_unit *u, const struct plan_health *h)
+/* LiteLLM's own rule (gateways.md, B.1): more than half of the calls of a minute; 401, 404, and 429
+ * if there is another deployment, at once; a single one cools down for nothing else, and none for a
+ * connection. */
+static void set_cooldown(struct tree_unit *u, const struct plan_health *h, size_t hosts)
+{
+    static const int at_once[] = { 401, 404 };
+
+    if (!h->counted.set)
+        u->counted.kinds &= ~PLAN_KIND(CONNECT);
+    for (size_t i = 0; i < ARRAY_LEN(at_once); i++) {
+        plan_when_add_status(&u->counted, at_once[i]);
+        plan_when_add_status(&u->at_once, at_once[i]);
+    }
+    if (hosts > 1)
+        plan_when_add_status(&u->at_once, 429);
+    else
+        u->percent = 0;
+}
+
+static void set_health(struct tree_unit *u, const struct plan_health *h, size_t hosts)
 {
     u->memory = h->memory;
     u->percent = number_or(h->percent, h->failures.set ? 0 : defaults[h->memory].percent);
@@ -144,6 +163,8 @@ static void set_health(struct tree_unit *u, const struct plan_health *h)
     u->counted = h->counted;
     if (!h->counted.set)
         count_usual(&u->counted);
+    if (h->memory == PLAN_MEMORY_COOLDOWN && !h->failures.set && !h->percent.set)
+        set_cooldown(u, h, hosts);
 }
 
 static void set_slow(struct tree_unit *u, const struct plan_slow *slow)
@@ -177,11 +198,11 @@ static void add_unit(struct tree *t, uint32_t number, const struct plan_route *r
     set_slow(&u, &route->slow);
     if (from == POLICY_NONE && !u.slow_percent)
         return;
-    if (from != POLICY_NONE)
-        set_health(&u, &t->nodes.ptr[from].plan->health);
     u.group = from == POLICY_NONE || from == number ? n->parent : from;
     if (u.group == POLICY_NONE)
         u.group = number;
+    if (from != POLICY_NONE)
+        set_health(&u, &t->nodes.ptr[from].plan->health, t->nodes.ptr[u.group].plan->len);
     u.bucket_us = u.window_us >= HEALTH_BUCKETS ? u.window_us / HEALTH_BUCKETS : 1;
     u.half_us = u.slow_window_us > 1 ? u.slow_window_us / 2 : 1;
     u.key = key_of(t, &u);

@@ -55,8 +55,8 @@ struct tree_unit {
     bool in_a_row; /* failures; else within the window */
     bool out_set;  /* else an answer's retry-after says it */
     int64_t window_us, out_us;
-    int64_t bucket_us, half_us; /* parts of the windows, as policy/health counts in them */
-    struct plan_when counted;
+    int64_t bucket_us, half_us;          /* parts of the windows, as policy/health counts in them */
+    struct plan_when counted, at_once;   /* at_once: puts it out by itself */
     uint32_t slow_percent, slow_samples; /* 0 = slowness is not looked at */
     int64_t slow_window_us;
 };

@@ -470,6 +470,37 @@ START_TEST(no_more_than_a_share_of_the_hosts_is_ejected_and_longer_each_time)
 }
 END_TEST
 
+/* A pool that says nothing but that it cools down: LiteLLM's defaults. */
+static const struct {
+    const char *letters;
+    int status;
+    bool cools;
+} cooldowns[] = {
+    {"ab",  429, true },
+    { "a",  429, false},
+    { "a",  401, true },
+    { "ab", 404, true },
+    { "ab", 500, false},
+};
+
+START_TEST(a_cooldown_without_numbers_is_what_litellm_does_without_them)
+{
+    CLEANUP(steer_sample_release) struct steer_sample s = { 0 };
+    struct plan_node *pool = sample_group(&s, PLAN_POOL, cooldowns[_i].letters, 0);
+
+    pool->health.memory = PLAN_MEMORY_COOLDOWN;
+    sample_route(&s, pool);
+    sample_open(&s);
+    failing_status = cooldowns[_i].status;
+    struct steer_call call = sample_call(&s);
+    sample_walk(&s, &call, everything_fails);
+    char first[2] = { s.trace.ptr[0], 0 };
+    ck_assert_int_eq(health_of(&s, first), cooldowns[_i].cools ? STEER_OPEN : STEER_CLOSED);
+    s.now_us += 5 * S;
+    ck_assert_int_eq(health_of(&s, first), STEER_CLOSED);
+}
+END_TEST
+
 START_TEST(what_a_skipped_target_failed_with_leads_on_as_if_it_had_failed_once_more)
 {
     CLEANUP(steer_sample_release) struct steer_sample s = { 0 };
@@ -594,6 +625,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(
         tc, while_the_probe_of_an_open_breaker_is_under_way_others_are_told_when_to_come_back);
     tcase_add_test(tc, no_more_than_a_share_of_the_hosts_is_ejected_and_longer_each_time);
+    tcase_add_loop_test(tc, a_cooldown_without_numbers_is_what_litellm_does_without_them, 0,
+                        (int)ARRAY_LEN(cooldowns));
     tcase_add_test(tc, what_a_skipped_target_failed_with_leads_on_as_if_it_had_failed_once_more);
     tcase_add_test(tc, a_slow_target_is_shifted_away_from_within_a_window_and_comes_back_by_and_by);
     tcase_add_test(tc, latency_that_creeps_up_is_slow_in_the_end);
