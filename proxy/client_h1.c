@@ -14,6 +14,7 @@
 #include "proxy/client.h"
 
 #define LINGER_US UINT64_C(2000000) /* for the peer to read our last words */
+#define TRIM_US   UINT64_C(1000000) /* idle for so long: gives buffers back */
 
 /* X(constant, name) */
 #define H1_STATES(X)                                                                               \
@@ -51,6 +52,7 @@ struct client_h1 {
     struct http1 *request;
     struct buf in;              /* read, not yet looked at */
     bool is_fresh;              /* it may yet turn out to be HTTP/2 */
+    bool is_trimmed;            /* holds no buffers for a request */
     bool ends_after;            /* this call is the last one */
     enum http1_framing framing; /* of the answer, to the peer */
     struct proxy_call call;
@@ -141,8 +143,9 @@ static unsigned wanted_events(const struct client_h1 *c)
 static uint64_t deadline_us(const struct client_h1 *c)
 {
     const struct proxy_limits *limits = &c->base.worker->conf->limits;
+    bool may_trim = !c->is_trimmed && limits->idle_us > TRIM_US;
     const uint64_t patience[] = {
-        [H1_IDLE] = limits->idle_us,
+        [H1_IDLE] = may_trim ? TRIM_US : limits->idle_us,
         [H1_HEAD] = limits->head_us,
         [H1_CALL] = call_patience_us(&c->call),
         [H1_FLUSH] = limits->send_us,
@@ -180,10 +183,9 @@ static void next_request(struct client_h1 *c)
     if (c->in.cap > CLIENT_KEEP_BYTES && !c->in.len)
         buf_release(&c->in);
     step(c, H1_ON_NEXT);
+    c->is_trimmed = false;
     if (c->in.len) /* sent ahead */
         loop_defer(c->base.worker->loop, &c->base.task);
-    else
-        http1_trim(c->request);
 }
 
 static void flush(struct client_h1 *c)
@@ -552,12 +554,16 @@ static void on_task(struct client *base)
 static void on_timer(struct client *base)
 {
     struct client_h1 *c = h1_of(base);
+    const struct proxy_limits *limits = &base->worker->conf->limits;
 
     if (recorder_is_blocked(base->worker->recorder))
         base->progress_us = loop_now_us(base->worker->loop); /* it is we who do not read */
     else if (c->state == H1_HEAD)
         refuse(c, REPLY_REQUEST_TIMEOUT);
-    else if (c->state != H1_CALL) /* idle, or takes nothing any more */
+    else if (c->state == H1_IDLE && !c->is_trimmed && limits->idle_us > TRIM_US) {
+        http1_trim(c->request);
+        c->is_trimmed = true;
+    } else if (c->state != H1_CALL) /* idle, or takes nothing any more */
         client_lose(base);
     if (!base->is_gone && c->state == H1_CALL && !call_expire(&c->call))
         client_lose(base);
@@ -633,7 +639,7 @@ void client_h1_open(struct worker *w, const struct sock *sock, const char *addre
         free(c);
         return;
     }
-    c->is_fresh = true;
+    c->is_fresh = c->is_trimmed = true;
     call_init(&c->call, w, &downstream, c, c->base.address);
     c->request = http1_new(HTTP1_REQUESTS, &limits);
     settle(c);
