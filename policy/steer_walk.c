@@ -23,10 +23,8 @@ struct result {
     int status;
 };
 
-struct health *walk_health(struct go *g, uint32_t unit)
+static struct health *find_health(struct go *g, uint64_t key)
 {
-    uint64_t key = walk_unit(g, unit)->key;
-
     if (!policy_state_is(g->state, g->w->slot, POLICY_SLOT_TARGET, key)) {
         uint32_t slot = policy_state_own_slot(g->state, POLICY_SLOT_TARGET, key, g->now_us);
         if (slot == POLICY_NONE) {
@@ -36,6 +34,15 @@ struct health *walk_health(struct go *g, uint32_t unit)
         g->w->slot = slot;
     }
     return policy_state_at(g->state, g->w->slot);
+}
+
+struct health *walk_health(struct go *g, uint32_t unit)
+{
+    if (g->unit != unit) {
+        g->health = find_health(g, walk_unit(g, unit)->key);
+        g->unit = unit;
+    }
+    return g->health;
 }
 
 static struct walk_frame *frame_of(const struct go *g, const struct tree_node *n)

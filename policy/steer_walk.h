@@ -55,6 +55,8 @@ struct go {
     struct steer_step *ret;
     walk_passed_fn passed; /* is told, with the go, of targets that are passed over */
     bool is_dry;           /* only to see what would be done */
+    uint32_t unit;         /* whose health was looked for last, and where it is */
+    struct health *health;
     struct health scratch; /* of a target for which the state has no room */
 };
 
