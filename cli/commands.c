@@ -14,6 +14,7 @@ extern const struct command command_analyze_push;
 extern const struct command command_analyze_reconcile;
 extern const struct command command_analyze_report;
 extern const struct command command_analyze_spend;
+extern const struct command command_analyze_policy;
 extern const struct command command_analyze_whatif;
 extern const struct command command_analyze_trend;
 extern const struct command command_capture_export;
@@ -59,6 +60,7 @@ const struct command *const commands[] = {
     &command_analyze_spend,
     &command_analyze_push,
     &command_analyze_whatif,
+    &command_analyze_policy,
     &command_analyze_export,
     &command_analyze_prices_show,
     &command_analyze_prices_check,

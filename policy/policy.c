@@ -84,6 +84,13 @@ const struct policy_rule *policy_rule(const struct policy *p, uint32_t rule)
     return &p->rules[rule];
 }
 
+struct str policy_rule_instead(const struct policy *p, uint32_t rule)
+{
+    if (rule < p->access_first || rule - p->access_first >= p->access_count)
+        return STR("");
+    return p->access[rule - p->access_first].instead;
+}
+
 void policy_note(struct policy_decisions *d, const struct policy_decision *one)
 {
     if (d->count == POLICY_DECISIONS_MAX)

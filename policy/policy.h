@@ -64,6 +64,8 @@ uint32_t policy_target_find(const struct policy *p, struct str upstream, struct 
 const struct tree *policy_tree(const struct policy *p);
 size_t policy_rule_count(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, uint32_t rule);
+/* The model that a rule of access gives instead; "" = it refuses, or is another rule. */
+struct str policy_rule_instead(const struct policy *p, uint32_t rule);
 
 /* --- decisions: what a record keeps, and what the simulator counts --- */
 
