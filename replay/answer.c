@@ -34,6 +34,7 @@ void answer_unref(struct answer *a)
         return;
     vec_release(&a->headers);
     buf_release(&a->body);
+    buf_release(&a->repeated);
     free(a->chunks);
     arena_release(&a->arena);
     free(a);

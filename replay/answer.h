@@ -26,6 +26,13 @@ struct answer {
     VEC(struct call_header) headers; /* strings in arena */
     bool is_chunked;                 /* its length was not said before the body */
     bool is_cut;                     /* ends in the middle */
+    /* What only faults do (replay/fault_inject). */
+    bool is_exact;       /* its times are as they are, whatever the speed */
+    bool has_no_head;    /* only the body's bytes are sent, and then it is cut */
+    bool is_reset;       /* is_cut: by a reset of the connection */
+    bool hangs;          /* after the last chunk nothing ever comes, nor the end ... */
+    struct buf repeated; /* ... but this, each repeat_us */
+    uint64_t repeat_us;
     struct buf body;
     struct answer_chunk *chunks; /* they add up to the body */
     size_t chunk_count;

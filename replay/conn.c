@@ -24,6 +24,7 @@ enum conn_state {
 
 struct conn {
     struct server *server;
+    const struct server_port *port;
     struct conn *next, **link;
     struct sock sock;
     struct loop_io io;
@@ -38,6 +39,7 @@ struct conn {
     bool peer_ended;
     bool ends_after; /* this answer is the last one */
     bool is_complete;
+    bool ends_by_reset;
     bool is_head, is_chunked; /* the answer under way: to a HEAD; in chunks */
     struct play play;
 };
@@ -45,6 +47,11 @@ struct conn {
 struct conn *conn_next(const struct conn *c)
 {
     return c->next;
+}
+
+const struct server_port *conn_port(const struct conn *c)
+{
+    return c->port;
 }
 
 /* An HTTP/2 connection is read as long as its answers are taken. */
@@ -108,7 +115,7 @@ void conn_close(struct conn *c)
     c->state = CONN_GONE;
     loop_io_remove(s->options.loop, &c->io);
     loop_timer_cancel(s->options.loop, &c->timer);
-    sock_close(&c->sock, false);
+    sock_close(&c->sock, c->ends_by_reset);
     *c->link = c->next;
     if (c->next)
         c->next->link = c->link;
@@ -122,7 +129,8 @@ void conn_drain(struct conn *c)
     c->ends_after = true;
     if (c->state == CONN_H2)
         streams_drain(c->streams);
-    else if (c->state == CONN_READING && !c->in.len && !http1_is_under_way(c->parser))
+    else if (play_is_hanging(&c->play) ||
+             (c->state == CONN_READING && !c->in.len && !http1_is_under_way(c->parser)))
         conn_close(c);
 }
 
@@ -141,6 +149,10 @@ static void end_last(struct conn *c)
 /* The answer is complete and sent. */
 static void after_answer(struct conn *c)
 {
+    if (c->ends_by_reset) {
+        conn_close(c);
+        return;
+    }
     if (c->ends_after || c->peer_ended) {
         end_last(c);
         return;
@@ -190,6 +202,10 @@ static void on_body(void *ctx, struct str bytes)
 
     if (c->is_head)
         return;
+    if (c->sock.tls && c->play.answer->has_no_head) {
+        c->ends_by_reset = true; /* bytes out of place would be in place within TLS */
+        return;
+    }
     c->server->counts.body_bytes += bytes.len;
     if (c->is_chunked)
         http1_write_chunk(&c->out, bytes);
@@ -197,10 +213,12 @@ static void on_body(void *ctx, struct str bytes)
         buf_add_str(&c->out, bytes);
 }
 
-static void on_end(void *ctx, bool cut)
+static void on_end(void *ctx, enum play_end how)
 {
     struct conn *c = ctx;
+    bool cut = how != PLAY_ENDED;
 
+    c->ends_by_reset |= how == PLAY_RESET;
     c->is_complete = true;
     c->ends_after |= cut;
     if (cut)
@@ -260,8 +278,9 @@ static void respond(struct conn *c)
     const struct http1_head *head = http1_head(c->parser);
 
     c->ends_after |= !head->keep_alive || c->server->is_draining;
+    c->ends_by_reset = c->is_head = c->is_chunked = false;
     c->state = CONN_PLAYING;
-    play_start(&c->play, server_answer_to(c->server, head, buf_str(&c->body)));
+    play_start(&c->play, server_answer_to(c->server, c->port, head, buf_str(&c->body)));
 }
 
 /* Answers what is no request that can be looked at, as the last one.  There may be no head, so the
@@ -366,7 +385,7 @@ static bool choose_protocol(struct conn *c)
     if (is_h2 <= 0)
         return c->is_h1;
     c->state = CONN_H2;
-    c->streams = streams_new(c->server, on_output, c);
+    c->streams = streams_new(c->server, c->port, on_output, c);
     if (c->server->is_draining)
         streams_drain(c->streams);
     struct buf in = c->in;
@@ -393,7 +412,8 @@ static void on_task(void *ctx)
 
 static void on_peer_end(struct conn *c)
 {
-    bool waits = c->state == CONN_PLAYING && !http1_head(c->parser)->keep_alive;
+    bool waits = c->state == CONN_PLAYING && !http1_head(c->parser)->keep_alive &&
+                 !play_is_hanging(&c->play);
 
     c->peer_ended = true;
     if (!waits && (c->state != CONN_READING || !c->in.len || !c->is_h1))
@@ -459,14 +479,15 @@ static void on_timer(void *ctx)
     settle(c);
 }
 
-void conn_open(struct server *s, int fd)
+void conn_open(struct server *s, const struct server_port *port, int fd)
 {
     struct conn *c = mem_calloc(1, sizeof(*c));
     struct err err;
 
     c->server = s;
+    c->port = port;
     c->sock.fd = fd;
-    if (s->options.tls) {
+    if (s->options.tls && !port->is_control) {
         c->sock.tls = tls_conn_new(s->options.tls, fd);
         c->sock.in_handshake = true;
     }

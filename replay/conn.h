@@ -12,12 +12,13 @@
 
 #include "replay/server.h"
 
-/* A connection on fd, which is the server's now. */
-void conn_open(struct server *s, int fd);
+/* A connection that came to port on fd, which is the server's now. */
+void conn_open(struct server *s, const struct server_port *port, int fd);
 /* At once. */
 void conn_close(struct conn *c);
 /* Ends it now if nothing is under way, else after this answer. */
 void conn_drain(struct conn *c);
 struct conn *conn_next(const struct conn *c);
+const struct server_port *conn_port(const struct conn *c);
 
 #endif

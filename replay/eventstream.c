@@ -21,7 +21,7 @@ static void add_header(struct buf *out, struct str name, struct str value)
     buf_add_str(out, value);
 }
 
-static void add_message(struct buf *out, struct str headers, struct str payload)
+void eventstream_add(struct buf *out, struct str headers, struct str payload)
 {
     CLEANUP(buf_release) struct buf message = { 0 };
 
@@ -41,7 +41,7 @@ void eventstream_add_event(struct buf *out, struct str type, struct str payload)
     add_header(&headers, STR(":event-type"), type);
     add_header(&headers, STR(":content-type"), STR("application/json"));
     add_header(&headers, STR(":message-type"), STR("event"));
-    add_message(out, buf_str(&headers), payload);
+    eventstream_add(out, buf_str(&headers), payload);
 }
 
 void eventstream_add_exception(struct buf *out, struct str type, struct str payload)
@@ -51,5 +51,5 @@ void eventstream_add_exception(struct buf *out, struct str type, struct str payl
     add_header(&headers, STR(":exception-type"), type);
     add_header(&headers, STR(":content-type"), STR("application/json"));
     add_header(&headers, STR(":message-type"), STR("exception"));
-    add_message(out, buf_str(&headers), payload);
+    eventstream_add(out, buf_str(&headers), payload);
 }

@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 
+/* headers are as they are on the wire. */
+void eventstream_add(struct buf *out, struct str headers, struct str payload);
 /* payload is JSON. */
 void eventstream_add_event(struct buf *out, struct str type, struct str payload);
 void eventstream_add_exception(struct buf *out, struct str type, struct str payload);

@@ -16,11 +16,25 @@ static uint64_t next_us(const struct play *p)
     const struct answer *a = p->answer;
     uint64_t at_us = a->end_us;
 
+    if (p->is_hanging)
+        return p->repeat_due_us;
     if (!p->head_sent)
         at_us = a->head_us;
     else if (p->chunk < a->chunk_count)
         at_us = a->chunks[p->chunk].at_us;
-    return p->begun_us + play_due_us(at_us, p->speed);
+    return p->begun_us + play_due_us(at_us, a->is_exact ? PLAY_SPEED_RECORDED : p->speed);
+}
+
+/* All that is ever to come has come. */
+static void hang(struct play *p)
+{
+    const struct answer *a = p->answer;
+    uint64_t from_us = p->is_hanging ? p->repeat_due_us : p->begun_us + a->end_us;
+
+    if (p->is_hanging)
+        p->sink->body(p->ctx, buf_str(&a->repeated));
+    p->is_hanging = true;
+    p->repeat_due_us = a->repeated.len ? from_us + a->repeat_us : UINT64_MAX;
 }
 
 /* false: that was the end. */
@@ -42,9 +56,13 @@ static bool play_next(struct play *p)
         p->chunk += bytes == left;
         return true;
     }
-    bool is_cut = a->is_cut;
+    if (a->hangs) {
+        hang(p);
+        return true;
+    }
+    enum play_end how = a->is_reset ? PLAY_RESET : a->is_cut ? PLAY_CUT : PLAY_ENDED;
     play_stop(p);
-    p->sink->end(p->ctx, is_cut);
+    p->sink->end(p->ctx, how);
     return false;
 }
 
@@ -56,7 +74,8 @@ static void advance(struct play *p)
     while (!p->sink->is_full(p->ctx)) {
         uint64_t due_us = next_us(p);
         if (due_us > now_us) {
-            loop_timer_set(p->loop, &p->timer, due_us);
+            if (due_us != UINT64_MAX)
+                loop_timer_set(p->loop, &p->timer, due_us);
             break;
         }
         if (!play_next(p))
@@ -71,7 +90,8 @@ static void step(void *ctx)
     do {
         advance(p);
         p->sink->flush(p->ctx);
-    } while (p->answer && !loop_timer_is_set(&p->timer) && !p->sink->is_full(p->ctx));
+    } while (p->answer && !loop_timer_is_set(&p->timer) && !p->sink->is_full(p->ctx) &&
+             !(p->is_hanging && p->repeat_due_us == UINT64_MAX));
 }
 
 void play_start(struct play *p, struct answer *a)
@@ -79,7 +99,8 @@ void play_start(struct play *p, struct answer *a)
     p->answer = a;
     p->timer = (struct loop_timer){ .fn = step, .ctx = p };
     p->begun_us = loop_now_us(p->loop);
-    p->head_sent = false;
+    p->head_sent = a->has_no_head;
+    p->is_hanging = false;
     p->chunk = p->sent = p->place = 0;
     step(p);
 }

@@ -18,12 +18,17 @@
 #define PLAY_SPEED_MAX      0u
 #define PLAY_PIECE_BYTES    (64u << 10) /* of a chunk that is larger, at a time */
 
+enum play_end {
+    PLAY_ENDED,
+    PLAY_CUT,   /* the answer breaks off */
+    PLAY_RESET, /* the same, and the client is told so */
+};
+
 /* Where it goes: a connection, or a stream of one. */
 struct play_sink {
-    void (*head)(void *ctx, const struct answer *a);
+    void (*head)(void *ctx, const struct answer *a); /* not if it has none */
     void (*body)(void *ctx, struct str bytes);
-    /* cut: the answer breaks off. */
-    void (*end)(void *ctx, bool cut);
+    void (*end)(void *ctx, enum play_end how);
     /* Last of each step: time to write.  The play may be stopped by it. */
     void (*flush)(void *ctx);
     /* No more for now: play_resume says when. */
@@ -40,9 +45,11 @@ struct play {
     uint64_t begun_us;
     unsigned speed; /* thousandths */
     bool head_sent;
-    size_t chunk; /* that is next or under way */
-    size_t sent;  /* of it */
-    size_t place; /* in the body */
+    bool is_hanging;        /* nothing comes any more, but for what is repeated */
+    uint64_t repeat_due_us; /* if hanging; UINT64_MAX = nothing is repeated */
+    size_t chunk;           /* that is next or under way */
+    size_t sent;            /* of it */
+    size_t place;           /* in the body */
 };
 
 /* When something at at_us is due after the beginning, at that speed. */
@@ -53,6 +60,11 @@ void play_start(struct play *p, struct answer *a);
 void play_resume(struct play *p);
 /* Does nothing if nothing is played. */
 void play_stop(struct play *p);
+/* It goes on until it is stopped. */
+static inline bool play_is_hanging(const struct play *p)
+{
+    return p->answer && p->is_hanging;
+}
 static inline bool play_is_on(const struct play *p)
 {
     return p->answer != NULL;

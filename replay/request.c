@@ -144,3 +144,50 @@ void request_digest(const struct request *r, uint8_t ret[static REQUEST_DIGEST_B
     sha256_final(h, full);
     memcpy(ret, full, REQUEST_DIGEST_BYTES);
 }
+
+/* --- what is asked --- */
+
+#define BYTES_PER_TOKEN 4
+
+/* What a gateway has no reason to change. */
+static const char *const asking_members[] = { "messages", "input",     "contents",
+                                              "prompt",   "message",   "texts",
+                                              "query",    "documents", "inputText" };
+static const char *const most_members[] = { "max_tokens", "max_completion_tokens",
+                                            "max_output_tokens" };
+
+static void hash_member(struct sha256 *h, const char *name, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+    hash(h, str_from(name));
+    hash(h, str_from(text));
+    free(text);
+}
+
+void request_asked(const struct request *r, struct request_asked *ret)
+{
+    CLEANUP(sha256_free) struct sha256 *h = sha256_new();
+    CLEANUP(json_decref) json_t *doc = NULL;
+    uint8_t full[SHA256_BYTES];
+    struct err err;
+    bool asks = false;
+
+    ret->tokens = (int64_t)(r->body.len / BYTES_PER_TOKEN);
+    if (json_parse(r->body, &doc, &err) < 0)
+        doc = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(asking_members); i++) {
+        const json_t *value = json_get(doc, asking_members[i]);
+        asks |= value != NULL;
+        if (value)
+            hash_member(h, asking_members[i], value);
+    }
+    if (!asks)
+        hash(h, r->body);
+    for (size_t i = 0; i < ARRAY_LEN(most_members); i++) {
+        json_int_t most = json_integer_value(json_get(doc, most_members[i]));
+        ret->tokens += most > 0 && most < INT32_MAX ? most : 0;
+    }
+    sha256_final(h, full);
+    memcpy(ret->digest, full, REQUEST_DIGEST_BYTES);
+}

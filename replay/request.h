@@ -29,6 +29,12 @@ struct request {
 /* Of everything but the path, of which only the last segment goes in: requests of one digest are
  * the same if request_is_same_path says so of their paths. */
 void request_digest(const struct request *r, uint8_t ret[static REQUEST_DIGEST_BYTES]);
+/* What a call asks a model, whoever carries it: gateways rewrite path, model and much else. */
+struct request_asked {
+    uint8_t digest[REQUEST_DIGEST_BYTES]; /* of the messages or other input */
+    int64_t tokens; /* a quarter of the body's bytes, and what the answer may have at most */
+};
+void request_asked(const struct request *r, struct request_asked *ret);
 /* Whether the paths, percent-encoding undone, are equal or one is the other's end, from a slash on.
  */
 bool request_is_same_path(struct str a, struct str b);

@@ -222,6 +222,21 @@ int64_t scenario_load_micro(const struct scenario *s, int64_t at_us, struct str 
     return load;
 }
 
+bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t at_us)
+{
+    for (size_t i = 0; i < s->entries.len; i++) {
+        const struct scenario_entry *e = &s->entries.ptr[i];
+        const char *name = e->fault.kind->name;
+        bool refuses = str_eq(str_from(name), STR("connect_refused")) ||
+                       str_eq(str_from(name), STR("dns_failure"));
+        if (refuses && e->on == FAULT_ON_ANY && is_within(&e->window, at_us) &&
+            ramp_at(&e->chance, &e->window, at_us) == MILLION && !e->models.len && !e->apps.len &&
+            fits(&e->upstreams, upstream))
+            return true;
+    }
+    return false;
+}
+
 /* --- drawing --- */
 
 static uint64_t mixed(uint64_t n) /* splitmix64 */

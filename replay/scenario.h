@@ -64,6 +64,9 @@ int64_t scenario_load_micro(const struct scenario *s, int64_t at_us, struct str 
 /* Whether there is any load to ask about. */
 bool scenario_has_load(const struct scenario *s);
 
+/* Whether all attempts at an upstream fail to connect then, whatever they ask for. */
+bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t at_us);
+
 /* When anything changes next after at_us: the edges of windows, for plots and for time to failover
  * and recovery; -1 = nothing more. */
 int64_t scenario_next_edge(const struct scenario *s, int64_t at_us);

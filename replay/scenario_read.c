@@ -18,6 +18,7 @@
 #define NAMES_MAX   100           /* patterns in one list */
 #define FACTOR_MAX  (10000 * 100) /* percent */
 #define PRESETS_MAX 1000
+#define RATE_MAX    INT64_C(1000000000000) /* of a quota, in its time */
 
 struct reader {
     struct scenario *s;
@@ -175,6 +176,8 @@ static int read_rate(const struct reader *r, const struct yaml_node *n, int64_t 
             continue;
         count.len -= strlen(scales[i].name);
         if (!*ret_us || count.len > 12 || !str_to_i64(count, ret) || *ret <= 0)
+            break;
+        if (*ret > RATE_MAX / scales[i].n)
             break;
         *ret *= scales[i].n;
         return 0;
@@ -342,7 +345,7 @@ static int read_keepalive(const struct reader *r, const struct yaml_node *map, s
         return 0;
     if (read_time(r, every, &f->keepalive_us) < 0)
         return -1;
-    return f->keepalive_us ? 0 : wrong(r, every, "a time above 0");
+    return f->keepalive_us >= 1000 ? 0 : wrong(r, every, "1ms or more");
 }
 
 static int read_limits(const struct reader *r, const struct yaml_node *map, struct fault *f)
@@ -406,6 +409,9 @@ static int read_params(const struct reader *r, const struct yaml_node *n, struct
     f->factor_percent = (uint32_t)e->factor.from;
     f->delay_us = e->delay.from;
     e->has_ramp = e->factor.from != e->factor.to || e->delay.from != e->delay.to;
+    if (f->delay_us == PLAN_FOREVER && f->kind->delay_us != PLAN_FOREVER)
+        return yaml_err(r->y, yaml_get(n, "delay"), r->err,
+                        "%s does not last for ever: that would be silent, or stall", f->kind->name);
     if (f->kind->params == (FAULT_HAS(DELAY) | FAULT_HAS(FACTOR)) && !e->has_ramp &&
         f->factor_percent == 100 && !f->delay_us)
         return yaml_err(r->y, n, r->err, "%s needs delay or factor", f->kind->name);

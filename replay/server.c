@@ -14,6 +14,7 @@
 #include "replay/conn.h"
 #include "replay/refusal.h"
 #include "replay/synth.h"
+#include "replay/trouble_control.h"
 
 #define ACCEPTS_MAX     64 /* in a turn */
 #define ACCEPT_PAUSE_US UINT64_C(100000)
@@ -124,30 +125,79 @@ static struct answer *unmatched_answer(struct server *s, const struct server_req
     return refusal_not_found(facts->api, buf_str(&why));
 }
 
-static struct answer *answer_to(struct server *s, const struct server_request *r)
+static struct answer *recorded_answer(struct server *s, const struct server_request *r,
+                                      const struct call_facts *facts)
 {
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    struct call_facts facts;
     enum library_match match;
     struct answer *a = NULL;
     struct err err;
 
-    if (str_starts_with(r->request.path, STR(SERVER_RESERVED_PATH)))
-        return reserved_answer(s, &r->request);
-    s->counts.requests++;
-    read_request(r, &arena, &facts);
-    if (library_find(s->options.library, &r->request, &facts, &match, &a, &err) < 0) {
+    if (library_find(s->options.library, &r->request, facts, &match, &a, &err) < 0) {
         s->counts.failed++;
         return refusal_plain(500, str_from(err.text));
     }
     if (match == LIBRARY_NONE)
-        return unmatched_answer(s, r, &facts);
+        return unmatched_answer(s, r, facts);
     s->counts.same += match == LIBRARY_SAME;
     s->counts.alike += match == LIBRARY_ALIKE;
     return a;
 }
 
-struct answer *server_answer_to(struct server *s, const struct http1_head *head, struct str body)
+/* --- what goes wrong --- */
+
+static void watch_edges(struct server *s);
+
+static struct answer *strike(struct server *s, const struct server_port *port,
+                             const struct server_request *r, const struct call_facts *facts,
+                             struct answer *a)
+{
+    struct trouble *t = s->options.trouble;
+    struct trouble_attempt attempt = {
+        .upstream = port->upstream,
+        .app = call_header_find(r->headers, r->header_count, "x-weir-app"),
+        .facts = facts,
+        .request = &r->request,
+        .now_us = loop_now_us(s->options.loop),
+        .wall_us = loop_wall_us(s->options.loop),
+        .speed = s->options.speed,
+    };
+    bool had_started = trouble_time_us(t, attempt.now_us) >= 0;
+
+    a = trouble_strike(t, &attempt, a);
+    if (!had_started)
+        watch_edges(s);
+    return a;
+}
+
+static struct answer *control(struct server *s, const struct request *r)
+{
+    bool has_changed;
+    struct answer *a =
+        trouble_control(s->options.trouble, r, loop_now_us(s->options.loop), &has_changed);
+
+    if (has_changed)
+        watch_edges(s);
+    return a;
+}
+
+static struct answer *answer_to(struct server *s, const struct server_port *port,
+                                const struct server_request *r)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct call_facts facts;
+
+    if (port->is_control)
+        return control(s, &r->request);
+    if (str_starts_with(r->request.path, STR(SERVER_RESERVED_PATH)))
+        return reserved_answer(s, &r->request);
+    s->counts.requests++;
+    read_request(r, &arena, &facts);
+    struct answer *a = recorded_answer(s, r, &facts);
+    return s->options.trouble ? strike(s, port, r, &facts, a) : a;
+}
+
+struct answer *server_answer_to(struct server *s, const struct server_port *port,
+                                const struct http1_head *head, struct str body)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     ptrdiff_t query = str_find_char(head->path, '?', 0);
@@ -164,34 +214,40 @@ struct answer *server_answer_to(struct server *s, const struct http1_head *head,
         r.request.path = str_sub(head->path, 0, (size_t)query);
         r.request.query = str_sub(head->path, (size_t)query + 1, head->path.len);
     }
-    return answer_to(s, &r);
+    return answer_to(s, port, &r);
 }
 
-/* --- connections --- */
+/* --- ports --- */
 
 static void listen_again(void *ctx)
 {
-    struct server *s = ctx;
-    loop_io_want(s->options.loop, &s->io, LOOP_READ);
+    struct server_port *p = ctx;
+    loop_io_want(p->server->options.loop, &p->io, LOOP_READ);
+}
+
+/* Out of descriptors or memory: those who wait are taken when there are some again. */
+static void pause_accepting(struct server_port *p)
+{
+    struct loop *loop = p->server->options.loop;
+
+    loop_io_want(loop, &p->io, 0);
+    loop_timer_set(loop, &p->accept_timer, loop_now_us(loop) + ACCEPT_PAUSE_US);
 }
 
 static void on_accept(void *ctx, unsigned events)
 {
-    struct server *s = ctx;
+    struct server_port *p = ctx;
+    struct server *s = p->server;
     int one = 1;
 
     (void)events;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        int fd = accept4(s->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(p->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
         if (fd < 0) {
-            if (errno == EAGAIN || errno == EWOULDBLOCK)
-                return;
-            /* Out of descriptors or memory: those who wait are taken when there are some again. */
-            loop_io_want(s->options.loop, &s->io, 0);
-            loop_timer_set(s->options.loop, &s->accept_timer,
-                           loop_now_us(s->options.loop) + ACCEPT_PAUSE_US);
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                pause_accepting(p);
             return;
         }
         if (s->counts.connections_open >= SERVER_CONNECTIONS_MAX) {
@@ -200,9 +256,110 @@ static void on_accept(void *ctx, unsigned events)
             continue;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* chunks leave when due */
-        conn_open(s, fd);
+        conn_open(s, p, fd);
     }
 }
+
+/* A socket that was shut down for reading does not listen any more and keeps its port: Linux
+ * answers who knocks with a reset, as if nobody were there, until it listens again.  A port that
+ * the kernel chose is given back, and is taken at once. */
+static void unlisten(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof(at);
+    void *any = &at;
+
+    bool is_known = getsockname(fd, any, &len) == 0;
+    shutdown(fd, SHUT_RD);
+    if (is_known)
+        (void)bind(fd, any, len); /* fails for a port that it kept */
+}
+
+static void shut(struct server_port *p)
+{
+    struct server *s = p->server;
+
+    loop_timer_cancel(s->options.loop, &p->accept_timer);
+    loop_io_remove(s->options.loop, &p->io);
+    unlisten(p->io.fd);
+    p->is_shut = true;
+    for (struct conn *c = s->conns, *next; c; c = next) {
+        next = conn_next(c);
+        if (conn_port(c) == p)
+            conn_drain(c);
+    }
+}
+
+static void reopen(struct server_port *p)
+{
+    struct err err;
+
+    if (listen(p->io.fd, SOMAXCONN) == 0 &&
+        loop_io_add(p->server->options.loop, &p->io, LOOP_READ, &err) == 0)
+        p->is_shut = false;
+}
+
+static void on_edge(void *ctx)
+{
+    struct server *s = ctx;
+    watch_edges(s);
+}
+
+static void watch_edges(struct server *s)
+{
+    uint64_t now_us = loop_now_us(s->options.loop);
+
+    for (struct server_port *p = s->ports; p; p = p->next) {
+        bool refuses = !p->is_control && trouble_refuses(s->options.trouble, p->upstream, now_us);
+        if (p->io.fd < 0 || refuses == p->is_shut)
+            continue;
+        if (refuses)
+            shut(p);
+        else
+            reopen(p);
+    }
+    uint64_t next_us = trouble_next_edge_us(s->options.trouble, now_us);
+    if (next_us == UINT64_MAX || s->is_draining)
+        loop_timer_cancel(s->options.loop, &s->edge_timer);
+    else
+        loop_timer_set(s->options.loop, &s->edge_timer, next_us);
+}
+
+static int add_port(struct server *s, int listener, struct server_port **ret, struct err *err)
+{
+    struct server_port *p = mem_calloc(1, sizeof(*p));
+
+    p->server = s;
+    p->accept_timer = (struct loop_timer){ .fn = listen_again, .ctx = p };
+    p->io = (struct loop_io){ .fd = listener, .fn = on_accept, .ctx = p };
+    if (s->port_count >= SERVER_PORTS_MAX)
+        err_set(err, ERR_LIMIT, "more than %d ports to listen on", SERVER_PORTS_MAX);
+    if (s->port_count >= SERVER_PORTS_MAX ||
+        loop_io_add(s->options.loop, &p->io, LOOP_READ, err) < 0) {
+        close(listener);
+        free(p);
+        return -1;
+    }
+    s->port_count++;
+    p->next = s->ports;
+    s->ports = p;
+    *ret = p;
+    return 0;
+}
+
+int server_add_port(struct server *s, int listener, const char *upstream, struct err *err)
+{
+    struct server_port *p;
+
+    if (add_port(s, listener, &p, err) < 0)
+        return -1;
+    p->is_control = !upstream;
+    if (upstream)
+        p->upstream = trouble_add_upstream(s->options.trouble, str_from(upstream));
+    return 0;
+}
+
+/* --- life --- */
 
 static void drained(struct server *s)
 {
@@ -221,24 +378,33 @@ int server_open(const struct server_options *options, struct server **ret, struc
 {
     CLEANUP(server_close) struct server *s = mem_calloc(1, sizeof(*s));
 
+    struct server_port *p;
+
     s->options = *options;
     loop_read_clocks(options->loop);
     s->started_us = loop_now_us(options->loop);
-    s->accept_timer = (struct loop_timer){ .fn = listen_again, .ctx = s };
-    s->io = (struct loop_io){ .fd = options->listener, .fn = on_accept, .ctx = s };
-    if (loop_io_add(options->loop, &s->io, LOOP_READ, err) < 0)
-        return -1;
+    s->edge_timer = (struct loop_timer){ .fn = on_edge, .ctx = s };
+    if (options->listener >= 0) {
+        if (add_port(s, options->listener, &p, err) < 0)
+            return -1;
+        if (options->trouble)
+            p->upstream = trouble_add_upstream(options->trouble, STR("default"));
+    }
     *ret = TAKE(s);
     return 0;
 }
 
+/* Ports stay until the end: connections know them. */
 static void stop_listening(struct server *s)
 {
-    loop_timer_cancel(s->options.loop, &s->accept_timer);
-    loop_io_remove(s->options.loop, &s->io);
-    if (s->io.fd >= 0)
-        close(s->io.fd);
-    s->io.fd = -1;
+    loop_timer_cancel(s->options.loop, &s->edge_timer);
+    for (struct server_port *p = s->ports; p; p = p->next) {
+        loop_timer_cancel(s->options.loop, &p->accept_timer);
+        loop_io_remove(s->options.loop, &p->io);
+        if (p->io.fd >= 0)
+            close(p->io.fd);
+        p->io.fd = -1;
+    }
 }
 
 void server_drain(struct server *s)
@@ -268,6 +434,10 @@ void server_close(struct server *s)
     while (s->conns)
         conn_close(s->conns);
     (void)loop_turn(s->options.loop, 0, &err); /* frees them */
+    for (struct server_port *p = s->ports, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
     tls_context_unref(s->options.tls);
     free(s);
 }

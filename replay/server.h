@@ -4,6 +4,8 @@
  *             └─ library_find ─── the same request, or one alike
  *                      └───────── none: a synthetic answer, or 404 in the provider's own form
  *
+ *                                     │ all of it as far as trouble lets it
+ *
  * One loop, one thread.  conn (HTTP/1.1) and streams (HTTP/2) know nothing of what is answered,
  * server nothing of how.
  */
@@ -21,6 +23,7 @@
 #include "base/tls.h"
 #include "replay/library.h"
 #include "replay/play.h"
+#include "replay/trouble.h"
 
 #define SERVER_RESERVED_PATH "/__weir/"
 /* What a client can make it hold. */
@@ -57,13 +60,16 @@ enum server_unmatched {
     SERVER_UNMATCHED_SYNTH,
 };
 
+#define SERVER_PORTS_MAX 1000
+
 struct server_options {
     struct loop *loop;
     struct library *library;
-    int listener; /* the server's from now on */
+    int listener; /* the server's from now on; -1 = none but those that are added */
     unsigned speed;
     enum server_unmatched unmatched;
     struct tls_context *tls; /* a reference, or NULL */
+    struct trouble *trouble; /* what goes wrong; must outlive the server; NULL = nothing does */
     /* The last connection has gone after server_drain. */
     void (*on_drained)(void *ctx);
     void *ctx;
@@ -71,11 +77,23 @@ struct server_options {
 
 struct conn;
 
+/* A socket that is listened on: it stands for one upstream, or is there to control. */
+struct server_port {
+    struct server *server;
+    struct server_port *next;
+    size_t upstream; /* trouble's number */
+    bool is_control; /* in plain HTTP, whatever the others speak */
+    bool is_shut;    /* takes no connections: they are refused */
+    struct loop_io io;
+    struct loop_timer accept_timer;
+};
+
 struct server {
     struct server_options options;
     struct server_counts counts;
-    struct loop_io io;
-    struct loop_timer accept_timer;
+    struct server_port *ports;
+    size_t port_count;
+    struct loop_timer edge_timer; /* when a port opens or shuts again */
     struct conn *conns;
     bool is_draining;
     uint64_t started_us;
@@ -86,13 +104,17 @@ int server_open(const struct server_options *options, struct server **ret, struc
 /* Cuts what is under way; NULL is fine. */
 void server_close(struct server *s);
 DEFINE_CLEANUP(struct server, server_close)
+/* One more socket, the server's from now on (also if it fails): for an upstream of that name, or,
+ * with none, to control.  Both need options.trouble. */
+int server_add_port(struct server *s, int listener, const char *upstream, struct err *err);
 /* Takes no more connections and ends those that are there with the answer under way. */
 void server_drain(struct server *s);
 
 /* --- for connections --- */
 
 /* To a whole request; a reference, never NULL. */
-struct answer *server_answer_to(struct server *s, const struct http1_head *head, struct str body);
+struct answer *server_answer_to(struct server *s, const struct server_port *port,
+                                const struct http1_head *head, struct str body);
 /* The connection is closed and out of the list. */
 void server_conn_gone(struct server *s);
 

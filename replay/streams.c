@@ -20,6 +20,7 @@ struct stream {
 
 struct streams {
     struct server *server;
+    const struct server_port *port;
     struct http2 *h2;
     struct stream *first;
     void (*on_output)(void *ctx);
@@ -51,18 +52,18 @@ static void on_body(void *ctx, struct str bytes)
 {
     struct stream *st = ctx;
 
-    if (st->is_head)
-        return;
+    if (st->is_head || st->play.answer->has_no_head)
+        return; /* such bytes would be no frames */
     st->streams->server->counts.body_bytes += bytes.len;
     http2_body(st->h2, bytes);
 }
 
-static void on_end(void *ctx, bool cut)
+static void on_end(void *ctx, enum play_end how)
 {
     struct stream *st = ctx;
     struct server_counts *counts = &st->streams->server->counts;
 
-    if (cut) {
+    if (how != PLAY_ENDED) {
         counts->cut++;
         st->ends_by_reset = true; /* once what came before is sent */
         return;
@@ -147,7 +148,7 @@ static void on_request_end(void *ctx, struct http2_stream *h2)
         return;
     st->is_answered = true;
     st->is_head = str_eq(head->method, STR("HEAD"));
-    play_start(&st->play, server_answer_to(s->server, head, buf_str(&st->body)));
+    play_start(&st->play, server_answer_to(s->server, s->port, head, buf_str(&st->body)));
 }
 
 static void on_sent(void *ctx, struct http2_stream *h2)
@@ -181,7 +182,8 @@ static void on_close(void *ctx, struct http2_stream *h2)
 
 /* --- the connection --- */
 
-struct streams *streams_new(struct server *server, void (*on_output)(void *ctx), void *ctx)
+struct streams *streams_new(struct server *server, const struct server_port *port,
+                            void (*on_output)(void *ctx), void *ctx)
 {
     struct streams *s = mem_calloc(1, sizeof(*s));
     struct http2_handler handler = {
@@ -195,6 +197,7 @@ struct streams *streams_new(struct server *server, void (*on_output)(void *ctx),
     struct http2_limits limits = { .streams = STREAMS_MAX };
 
     s->server = server;
+    s->port = port;
     s->on_output = on_output;
     s->ctx = ctx;
     s->h2 = http2_new(&handler, &limits);
@@ -223,6 +226,11 @@ void streams_take(struct streams *s, struct buf *out, size_t most)
 
 void streams_drain(struct streams *s)
 {
+    for (struct stream *st = s->first, *next; st; st = next) {
+        next = st->next;
+        if (play_is_hanging(&st->play))
+            http2_reset(st->h2, HTTP2_INTERNAL_ERROR);
+    }
     http2_shutdown(s->h2);
     s->on_output(s->ctx);
 }

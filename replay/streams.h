@@ -11,7 +11,8 @@ struct streams;
 
 /* on_output, with ctx: there is something to take.  It may come from within streams_feed and
  * streams_take, which must not be called by it. */
-struct streams *streams_new(struct server *s, void (*on_output)(void *ctx), void *ctx);
+struct streams *streams_new(struct server *s, const struct server_port *port,
+                            void (*on_output)(void *ctx), void *ctx);
 /* Stops what is played; NULL is fine. */
 void streams_free(struct streams *s);
 /* -1: the peer speaks no HTTP/2; what there is to take is the last word. */

@@ -3,6 +3,11 @@
 
 #include "replay/fault.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
 #include "base/timestamp.h"
 #include "llm/framing.h"
 #include "tests/check_main.h"
@@ -59,6 +64,39 @@ START_TEST(every_row_is_complete_and_has_a_name_of_its_own)
                       k->name);
     }
     ck_assert_ptr_null(fault_kind_find(STR("overload")));
+}
+END_TEST
+
+START_TEST(the_manual_lists_every_fault_and_what_it_takes)
+{
+    CLEANUP(buf_release) struct buf page = { 0 };
+    const char *srcdir = getenv("srcdir");
+    char path[4096], want[300];
+    struct err err = { 0 };
+
+    snprintf(path, sizeof(path), "%s/doc/weir-scenario.5", srcdir ? srcdir : ".");
+    ck_assert_msg(file_read(path, 1u << 20, &page, &err) == 0, "%s", err.text);
+    ptrdiff_t from = str_find(buf_str(&page), STR("\n.Sh FAULTS\n"), 0);
+    ck_assert_int_gt(from, 0);
+    for (const struct fault_kind *k = fault_kinds; k->name; k++) {
+        snprintf(want, sizeof(want), k->status ? "\n.It Cm %s No ( %d )\n" : "\n.It Cm %s\n",
+                 k->name, k->status);
+        ptrdiff_t at = str_find(buf_str(&page), str_from(want), (size_t)from);
+        ck_assert_msg(at >= 0, "missing: %s", want);
+        struct str rest = str_sub(buf_str(&page), (size_t)at + strlen(want), SIZE_MAX);
+        ptrdiff_t end = str_find(rest, STR("\nSource: "), 0);
+        ck_assert_int_gt(end, 0);
+        struct str says = str_sub(rest, 0, (size_t)end);
+        for (unsigned p = 0; p < FAULT_PARAM_COUNT; p++) {
+            snprintf(want, sizeof(want), "\n.Cm %s ", fault_param_names[p]);
+            bool is_told = str_find(says, str_from(want), 0) >= 0, is_taken = k->params >> p & 1;
+            ck_assert_msg(is_told == is_taken, "%s and %s: told %d, taken %d", k->name,
+                          fault_param_names[p], is_told, is_taken);
+        }
+        ck_assert_msg(
+            str_starts_with(str_sub(rest, (size_t)end + 9, SIZE_MAX), str_from(k->source)),
+            "%s: another source", k->name);
+    }
 }
 END_TEST
 
@@ -405,6 +443,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, every_row_is_complete_and_has_a_name_of_its_own);
+    tcase_add_test(tc, the_manual_lists_every_fault_and_what_it_takes);
     tcase_add_test(tc, what_strikes_before_any_content_can_be_answered_elsewhere);
     tcase_add_loop_test(tc, a_refusal_is_in_the_providers_words_to_the_byte, 0,
                         (int)ARRAY_LEN(goldens));

@@ -41,10 +41,10 @@ static void on_body(void *ctx, struct str bytes)
     seen.bytes += bytes.len;
 }
 
-static void on_end(void *ctx, bool cut)
+static void on_end(void *ctx, enum play_end how)
 {
     (void)ctx;
-    note(cut ? 'c' : 'e');
+    note(how == PLAY_RESET ? 'r' : how == PLAY_CUT ? 'c' : 'e');
 }
 
 static void on_flush(void *ctx)
@@ -207,6 +207,50 @@ START_TEST(a_play_may_be_stopped_while_it_plays)
 }
 END_TEST
 
+START_TEST(an_answer_that_hangs_says_all_it_has_and_then_repeats_itself_for_ever)
+{
+    static const uint64_t at_us[] = { 1000 };
+    struct answer *a = answer_at(at_us, ARRAY_LEN(at_us));
+
+    a->hangs = true;
+    buf_add_text(&a->repeated, ": ping\n\n");
+    a->repeat_us = 2000;
+    play_start(&play, a);
+    for (int i = 0; i < 100 && seen.count < 12; i++)
+        ck_assert_int_eq(loop_turn(loop, 1000000, &err), 0);
+    ck_assert_msg(strstr(seen.kinds, "b|b|b|") != NULL, "%s", seen.kinds);
+    ck_assert_msg(strpbrk(seen.kinds, "ecr") == NULL, "%s", seen.kinds);
+    ck_assert(play_is_hanging(&play));
+    play_stop(&play);
+}
+END_TEST
+
+START_TEST(an_answer_without_a_head_is_bytes_and_a_reset)
+{
+    static const uint64_t at_us[] = { 0 };
+    struct answer *a = answer_at(at_us, ARRAY_LEN(at_us));
+
+    a->has_no_head = a->is_cut = a->is_reset = true;
+    play_start(&play, a);
+    run_to_end();
+    ck_assert_str_eq(seen.kinds, "br|");
+}
+END_TEST
+
+START_TEST(what_a_fault_times_is_not_scaled)
+{
+    static const uint64_t at_us[] = { 30000 };
+    struct answer *a = answer_at(at_us, ARRAY_LEN(at_us));
+
+    a->is_exact = true;
+    play.speed = PLAY_SPEED_MAX;
+    play_start(&play, a);
+    ck_assert_str_eq(seen.kinds, "h|");
+    run_to_end();
+    ck_assert_str_eq(seen.kinds, "h|be|");
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -218,6 +262,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_full_sink_holds_the_play_until_it_takes_more);
     tcase_add_test(tc, a_large_chunk_leaves_in_pieces);
     tcase_add_test(tc, a_play_may_be_stopped_while_it_plays);
+    tcase_add_test(tc, an_answer_that_hangs_says_all_it_has_and_then_repeats_itself_for_ever);
+    tcase_add_test(tc, an_answer_without_a_head_is_bytes_and_a_reset);
+    tcase_add_test(tc, what_a_fault_times_is_not_scaled);
 }
 
 CHECK_MAIN("replay/play", add_tests)

@@ -3,6 +3,11 @@
 
 #include "replay/scenario.h"
 
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/timestamp.h"
 #include "tests/check_main.h"
 
@@ -344,6 +349,91 @@ START_TEST(a_scope_that_nothing_can_strike_is_empty)
 }
 END_TEST
 
+/* --- what comes with weir --- */
+
+static const char *const presets[] = {
+    "anthropic-2026-06-02",
+    "anthropic-2026-06-05",
+    "creep",
+    "google-2025-06-12",
+    "litellm-24004",
+    "openai-2024-08-16",
+    "openai-2024-11-25",
+    "openai-2024-12-04",
+    "openai-2024-12-26",
+    "opencode-39968",
+    "outage",
+    "overloaded",
+    "rate-limits",
+    "spike",
+    "stalls",
+    "ttft-tail",
+};
+
+static const char *presets_folder(void)
+{
+    static char path[4096];
+    const char *srcdir = getenv("srcdir");
+
+    snprintf(path, sizeof(path), "%s/share/scenarios", srcdir ? srcdir : ".");
+    return path;
+}
+
+START_TEST(each_preset_reads_and_says_where_it_is_from)
+{
+    struct scenario *opened = NULL;
+    struct err err = { 0 };
+
+    ck_assert_msg(scenario_open(presets[_i], presets_folder(), &opened, &err) == 0, "%s", err.text);
+    CLEANUP(scenario_free) struct scenario *s = opened;
+    struct scenario_about about = scenario_about(s);
+    ck_assert(str_eq(about.name, str_from(presets[_i])));
+    ck_assert(about.summary.len && about.source.len);
+    ck_assert(scenario_fault_count(s) || scenario_has_load(s));
+}
+END_TEST
+
+START_TEST(no_preset_is_forgotten_here_and_a_mistyped_one_is_told)
+{
+    struct scenario *s = NULL;
+    DIR *dir = opendir(presets_folder());
+    struct dirent *e;
+    struct err err;
+    size_t found = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)))
+        found += str_ends_with(str_from(e->d_name), STR(".yaml"));
+    closedir(dir);
+    ck_assert_uint_eq(found, ARRAY_LEN(presets));
+    ck_assert_int_eq(scenario_open("outege", presets_folder(), &s, &err), -1);
+    ck_assert_str_eq(err.text,
+                     "there is no file and no preset scenario 'outege': did you mean 'outage'?");
+    ck_assert_int_eq(scenario_open("no/such/file.yaml", presets_folder(), &s, &err), -1);
+    ck_assert_msg(strstr(err.text, "no/such/file.yaml") != NULL, "%s", err.text);
+}
+END_TEST
+
+START_TEST(the_incident_of_december_2024_refuses_and_then_stalls)
+{
+    struct scenario *opened = NULL;
+    struct fault f[SCENARIO_DRAWN_MAX];
+    struct err err;
+    size_t stalled = 0;
+
+    ck_assert_int_eq(scenario_open("openai-2024-12-04", presets_folder(), &opened, &err), 0);
+    CLEANUP(scenario_free) struct scenario *s = opened;
+    ck_assert_uint_eq(draw(s, 1, 30, 0, f), 0);
+    ck_assert_uint_eq(draw(s, 1, 90, 0, f), 1);
+    ck_assert_int_eq(f[0].status, 530);
+    for (uint64_t n = 0; n < 1000; n++)
+        stalled += draw(s, 1, 3000, n, f) && f[0].delay_us == 30 * US_PER_SECOND;
+    ck_assert_uint_ge(stalled, 400);
+    ck_assert_uint_le(stalled, 500);
+    ck_assert_uint_eq(draw(s, 1, 6000, 0, f), 0);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_mistake_is_told_with_its_place_and_a_hint, 0,
@@ -357,6 +447,10 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_fault_strikes_what_its_patterns_fit, 0, (int)ARRAY_LEN(scopes));
     tcase_add_loop_test(tc, a_scope_draws_what_a_search_through_all_draws, 0, 4);
     tcase_add_test(tc, a_scope_that_nothing_can_strike_is_empty);
+    tcase_add_loop_test(tc, each_preset_reads_and_says_where_it_is_from, 0,
+                        (int)ARRAY_LEN(presets));
+    tcase_add_test(tc, no_preset_is_forgotten_here_and_a_mistyped_one_is_told);
+    tcase_add_test(tc, the_incident_of_december_2024_refuses_and_then_stalls);
 }
 
 CHECK_MAIN("replay/scenario", add_tests)
