@@ -79,6 +79,7 @@ struct plan_backoff {
     bool first_twice;        /* the first step comes twice */
     bool also_at_the_end;    /* once more behind the last attempt */
     bool cap_is_last;        /* the cap holds for what jitter made of it, too */
+    bool full_jitter;        /* instead of it, anything from 0 to it */
 };
 
 /* What of an answer's retry-after is kept to. */

@@ -196,7 +196,12 @@ static void begin_as_asked(struct go *g)
     };
     for (int i = 0; i < PLAN_TIMERS; i++)
         g->ret->timer_us[i] = PLAN_FOREVER;
-    take(g, w->asked == POLICY_NONE ? POLICY_NONE : tree_target_unit(g->all, w->asked), &none);
+    if (w->asked == POLICY_NONE)
+        take(g, POLICY_NONE, &none);
+    else if (w->would_be == w->asked)
+        take(g, move.node->unit, &none);
+    else
+        take(g, tree_target_unit(g->all, w->asked), &none);
 }
 
 void steer_begin(struct steer *s, const struct policy *p, struct policy_state *state,

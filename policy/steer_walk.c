@@ -157,6 +157,8 @@ static int64_t backoff_wait(struct walk *w, const struct plan_backoff *b, int64_
     plain.spread_percent = plain.jitter_percent = 0;
     plain.jitter_us = 0;
     int64_t us = plan_backoff_longest(&plain, repetition), wait = us;
+    if (b->full_jitter)
+        wait = part_of(us, 100, chance(w, 4));
     if (us < PLAN_FOREVER / 1000) {
         int64_t spread = 2 * chance(w, 1) - (1 << 20);
         wait +=

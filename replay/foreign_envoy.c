@@ -207,6 +207,7 @@ static int read_retry(struct foreign *f, const struct yaml_node *retry, struct p
     ret->retry.count = plan_default(DEFAULT_RETRIES);
     ret->retry.backoff.base = plan_default(DEFAULT_BASE_US);
     ret->retry.backoff.factor_percent = 200;
+    ret->retry.backoff.full_jitter = true;
     if (read_on(f, on, &ret->retry.on) < 0 ||
         foreign_count(f, yaml_get(retry, "numRetries"), PLAN_ATTEMPTS_MAX, &ret->retry.count) < 0 ||
         foreign_count(f, yaml_get(retry, "numAttemptsPerPriority"), PLAN_ATTEMPTS_MAX,

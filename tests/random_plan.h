@@ -66,6 +66,7 @@ static inline struct plan_backoff random_backoff(struct random_plan *r)
     b.first_twice = !random_of(r, 3);
     b.also_at_the_end = !random_of(r, 4);
     b.cap_is_last = !random_of(r, 3);
+    b.full_jitter = !random_of(r, 5);
     return b;
 }
 

@@ -170,6 +170,45 @@ START_TEST(a_step_may_come_twice_and_once_more_at_the_end)
 }
 END_TEST
 
+/* What jitter makes of waits of one second, in ms. */
+static const struct {
+    struct plan_backoff backoff;
+    int least, most;
+} jitters[] = {
+    ROW({ .spread_percent = 20 }, 800, 1200),
+    ROW({ .jitter_percent = 50 }, 1000, 1500),
+    ROW({ .jitter_us = 300 * MS }, 1000, 1300),
+    ROW({ .full_jitter = true }, 0, 1000),
+    ROW({ .spread_percent = 20, .cap_is_last = true }, 800, 1000),
+};
+
+START_TEST(jitter_spreads_waits_over_all_of_its_range_and_no_further)
+{
+    CLEANUP(steer_sample_release) struct steer_sample s = { 0 };
+    struct plan_node *a = sample_target(&s, "a", 1);
+    int64_t least = INT64_MAX, most = 0;
+
+    a->retry.backoff = jitters[_i].backoff;
+    a->retry.backoff.base = a->retry.backoff.cap = plan_default(1 * S);
+    sample_route(&s, a);
+    sample_open(&s);
+    failing_status = 503;
+    for (int i = 0; i < 1000; i++) {
+        struct steer_call call = sample_call(&s);
+        int64_t from = s.now_us;
+        sample_walk(&s, &call, everything_fails);
+        int64_t waited = s.now_us - from;
+        least = waited < least ? waited : least;
+        most = waited > most ? waited : most;
+    }
+    int64_t margin = (jitters[_i].most - jitters[_i].least) * MS / 50;
+    ck_assert_int_ge(least, jitters[_i].least * MS);
+    ck_assert_int_le(least, jitters[_i].least * MS + margin);
+    ck_assert_int_ge(most, jitters[_i].most * MS - margin);
+    ck_assert_int_le(most, jitters[_i].most * MS);
+}
+END_TEST
+
 static struct steer_end takes_1500_ms(struct steer_sample *s, uint32_t target, int64_t *ret_us)
 {
     *ret_us = 1500 * MS;
@@ -610,6 +649,8 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_retry_after_is_kept_to_within_its_limits, 0, (int)ARRAY_LEN(waits));
     tcase_add_test(tc, an_answer_can_ask_to_be_tried_again_or_not_to_be);
     tcase_add_test(tc, a_step_may_come_twice_and_once_more_at_the_end);
+    tcase_add_loop_test(tc, jitter_spreads_waits_over_all_of_its_range_and_no_further, 0,
+                        (int)ARRAY_LEN(jitters));
     tcase_add_test(tc, a_span_ends_the_repetitions_below_it_and_what_is_above_goes_on);
     tcase_add_test(tc, nobody_waits_for_what_comes_after_the_caller_has_left);
     tcase_add_test(tc, timers_are_the_shortest_of_the_attempts_own_of_spans_and_of_the_deadline);
