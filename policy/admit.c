@@ -61,7 +61,11 @@ static struct policy_claim *add_claim(struct door *d, uint32_t slot, uint32_t ru
     assert(d->claims->count < POLICY_CLAIMS_MAX);
     struct policy_claim *claim = &d->claims->list[d->claims->count++];
     *claim = (struct policy_claim){
-        .key = policy_state_key(d->s, slot), .slot = slot, .rule = rule, .tokens = -1
+        .key = policy_state_key(d->s, slot),
+        .slot = slot,
+        .held = POLICY_NONE,
+        .rule = rule,
+        .tokens = -1,
     };
     return claim;
 }
@@ -111,6 +115,7 @@ static void ask_budget(struct door *d, struct policy_part *part, int64_t nusd)
     d->unpriced[d->claims->count] = nusd < 0;
     struct policy_claim *claim = add_claim(d, slot, b->rule);
     claim->is_budget = true;
+    claim->held = part->held;
     claim->nusd = nusd > 0 ? nusd : 0;
     claim->period = answer.period;
 }
@@ -210,11 +215,14 @@ static void take(struct door *d)
 {
     for (uint32_t i = 0; i < d->claims->count; i++) {
         struct policy_claim *claim = &d->claims->list[i];
-        if (claim->is_budget)
-            budget_take(d->s, claim, d->ask->holder, d->unpriced[i], d->ask->now_us);
-        else
+        if (!claim->is_budget) {
             claim->is_held =
                 limit_take(d->s, claim->slot, &d->wants[i], d->ask->holder, d->ask->now_us);
+            continue;
+        }
+        budget_take(d->s, claim, d->ask->holder, d->unpriced[i], d->ask->now_us);
+        /* Budgets are asked first, so claims on them are in the class's order. */
+        d->c->budgets[i].held = claim->held;
     }
 }
 
@@ -222,10 +230,11 @@ void policy_admit(const struct policy *p, struct policy_state *s, const struct p
                   const struct policy_ask *ask, struct policy_claims *ret_claims,
                   struct policy_decisions *notes, struct policy_admission *ret)
 {
-    struct door d = { .p = p, .s = s, .c = c, .ask = ask, .claims = ret_claims, .notes = notes };
+    struct door d; /* not zeroed: what claims take is set with each */
 
     assert(ask->holder < POLICY_HOLDERS_MAX && c->policy == p);
-    d.ret = ret;
+    d.p = p, d.s = s, d.c = c, d.ask = ask;
+    d.claims = ret_claims, d.notes = notes, d.ret = ret;
     *ret = (struct policy_admission){ .verdict = POLICY_GO, .rule = POLICY_NONE };
     ret_claims->count = 0;
     ret_claims->holder = ask->holder;

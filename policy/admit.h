@@ -31,6 +31,7 @@ struct policy_ask {
 struct policy_claim {
     uint64_t key; /* of the slot: it may have been given up since */
     uint32_t slot;
+    uint32_t held; /* of a budget: the slot of what its holder has reserved */
     uint32_t rule;
     bool is_budget, is_held; /* held: counts as a call under way */
     int64_t tokens;          /* of a token limit, -1 = it has none */

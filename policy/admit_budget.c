@@ -135,23 +135,25 @@ int64_t budget_next_soft(struct policy_state *s, uint32_t slot, const struct pol
     return 0;
 }
 
+/* A budget's key is spread over all bits already. */
 static uint64_t held_key(uint64_t budget, uint32_t holder)
 {
-    return policy_key(&holder, sizeof(holder), budget);
+    return budget ^ (holder + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* Best effort: without it a holder's death leaves what it had reserved in the book until the period
  * ends, where it counts as much. */
-static void hold(struct policy_state *s, const struct policy_claim *claim, uint32_t holder,
+static void hold(struct policy_state *s, struct policy_claim *claim, uint32_t holder,
                  int64_t now_us)
 {
     const struct books *books = policy_state_at(s, claim->slot);
-    uint64_t budget = claim->key;
-    uint32_t slot = policy_state_own_slot(s, POLICY_SLOT_HELD, held_key(budget, holder), now_us);
+    uint64_t budget = claim->key, key = held_key(budget, holder);
 
-    if (slot == POLICY_NONE)
+    if (!policy_state_is(s, claim->held, POLICY_SLOT_HELD, key))
+        claim->held = policy_state_own_slot(s, POLICY_SLOT_HELD, key, now_us);
+    if (claim->held == POLICY_NONE)
         return;
-    struct held *h = policy_state_at(s, slot);
+    struct held *h = policy_state_at(s, claim->held);
     if (h->budget != budget)
         *h = (struct held){ .budget = budget, .holder = holder, .period = claim->period };
     if (h->period < claim->period) {
@@ -163,11 +165,11 @@ static void hold(struct policy_state *s, const struct policy_claim *claim, uint3
         h->reserved = add(h->reserved, claim->nusd);
     else if (h->period == claim->period + 1)
         h->before = add(h->before, claim->nusd);
-    policy_state_keep(s, slot, books->until_us + (books->until_us - books->from_us));
+    policy_state_keep(s, claim->held, books->until_us + (books->until_us - books->from_us));
 }
 
-void budget_take(struct policy_state *s, const struct policy_claim *claim, uint32_t holder,
-                 bool unpriced, int64_t now_us)
+void budget_take(struct policy_state *s, struct policy_claim *claim, uint32_t holder, bool unpriced,
+                 int64_t now_us)
 {
     struct book *k = book_of(policy_state_at(s, claim->slot), claim->period);
 
@@ -182,11 +184,9 @@ void budget_take(struct policy_state *s, const struct policy_claim *claim, uint3
 
 static void unhold(struct policy_state *s, const struct policy_claim *claim, uint32_t holder)
 {
-    uint32_t slot = policy_state_find(s, POLICY_SLOT_HELD, held_key(claim->key, holder));
-
-    if (slot == POLICY_NONE)
+    if (!policy_state_is(s, claim->held, POLICY_SLOT_HELD, held_key(claim->key, holder)))
         return;
-    struct held *h = policy_state_at(s, slot);
+    struct held *h = policy_state_at(s, claim->held);
     int64_t *from = h->period == claim->period       ? &h->reserved
                     : h->period == claim->period + 1 ? &h->before
                                                      : NULL;

@@ -45,8 +45,8 @@ void budget_look(struct policy_state *s, uint32_t slot, const struct policy_budg
 int64_t budget_next_soft(struct policy_state *s, uint32_t slot, const struct policy_budget *b,
                          bool *ret_passed, int64_t *ret_spent_nusd);
 /* Behind budget_look at the same moment. */
-void budget_take(struct policy_state *s, const struct policy_claim *claim, uint32_t holder,
-                 bool unpriced, int64_t now_us);
+void budget_take(struct policy_state *s, struct policy_claim *claim, uint32_t holder, bool unpriced,
+                 int64_t now_us);
 void budget_settle(struct policy_state *s, const struct policy_claim *claim, int64_t nusd,
                    uint32_t holder);
 /* A HELD slot, whose holder has died; drops it if it is that holder's. */

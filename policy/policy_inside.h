@@ -108,8 +108,8 @@ struct str policy_budget_name(enum plan_budget_of of, struct str name, struct bu
 /* A limit or budget that a class is under. */
 struct policy_part {
     uint64_t key;
-    uint32_t slot;  /* where it was last: asked about before it is used */
-    uint32_t index; /* of policy's limits or budgets */
+    uint32_t slot, held; /* where they were last: asked about before they are used */
+    uint32_t index;      /* of policy's limits or budgets */
     enum plan_mode mode;
 };
 

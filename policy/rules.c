@@ -368,9 +368,11 @@ static void resolve_budgets(const struct policy *p, const struct caller *caller,
         if (mode == PLAN_MODE_OFF || !add_claim(ret, ret->budget_count, p->budgets[n].rule, mode))
             continue;
         ret->counts_tokens = true;
-        ret->budgets[ret->budget_count++] = (struct policy_part){
-            .key = p->budgets[n].key, .slot = POLICY_NONE, .index = n, .mode = mode
-        };
+        ret->budgets[ret->budget_count++] = (struct policy_part){ .key = p->budgets[n].key,
+                                                                  .slot = POLICY_NONE,
+                                                                  .held = POLICY_NONE,
+                                                                  .index = n,
+                                                                  .mode = mode };
     }
 }
 
@@ -388,9 +390,11 @@ static void resolve_limits(struct policy_cache *c, const struct caller *caller,
             !add_claim(ret, ret->budget_count + ret->limit_count, first_rule(l), mode))
             continue;
         ret->counts_tokens = ret->counts_tokens || l->rule[PLAN_LIMIT_TOKENS] != POLICY_NONE;
-        ret->limits[ret->limit_count++] = (struct policy_part){
-            .key = bucket_key(l, s, model), .slot = POLICY_NONE, .index = n, .mode = mode
-        };
+        ret->limits[ret->limit_count++] = (struct policy_part){ .key = bucket_key(l, s, model),
+                                                                .slot = POLICY_NONE,
+                                                                .held = POLICY_NONE,
+                                                                .index = n,
+                                                                .mode = mode };
     }
 }
 
