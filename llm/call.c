@@ -561,9 +561,10 @@ static void read_answer(struct reading *r)
     recognise_answer(r);
 }
 
-void call_read(const struct call *call, struct arena *arena, struct call_facts *ret)
+void call_read_as(const struct call *call, const struct recognition *known, struct arena *arena,
+                  struct call_facts *ret)
 {
-    struct recognition recognised;
+    struct recognition recognised = *known;
     struct request_facts asked;
     struct reading r;
 
@@ -573,7 +574,6 @@ void call_read(const struct call *call, struct arena *arena, struct call_facts *
     r.facts = ret;
     r.recognised = &recognised;
     *ret = (struct call_facts){ .billable = true };
-    recognise(call, arena, &recognised);
     request_read(call, arena, &asked);
     r.wire = recognised.wire;
     r.images = -1;
@@ -603,4 +603,12 @@ void call_read(const struct call *call, struct arena *arena, struct call_facts *
     if (ret->billable)
         read_reported_cost(&r);
     ret->usage_note = r.note;
+}
+
+void call_read(const struct call *call, struct arena *arena, struct call_facts *ret)
+{
+    struct recognition recognised;
+
+    recognise(call, arena, &recognised);
+    call_read_as(call, &recognised, arena, ret);
 }

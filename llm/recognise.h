@@ -86,6 +86,10 @@ struct recognition {
 };
 
 void recognise(const struct call *call, struct arena *arena, struct recognition *ret);
+/* call_read, for who has recognised the call already, or one with the same method, host and path:
+ * that takes longer than reading a short answer. */
+void call_read_as(const struct call *call, const struct recognition *known, struct arena *arena,
+                  struct call_facts *ret);
 /* Called while the API is unknown, with the first events of the answer: true if it names one. */
 bool recognise_shape(struct recognition *rec, struct str event_name, struct str json);
 /* Called at the end: what the answer itself says of its provider. */

@@ -201,21 +201,20 @@ struct str call_policy_warning(const struct proxy_call *call)
 
 /* --- the end --- */
 
-static void read_used(const struct call_policy *p, enum error_class error, struct policy_used *ret)
+static void read_used(struct call_policy *p, enum error_class error, struct policy_used *ret)
 {
     const struct proxy_call *call = p->call;
-    ptrdiff_t query = str_find_char(p->rest, '?', 0);
     struct call_used_of of = {
         .request = call->request,
-        .path = query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query),
-        .upstream = call->upstream,
         .prices = p->conf->prices,
+        .arena = &p->arena,
         .at_us = call_policy_now(p),
     };
 
     *ret = p->was_sent ? (struct policy_used){ -1, -1 } : (struct policy_used){ 0 };
     if (!p->used.is_on || !p->was_sent || error != ERROR_CLASS_NONE || !call->answer_done)
         return;
+    of.known = call_policy_recognise(p);
     of.answer = http1_head(call->answer);
     call_used_read(&p->used, &of, ret);
 }

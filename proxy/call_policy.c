@@ -12,9 +12,20 @@
 #include "proxy/denial.h"
 #include "proxy/shared_state.h"
 
+#define SPARES_MAX      64
+#define SPARE_BYTES_MAX (64u << 10) /* of a buffer that is kept for the next call */
+
 int64_t call_policy_now(const struct call_policy *p)
 {
     return (int64_t)loop_wall_us(p->call->worker->loop);
+}
+
+const struct recognition *call_policy_recognise(const struct call_policy *p)
+{
+    ptrdiff_t query = str_find_char(p->rest, '?', 0);
+    struct str path = query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query);
+
+    return proxy_policy_recognise(p->conf, p->call->upstream, p->call->request->method, path);
 }
 
 struct policy_state *call_policy_lock(const struct call_policy *p)
@@ -39,8 +50,15 @@ static void take_who(struct call_policy *p, const struct exchange_who *who)
 
 static struct call_policy *new_policy(struct proxy_call *call)
 {
-    struct call_policy *p = mem_calloc(1, sizeof(*p));
+    struct worker *w = call->worker;
+    struct call_policy *p = w->policies;
 
+    if (p)
+        w->policies = p->next_spare;
+    else
+        p = mem_calloc(1, sizeof(*p));
+    w->spare_policies -= w->spare_policies > 0;
+    p->next_spare = NULL;
     p->call = call;
     p->conf = call->conf->policy;
     p->upstream = call->upstream;
@@ -53,23 +71,62 @@ static struct call_policy *new_policy(struct proxy_call *call)
     return p;
 }
 
-void call_policy_free(struct call_policy *p)
+/* Its memory, for the next call: buffers that are not too large to keep. */
+static struct buf keep_buf(struct buf *b)
 {
-    if (!p)
-        return;
-    loop_timer_cancel(p->call->worker->loop, &p->timer);
-    loop_defer_cancel(p->call->worker->loop, &p->task);
-    p->call->worker->held_bytes -= p->body.len;
+    if (b->cap > SPARE_BYTES_MAX)
+        buf_release(b);
+    buf_clear(b);
+    return *b;
+}
+
+static void release(struct call_policy *p)
+{
     buf_release(&p->body);
     buf_release(&p->tail);
     buf_release(&p->path);
     buf_release(&p->held);
     vec_release(&p->attempts);
+    arena_release(&p->arena);
+    free(p);
+}
+
+void call_policy_free(struct call_policy *p)
+{
+    if (!p)
+        return;
+    struct worker *w = p->call->worker;
+
+    loop_timer_cancel(w->loop, &p->timer);
+    loop_defer_cancel(w->loop, &p->task);
+    w->held_bytes -= p->body.len;
     steered_release(&p->steered);
     call_used_release(&p->used);
     policy_class_unref(p->class);
-    arena_release(&p->arena);
-    free(p);
+    if (w->spare_policies >= SPARES_MAX) {
+        release(p);
+        return;
+    }
+    arena_reset(&p->arena);
+    struct call_policy kept = { .arena = p->arena,
+                                .body = keep_buf(&p->body),
+                                .tail = keep_buf(&p->tail),
+                                .path = keep_buf(&p->path),
+                                .held = keep_buf(&p->held),
+                                .next_spare = w->policies };
+    vec_release(&p->attempts);
+    *p = kept;
+    w->policies = p;
+    w->spare_policies++;
+}
+
+void call_policy_free_spares(struct worker *w)
+{
+    for (struct call_policy *p = w->policies, *next; p; p = next) {
+        next = p->next_spare;
+        release(p);
+    }
+    w->policies = NULL;
 }
 
 static struct str header_of(const struct http1_head *head, struct str name)

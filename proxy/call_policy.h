@@ -55,8 +55,9 @@ struct call_attempt {
 
 struct call_policy {
     struct proxy_call *call;
-    const struct proxy_policy *conf; /* of call->conf */
-    struct arena arena;              /* strings of subject and asked */
+    struct call_policy *next_spare;
+    struct proxy_policy *conf; /* of call->conf */
+    struct arena arena;        /* strings of subject and asked */
     /* What it asks for. */
     struct policy_subject subject;
     struct str user; /* that shares of a route are kept by; "" = none is known */
@@ -117,6 +118,8 @@ struct str call_policy_warning(const struct proxy_call *call);
 void call_policy_end(struct proxy_call *call, enum error_class error, struct exchange *x);
 /* Between calls; NULL is fine. */
 void call_policy_free(struct call_policy *p);
+/* What a worker keeps of those that are over. */
+void call_policy_free_spares(struct worker *w);
 
 /* --- between the files of call_policy --- */
 
@@ -128,6 +131,7 @@ void call_walk_watch(struct call_policy *p);
 void call_walk_send(struct call_policy *p, const struct proxy_upstream *u);
 void call_policy_deny(struct call_policy *p, const struct policy_admission *a);
 int64_t call_policy_now(const struct call_policy *p);
+const struct recognition *call_policy_recognise(const struct call_policy *p);
 struct policy_state *call_policy_lock(const struct call_policy *p);
 void call_policy_unlock(const struct call_policy *p);
 /* The decisions that came since, as attempts passed over; and those made. */

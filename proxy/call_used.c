@@ -81,11 +81,13 @@ void call_used_body(struct call_used *u, struct str bytes)
 
 /* Whole events only: the last one that the beginning cuts, and the first one that the end does, are
  * left out.  Neither can be the one with the usage: that is near the beginning or the last. */
-static void join(const struct call_used *u, struct buf *out)
+static struct str join(const struct call_used *u, struct buf *out)
 {
     struct str first = buf_str(&u->first), last = buf_str(&u->last);
 
-    if (u->last.len && u->first.len + u->last.len > CALL_USED_FIRST_BYTES + CALL_USED_LAST_BYTES) {
+    if (!last.len)
+        return first;
+    if (u->first.len + u->last.len > CALL_USED_FIRST_BYTES + CALL_USED_LAST_BYTES) {
         while (first.len && first.ptr[first.len - 1] != '\n')
             first.len--;
         ptrdiff_t end = str_find_char(last, '\n', 0);
@@ -96,6 +98,7 @@ static void join(const struct call_used *u, struct buf *out)
         buf_add_str(out, first);
     }
     buf_add_str(out, last);
+    return buf_str(out);
 }
 
 static int64_t tokens_of(const struct call_facts *f)
@@ -150,10 +153,9 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
                     struct policy_used *ret)
 {
     CLEANUP(buf_release) struct buf body = { 0 };
-    CLEANUP(arena_release) struct arena arena = { 0 };
     size_t count = of->answer->header_count;
-    struct call_header *headers = arena_alloc(&arena, (count + 1) * sizeof(*headers));
-    struct call_facts *facts = arena_alloc(&arena, sizeof(*facts));
+    struct call_header *headers = arena_alloc(of->arena, (count + 1) * sizeof(*headers));
+    struct call_facts *facts = arena_alloc(of->arena, sizeof(*facts));
 
     *ret = (struct policy_used){ -1, -1 };
     if (u->is_unknown)
@@ -161,15 +163,12 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
     for (size_t i = 0; i < count; i++)
         headers[i] =
             (struct call_header){ of->answer->headers[i].name, of->answer->headers[i].value };
-    join(u, &body);
     struct call call = { .method = of->request->method,
-                         .host = of->upstream->authority,
-                         .path = of->path,
                          .request_body_missing = true,
                          .status = (int)of->answer->status,
                          .response_headers = headers,
                          .response_header_count = count,
-                         .response_body = buf_str(&body) };
-    call_read(&call, &arena, facts);
+                         .response_body = join(u, &body) };
+    call_read_as(&call, of->known, of->arena, facts);
     take_facts(facts, of, ret);
 }

@@ -14,8 +14,8 @@
 #include "base/http1.h"
 #include "llm/framing.h"
 #include "llm/price.h"
+#include "llm/recognise.h"
 #include "policy/admit.h"
-#include "proxy/proxy_conf.h"
 
 #define CALL_USED_WHOLE_BYTES (4u << 20)
 #define CALL_USED_FIRST_BYTES (32u << 10)
@@ -36,9 +36,9 @@ void call_used_release(struct call_used *u);
 /* Whose answer it is. */
 struct call_used_of {
     const struct http1_head *request, *answer;
-    struct str path; /* as sent, without the query */
-    const struct proxy_upstream *upstream;
+    const struct recognition *known;
     struct price_cache *prices; /* NULL = costs are not asked for */
+    struct arena *arena;        /* for what is needed meanwhile */
     int64_t at_us;              /* when it was asked */
 };
 void call_used_read(const struct call_used *u, const struct call_used_of *of,

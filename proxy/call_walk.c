@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include "base/digest.h"
-#include "llm/recognise.h"
 #include "proxy/call_policy.h"
 #include "proxy/worker.h"
 
@@ -109,19 +108,6 @@ void call_walk_send(struct call_policy *p, const struct proxy_upstream *u)
 
 /* --- steps --- */
 
-static enum api api_of(const struct call_policy *p)
-{
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    ptrdiff_t query = str_find_char(p->rest, '?', 0);
-    struct call c = { .method = p->call->request->method,
-                      .host = p->upstream->authority,
-                      .path = query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query) };
-    struct recognition r;
-
-    recognise(&c, &arena, &r);
-    return r.api;
-}
-
 static void set_timer(struct call_policy *p)
 {
     struct loop *loop = p->call->worker->loop;
@@ -156,7 +142,7 @@ static void begin_attempt(struct call_policy *p)
     p->holds_answer = true;
     buf_clear(&p->held);
     call_decided_attempt(p);
-    steered_attempt(&p->steered, api_of(p), call_policy_now(p));
+    steered_attempt(&p->steered, call_policy_recognise(p)->api, call_policy_now(p));
     call_walk_send(p, u);
     if (p->steered.is_under_way)
         set_timer(p);
@@ -200,7 +186,7 @@ void call_walk_step(struct call_policy *p)
 void call_walk_watch(struct call_policy *p)
 {
     call_decided_attempt(p);
-    steered_attempt(&p->steered, api_of(p), call_policy_now(p));
+    steered_attempt(&p->steered, call_policy_recognise(p)->api, call_policy_now(p));
 }
 
 static void on_task(void *ctx)
@@ -222,7 +208,7 @@ static void release(struct call_policy *p)
     call_give_head(p->call);
     if (p->held.len)
         call_give_body(p->call, buf_str(&p->held));
-    buf_release(&p->held);
+    buf_clear(&p->held);
 }
 
 /* The attempt has ended so; what comes next is known.  True: another step is on its way. */

@@ -65,6 +65,37 @@ int proxy_policy_read(struct proxy_conf *c, const struct yaml *y, const char *na
     return 0;
 }
 
+/* --- recognising --- */
+
+#define RECOGNISED_MAX 64
+
+struct proxy_recognised {
+    struct recognised_entry {
+        const struct proxy_upstream *upstream;
+        struct str method, path;
+        struct recognition found;
+        struct arena arena; /* of its strings */
+    } list[RECOGNISED_MAX];
+};
+
+const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
+                                                 const struct proxy_upstream *u, struct str method,
+                                                 struct str path)
+{
+    uint64_t key = policy_key(path.ptr, path.len, (uint64_t)(uintptr_t)u);
+    struct recognised_entry *e = &p->recognised->list[key % RECOGNISED_MAX];
+
+    if (e->upstream == u && str_eq(e->path, path) && str_eq(e->method, method))
+        return &e->found;
+    arena_reset(&e->arena);
+    e->upstream = u;
+    e->method = arena_str(&e->arena, method);
+    e->path = arena_str(&e->arena, path);
+    struct call call = { .method = e->method, .host = u->authority, .path = e->path };
+    recognise(&call, &e->arena, &e->found);
+    return &e->found;
+}
+
 /* --- compiling --- */
 
 static int load_prices(const struct proxy_conf *c, const char *prices, struct price_book **ret,
@@ -126,6 +157,7 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
     for (size_t i = 0; i < policy_rule_count(p->policy); i++)
         p->enforces |= policy_rule(p->policy, (uint32_t)i)->mode == PLAN_MODE_ENFORCE;
     find_upstreams(c, p);
+    p->recognised = mem_calloc(1, sizeof(*p->recognised));
     c->policy = TAKE(p);
     return 0;
 }
@@ -134,6 +166,9 @@ void proxy_policy_free(struct proxy_policy *p)
 {
     if (!p)
         return;
+    for (size_t i = 0; p->recognised && i < RECOGNISED_MAX; i++)
+        arena_release(&p->recognised->list[i].arena);
+    free(p->recognised);
     policy_cache_free(p->cache);
     policy_free(p->policy);
     price_cache_free(p->prices);

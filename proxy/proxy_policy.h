@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "llm/price.h"
+#include "llm/recognise.h"
 #include "policy/plan.h"
 #include "policy/policy.h"
 #include "policy/rules.h"
@@ -25,6 +26,7 @@ struct proxy_policy {
     bool asks_model; /* access, patterns over models, targets with a model of their own, budgets */
     bool enforces;   /* a rule of it is in mode enforce: else bodies are not held */
     const struct proxy_upstream **upstreams; /* of its targets, by number */
+    struct proxy_recognised *recognised;
 };
 
 /* Reads the section into c->plan and checks it against the upstreams; the plan stays NULL without
@@ -34,6 +36,11 @@ int proxy_policy_read(struct proxy_conf *c, const struct yaml *y, const char *na
 /* Compiles c's plan, if it has one, into c->policy.  prices: the shipped price book's folder; NULL
  * = there is none. */
 int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err);
+/* What API a call to u is of; path is without the query.  Valid until the next call.  Few paths are
+ * called often: what was found last is remembered. */
+const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
+                                                 const struct proxy_upstream *u, struct str method,
+                                                 struct str path);
 void proxy_policy_free(struct proxy_policy *p);
 DEFINE_CLEANUP(struct proxy_policy, proxy_policy_free)
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/call_policy.h"
 #include "proxy/client.h"
 #include "proxy/reply.h"
 
@@ -384,6 +385,7 @@ void worker_close(struct worker *w)
             log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "loop_failed",
                       LOG_STR("reason", str_from(err.text)));
     }
+    call_policy_free_spares(w);
     recorder_close(w->recorder);
     for (size_t i = 0; w->conf && i < w->conf->upstream_count; i++)
         http_origin_retire(w->origins[i]);

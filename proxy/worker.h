@@ -25,6 +25,7 @@
 #define WORKER_LISTENERS_MAX 2 /* TCP and Unix */
 #define WORKER_SPARES_MAX    64
 
+struct call_policy;
 struct client;
 struct shared_state;
 
@@ -54,7 +55,9 @@ struct worker {
     struct loop_timer accept_timer, grace_timer;
     struct client *clients;
     size_t client_count;
-    size_t held_bytes; /* of bodies that are to be signed */
+    size_t held_bytes;            /* of bodies that are to be signed or decided on */
+    struct call_policy *policies; /* that are over, for the next calls */
+    size_t spare_policies;
     bool is_draining;
     uint8_t random[4096]; /* for identifiers, from the kernel's generator, in bulk */
     size_t random_left;
