@@ -80,8 +80,14 @@ static int read_budget(struct conf *c, const struct yaml *y, const struct yaml_n
                        struct conf_budget *ret, struct err *err)
 {
     static const char *const periods[CONF_BUDGET_PER_COUNT] = { "day", "week", "month" };
-    bool any = false;
+    const struct yaml_node *hard = yaml_get(n, "hard");
+    bool any = false, is_hard = false;
 
+    if (hard && yaml_bool(y, hard, &is_hard, err) < 0)
+        return -1;
+    if (is_hard && !yaml_get(yaml_root(y), "policy"))
+        return yaml_err(y, hard, err,
+                        "without a section policy nothing stops at this budget: add policy: {}");
     read_alert_at(c, yaml_get(n, "alert_at"), ret);
     for (int per = 0; per < CONF_BUDGET_PER_COUNT; per++) {
         const struct yaml_node *amount = yaml_get(n, periods[per]);

@@ -21,6 +21,50 @@ static const struct option_def options[] = {
     OPTIONS_END,
 };
 
+static const char *const kind_names[] = {
+    [POLICY_RULE_ACCESS] = "access",
+    [POLICY_RULE_LIMIT] = "limits",
+    [POLICY_RULE_BUDGET] = "budgets",
+    [POLICY_RULE_ROUTE] = "routes",
+};
+
+/* "policy: access 2 in enforce, budgets 1 in observe" */
+static void add_policy_text(const struct policy *p, struct buf *out)
+{
+    int64_t rules[ARRAY_LEN(kind_names)][PLAN_MODE_UNSAID + 1] = { { 0 } };
+    const char *before = "policy: ";
+
+    for (uint32_t i = 0; i < policy_rule_count(p); i++)
+        rules[policy_rule(p, i)->kind][policy_rule(p, i)->mode]++;
+    for (size_t kind = 0; kind < ARRAY_LEN(kind_names); kind++)
+        for (int mode = PLAN_MODE_ENFORCE; mode >= PLAN_MODE_OFF; mode--) {
+            if (!rules[kind][mode])
+                continue;
+            buf_addf(out, "%s%s %" PRId64 " %s", before, kind_names[kind], rules[kind][mode],
+                     mode == PLAN_MODE_OFF ? "off" : "in ");
+            if (mode != PLAN_MODE_OFF)
+                buf_add_text(out, plan_mode_names[mode]);
+            before = ", ";
+        }
+    if (before[0] == ',')
+        buf_add_byte(out, '\n');
+}
+
+static void add_policy_json(const struct policy *p, struct buf *out)
+{
+    json_add_key(out, "policy");
+    buf_add_byte(out, '[');
+    for (uint32_t i = 0; i < policy_rule_count(p); i++) {
+        const struct policy_rule *r = policy_rule(p, i);
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "rule", r->id);
+        json_add_str(out, "mode", str_from(plan_mode_names[r->mode]));
+        json_add_int(out, "line", r->at.line);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
 static void add_text(const struct proxy_conf *c, struct buf *out)
 {
     if (c->listen.host.len)
@@ -47,6 +91,8 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
         if (c->conf->apps[i].upstream.len)
             buf_addf(out, "x-weir-app: %.*s goes to %.*s\n", STR_ARG(c->conf->apps[i].is.app),
                      STR_ARG(c->conf->apps[i].upstream));
+    if (c->policy)
+        add_policy_text(c->policy->policy, out);
 }
 
 static void add_address(struct str host, unsigned port, const char *key, struct buf *out)
@@ -83,7 +129,10 @@ static void add_json(const struct proxy_conf *c, struct buf *out)
         json_add_bool(out, "requires_key", u->requires_key);
         buf_add_byte(out, '}');
     }
-    buf_add_text(out, "]}\n");
+    buf_add_byte(out, ']');
+    if (c->policy)
+        add_policy_json(c->policy->policy, out);
+    buf_add_text(out, "}\n");
 }
 
 static int load(const struct invocation *inv, struct proxy_conf **ret, struct err *err)
