@@ -33,6 +33,8 @@ extern const struct command command_replay_diff;
 extern const struct command command_replay_drive;
 extern const struct command command_replay_lint;
 extern const struct command command_replay_serve;
+extern const struct command command_replay_simulate;
+extern const struct command command_replay_sweep;
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
@@ -52,6 +54,8 @@ const struct command *const commands[] = {
     &command_replay_drive,
     &command_replay_lint,
     &command_replay_serve,
+    &command_replay_simulate,
+    &command_replay_sweep,
     &command_analyze_report,
     &command_analyze_alerts,
     &command_analyze_forecast,
