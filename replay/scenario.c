@@ -171,18 +171,17 @@ void scenario_finish(struct scenario *s)
     s->edges.len = sort_times(s->edges.ptr, s->edges.len);
 }
 
-/* How many of them are not after at_us. */
+/* How many of them are not after at_us.  Without branches that could be guessed wrong. */
 static size_t passed(const int64_t *edges, size_t len, int64_t at_us)
 {
     size_t from = 0;
 
-    while (len) {
+    while (len > 1) {
         size_t half = len / 2;
-        bool right = edges[from + half] <= at_us;
-        from += right ? half + 1 : 0;
-        len = right ? len - half - 1 : half;
+        from += half * (edges[from + half - 1] <= at_us);
+        len -= half;
     }
-    return from;
+    return from + (len && edges[from] <= at_us);
 }
 
 int64_t scenario_next_edge(const struct scenario *s, int64_t at_us)
