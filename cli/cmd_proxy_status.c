@@ -54,6 +54,39 @@ static int ask(const char *conf_path, struct str word, struct buf *ret, struct e
     return r;
 }
 
+static void add_value(const json_t *value, struct buf *out)
+{
+    if (json_is_string(value))
+        buf_add_text(out, json_string_value(value));
+    else if (json_is_real(value))
+        buf_addf(out, "%.6f", json_real_value(value));
+    else
+        buf_addf(out, "%" PRId64, (int64_t)json_integer_value(value));
+}
+
+/* Targets and budgets, each a line: "targets    upstream a, model gpt-4o, health in use". */
+static void add_rows(const char *name, json_t *rows, struct buf *out)
+{
+    size_t index;
+    json_t *row, *value;
+    const char *key;
+
+    json_array_foreach(rows, index, row)
+    {
+        const char *before = "";
+        buf_addf(out, "%-38s ", name);
+        json_object_foreach(row, key, value)
+        {
+            if (json_is_string(value) && !json_string_length(value))
+                continue;
+            buf_addf(out, "%s%s ", before, key);
+            add_value(value, out);
+            before = ", ";
+        }
+        buf_add_byte(out, '\n');
+    }
+}
+
 static void add_text(const json_t *answer, struct buf *out)
 {
     const char *key;
@@ -65,12 +98,13 @@ static void add_text(const json_t *answer, struct buf *out)
 
     json_object_foreach(object.out, key, value)
     {
-        if (json_is_string(value))
-            buf_addf(out, "%-38s %s\n", key, json_string_value(value));
-        else if (json_is_real(value))
-            buf_addf(out, "%-38s %.6f\n", key, json_real_value(value));
-        else
-            buf_addf(out, "%-38s %" PRId64 "\n", key, (int64_t)json_integer_value(value));
+        if (json_is_array(value)) {
+            add_rows(key, value, out);
+            continue;
+        }
+        buf_addf(out, "%-38s ", key);
+        add_value(value, out);
+        buf_add_byte(out, '\n');
     }
 }
 
@@ -125,7 +159,8 @@ const struct command command_proxy_status = {
     .description =
         "Asks the proxy that runs with the configuration FILE, at the socket listen.status, "
         "and prints its state and the sums of its workers' counters, which are those of "
-        "/metrics.",
+        "/metrics. With a policy, also each target of its routes: whether it is in use, out (and "
+        "until when), being tried again or slow; and what each budget has spent.",
     .examples = status_examples,
     .see_also = "weir-proxy-run(1), weir-proxy-drain(1)",
     .run = run_status,

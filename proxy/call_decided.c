@@ -59,6 +59,9 @@ void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *e
 
     if (!a || a->duration_us)
         return;
+    /* A request of which nothing left, and one that was refused, cost nothing. */
+    p->may_cost |= p->call->anything_sent && end->failed &&
+                   !(p->steered.has_head && p->steered.watch.status >= 400);
     a->status = p->steered.has_head ? p->steered.watch.status : 0;
     a->error = steered_error_class(&p->steered, end);
     a->duration_us = since_beginning(p) - a->start_us;
@@ -211,7 +214,10 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
         .at_us = call_policy_now(p),
     };
 
-    *ret = p->was_sent ? (struct policy_used){ -1, -1 } : (struct policy_used){ 0 };
+    bool may_cost = p->walks ? p->may_cost : call->anything_sent;
+
+    *ret = p->was_sent && (may_cost || error == ERROR_CLASS_NONE) ? (struct policy_used){ -1, -1 }
+                                                                  : (struct policy_used){ 0 };
     if (!p->used.is_on || !p->was_sent || error != ERROR_CLASS_NONE || !call->answer_done)
         return;
     of.known = call_policy_recognise(p);
@@ -227,6 +233,7 @@ static void end_walk(struct call_policy *p, struct policy_state *state, enum err
 
     if (!p->walks || !(p->steered.is_under_way || p->call->state == CALL_WAIT))
         return;
+    p->may_cost |= p->call->anything_sent;
     if (is_ours || p->call->state == CALL_WAIT) {
         steered_abandon(&p->steered, state, call_policy_now(p));
         end.failed = false;
@@ -244,11 +251,13 @@ void call_policy_end(struct proxy_call *call, enum error_class error, struct exc
     struct policy_used used;
     struct policy_state *state;
 
-    read_used(p, error, &used);
     loop_timer_cancel(call->worker->loop, &p->timer);
     loop_defer_cancel(call->worker->loop, &p->task);
     state = call_policy_lock(p);
     end_walk(p, state, error);
+    call_policy_unlock(p);
+    read_used(p, error, &used);
+    state = call_policy_lock(p);
     if (p->has_claims)
         policy_settle(p->conf->policy, state, &p->claims, &used, call_policy_now(p));
     p->has_claims = false;

@@ -84,6 +84,7 @@ struct call_policy {
     struct loop_task task;
     bool step_waits; /* a step is to be taken in task */
     bool was_sent;   /* an attempt has been made */
+    bool may_cost;   /* of one that failed, a provider may have worked for it */
     VEC(struct call_attempt) attempts;
     /* The answer. */
     bool holds_answer;
