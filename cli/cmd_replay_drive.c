@@ -5,44 +5,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/timestamp.h"
-#include "cli/span.h"
+#include "cli/load.h"
 #include "replay/drive_print.h"
 #include "replay/drive_record.h"
-#include "replay/scratch.h"
-
-#define KEY_BYTES_MAX 8192
-
-static const char *const caller_names[] = { "none", "openai", "anthropic", NULL };
 
 static const struct option_def options[] = {
     OPTION(VALUE, .name = "target", .letter = 't', .value = "URL", .required = true,
            .help = "the server that gets the requests: http://HOST:PORT or https://HOST"),
-    OPTION(VALUE, .name = "path", .letter = 'p', .value = "TEMPLATE",
-           .help = "where a request goes there: {path} as recorded, {rest} without the application "
-                   "and upstream before it, {app}, {upstream}, {model} ({path})"),
-    OPTION(LIST, .name = "exchanges", .letter = 'e', .value = "FILE", .is_path = true,
-           .help = "make the requests of this file (weir-exchanges(5)) as well"),
-    OPTION(VALUE, .name = "app", .value = "PATTERN", .help = "only requests of these applications"),
-    OPTIONS_SPAN,
-    OPTION(VALUE, .name = "speed", .letter = 's', .value = "N|max",
-           .help = "how many times as fast as recorded; max makes a request as soon as it can (1)"),
-    OPTION(VALUE, .name = "caller", .letter = 'c', .value = "SDK", .choices = caller_names,
-           .help = "how who calls tries again by itself: as that provider's SDKs, or not (none)"),
-    OPTION(VALUE, .name = "seed", .value = "N", .help = "of the waits between tries (1)"),
-    OPTION(VALUE, .name = "max-under-way", .value = "N",
-           .help = "requests at the same time; more wait, and are late (4096)"),
-    OPTION(VALUE, .name = "lag", .value = "TIME",
-           .help = "no verdict if 1 in 100 requests is made later than this after its moment "
-                   "(10ms)"),
-    OPTION(VALUE, .name = "key-env", .value = "NAME",
-           .help = "the environment's variable with the key that goes with each request"),
-    OPTION(LIST, .name = "header", .letter = 'H', .value = "HEADER",
-           .help = "\"name: value\" that goes with each request, in place of its own"),
+    OPTIONS_LOAD,
     OPTION(VALUE, .name = "ca", .value = "FILE", .is_path = true,
            .help = "trust the certificates of this PEM file instead of the system's"),
     OPTION(VALUE, .name = "record", .letter = 'r', .value = "DIR", .is_path = true,
@@ -58,11 +32,10 @@ static const struct option_def options[] = {
 struct driving {
     const struct invocation *inv;
     struct loop *loop;
-    struct trace *trace;
-    struct scratch *scratch;
+    struct load load;
     struct drive *drive;
     struct drive_record *record;
-    struct buf headers, key, line;
+    struct buf line;
     FILE *log;
     struct loop_io signals;
     struct loop_timer progress;
@@ -80,124 +53,12 @@ static void driving_release(struct driving *d)
         close(d->signals.fd);
     }
     loop_close(d->loop);
-    trace_free(d->trace);
-    scratch_close(d->scratch);
+    load_release(&d->load);
     if (d->log)
         fclose(d->log);
-    if (d->key.ptr)
-        explicit_bzero(d->key.ptr, d->key.cap);
-    buf_release(&d->key);
-    buf_release(&d->headers);
     buf_release(&d->line);
 }
 DEFINE_CLEANUP_VALUE(struct driving, driving_release)
-
-/* --- what the options say --- */
-
-static int read_speed(const struct invocation *inv, unsigned *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "speed");
-    char *end = NULL;
-
-    *ret = 1000;
-    if (!text)
-        return 0;
-    *ret = DRIVE_SPEED_MAX;
-    if (strcmp(text, "max") == 0)
-        return 0;
-    double speed = strtod(text, &end);
-    if (*end || !(speed >= 0.001 && speed <= 1000000))
-        return err_set(err, ERR_USAGE,
-                       "--speed '%s' is neither a number from 0.001 to 1000000 nor max", text);
-    *ret = (unsigned)(speed * 1000 + 0.5);
-    return 0;
-}
-
-static int read_number(const struct invocation *inv, const char *name, int64_t usual, int64_t *ret,
-                       struct err *err)
-{
-    const char *text = invocation_get(inv, name);
-
-    *ret = usual;
-    if (!text || (str_to_i64(str_from(text), ret) && *ret >= 1 && *ret <= 1000000))
-        return 0;
-    return err_set(err, ERR_USAGE, "--%s '%s' is not a number from 1 to 1000000", name, text);
-}
-
-static int read_lag(const struct invocation *inv, int64_t *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "lag");
-
-    *ret = DRIVE_LAG_US_DEFAULT;
-    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
-        return 0;
-    return err_set(err, ERR_USAGE, "--lag '%s' is no duration such as 500us, 10ms or 1s", text);
-}
-
-static int read_headers(struct driving *d, struct err *err)
-{
-    const char *const *given = invocation_list(d->inv, "header");
-    CLEANUP(buf_release) struct buf probe = { 0 };
-
-    for (size_t i = 0; given[i]; i++) {
-        struct str line = str_from(given[i]);
-        ptrdiff_t colon = str_find_char(line, ':', 0);
-        struct str name = str_sub(line, 0, colon < 0 ? 0 : (size_t)colon);
-        struct str value = str_trim(str_sub(line, (size_t)colon + 1, SIZE_MAX));
-        if (colon < 1 || http1_write_header(&probe, name, value) < 0)
-            return err_set(err, ERR_USAGE, "--header '%s' is not \"name: value\"", given[i]);
-        buf_addf(&d->headers, "%.*s: %.*s\n", STR_ARG(name), STR_ARG(value));
-    }
-    return 0;
-}
-
-static int read_key(struct driving *d, struct err *err)
-{
-    const char *name = invocation_get(d->inv, "key-env"), *value = name ? getenv(name) : NULL;
-
-    if (!name)
-        return 0;
-    if (!value || !*value || strlen(value) > KEY_BYTES_MAX)
-        return err_set(err, ERR_USAGE, "the environment has no key in '%s'", name);
-    buf_add_text(&d->key, value);
-    return 0;
-}
-
-static int load(struct driving *d, struct err *err)
-{
-    const char *const *files = invocation_list(d->inv, "exchanges");
-    const char *tmp = getenv("TMPDIR"), *app = invocation_get(d->inv, "app");
-    struct trace_filter filter = { .app = str_from(app ? app : "") };
-    struct trace_stats stats;
-    struct span span;
-
-    if (span_parse(d->inv, NULL, &span, err) < 0)
-        return -1;
-    filter.from_us = span.from_us;
-    filter.to_us = span.to_us;
-    d->trace = trace_new(&filter);
-    for (size_t i = 0; i < invocation_operand_count(d->inv); i++) {
-        CLEANUP(archive_close) struct archive *a = NULL;
-        if (archive_open(invocation_operand(d->inv, i), false, &a, err) < 0 ||
-            trace_add(d->trace, a, err) < 0)
-            return -1;
-    }
-    if (files[0] &&
-        (scratch_open(tmp && *tmp ? tmp : "/tmp", files, clock_now_us(), &d->scratch, err) < 0 ||
-         trace_add(d->trace, scratch_archive(d->scratch), err) < 0))
-        return -1;
-    trace_sort(d->trace);
-    trace_stats(d->trace, &stats);
-    if (stats.without_request)
-        cli_note(d->inv, "%llu exchanges have no request on record that could be made again",
-                 (unsigned long long)stats.without_request);
-    if (stats.segments_missing)
-        cli_note(d->inv, "%llu segments are gone: their requests are not made",
-                 (unsigned long long)stats.segments_missing);
-    if (!stats.requests)
-        return err_set(err, ERR_USAGE, "there is no request to make in what was named");
-    return 0;
-}
 
 /* --- under way --- */
 
@@ -236,7 +97,7 @@ static void on_progress(void *ctx)
     struct driving *d = ctx;
 
     cli_progress(d->inv, "%llu of %zu requests", (unsigned long long)drive_done(d->drive),
-                 trace_len(d->trace));
+                 trace_len(d->load.trace));
     loop_timer_set(d->loop, &d->progress, loop_now_us(d->loop) + (uint64_t)US_PER_SECOND);
 }
 
@@ -275,30 +136,20 @@ static int open_outputs(struct driving *d, struct drive_options *o, struct err *
 
 static int prepare(struct driving *d, struct drive_options *o, struct err *err)
 {
-    const char *caller = invocation_get(d->inv, "caller"), *path = invocation_get(d->inv, "path");
-    int64_t seed, under_way;
+    size_t count = invocation_operand_count(d->inv);
+    const char **archives = mem_calloc(count + 1, sizeof(*archives));
 
-    *o = (struct drive_options){
-        .target = str_from(path ? path : "{path}"),
-        .ca_path = invocation_get(d->inv, "ca"),
-        .caller = caller_find(str_from(caller ? caller : "none")),
-        .on_call = on_call,
-        .ctx = d,
-    };
-    if (http_url_parse(str_from(invocation_get(d->inv, "target")), &o->url, err) < 0 ||
-        drive_target_check(o->target, err) < 0 || read_speed(d->inv, &o->speed, err) < 0 ||
-        read_number(d->inv, "seed", 1, &seed, err) < 0 ||
-        read_number(d->inv, "max-under-way", DRIVE_UNDER_WAY_DEFAULT, &under_way, err) < 0 ||
-        read_lag(d->inv, &o->lag_us, err) < 0 || read_headers(d, err) < 0 || read_key(d, err) < 0 ||
-        load(d, err) < 0 || loop_open(&d->loop, err) < 0 || watch_signals(d, err) < 0 ||
-        open_outputs(d, o, err) < 0)
+    for (size_t i = 0; i < count; i++)
+        archives[i] = invocation_operand(d->inv, i);
+    int r = load_open(d->inv, archives, &d->load, o, err);
+    free(archives);
+    if (r < 0 || http_url_parse(str_from(invocation_get(d->inv, "target")), &o->url, err) < 0 ||
+        loop_open(&d->loop, err) < 0 || watch_signals(d, err) < 0 || open_outputs(d, o, err) < 0)
         return -1;
+    o->ca_path = invocation_get(d->inv, "ca");
+    o->on_call = on_call;
+    o->ctx = d;
     o->loop = d->loop;
-    o->trace = d->trace;
-    o->seed = (uint64_t)seed;
-    o->under_way = (uint32_t)under_way;
-    o->headers = buf_str(&d->headers);
-    o->key = buf_str(&d->key);
     return drive_open(o, &d->drive, err);
 }
 

@@ -30,6 +30,7 @@ extern const struct command command_proxy_key;
 extern const struct command command_proxy_run;
 extern const struct command command_proxy_status;
 extern const struct command command_replay_diff;
+extern const struct command command_replay_drill;
 extern const struct command command_replay_drive;
 extern const struct command command_replay_lint;
 extern const struct command command_replay_serve;
@@ -51,6 +52,7 @@ const struct command *const commands[] = {
     &command_capture_export,
     &command_capture_prune,
     &command_replay_diff,
+    &command_replay_drill,
     &command_replay_drive,
     &command_replay_lint,
     &command_replay_serve,

@@ -90,7 +90,9 @@ static bool is_sent_again(const struct exchange *x, struct call_header h)
             return false;
     if (str_ieq(h.name, STR("content-encoding")))
         return x->request_body_encoded;
-    return !str_istarts_with(h.name, STR("x-weir-")) && str_find(h.value, STR(REDACT_MARK), 0) < 0;
+    if (str_istarts_with(h.name, STR("x-weir-")) && !str_ieq(h.name, STR("x-weir-app")))
+        return false;
+    return str_find(h.value, STR(REDACT_MARK), 0) < 0;
 }
 
 static struct str keep_head(struct trace *t, const struct exchange *x)

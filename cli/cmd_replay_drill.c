@@ -1,0 +1,180 @@
+#include "config.h"
+
+#include "cli/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/timestamp.h"
+#include "cli/load.h"
+#include "replay/drill_print.h"
+
+#define SELF_BYTES 4096
+
+static const char *const formats[] = { "text", "json", "junit", NULL };
+
+static const struct option_def options[] = {
+    OPTION(VALUE, .name = "config", .letter = 'C', .value = "FILE", .is_path = true,
+           .help = "the gateway's configuration; weir's own, or any text with placeholders"),
+    OPTION(VALUE, .name = "gateway", .letter = 'g', .value = "COMMAND",
+           .help = "what starts the gateway, with placeholders (weir proxy run {config})"),
+    OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,
+           .help = "an archive whose requests are made and whose answers stand-ins give"),
+    OPTION(LIST, .name = "provider", .value = "NAME",
+           .help = "a provider to stand in for, beside the upstreams of weir's configuration"),
+    OPTION(LIST, .name = "assert", .value = "ASSERTION",
+           .help = "what must hold, such as 'success >= 99%' or 'failover <= 2s'"),
+    OPTIONS_LOAD,
+    OPTION(VALUE, .name = "serve-speed", .value = "N|max",
+           .help = "how many times as fast as recorded the stand-ins answer (1)"),
+    OPTION(VALUE, .name = "ready", .value = "TIME",
+           .help = "how long the gateway may take until it listens (30s)"),
+    OPTION_FORMAT(formats),
+    OPTIONS_END,
+};
+
+struct drilling {
+    const struct invocation *inv;
+    struct load load;
+    struct arena arena;
+    VEC(struct slo) slos;
+    char self[SELF_BYTES];
+};
+
+static void drilling_release(struct drilling *d)
+{
+    load_release(&d->load);
+    vec_release(&d->slos);
+    arena_release(&d->arena);
+}
+DEFINE_CLEANUP_VALUE(struct drilling, drilling_release)
+
+static int read_assertions(struct drilling *d, struct err *err)
+{
+    const char *const *given = invocation_list(d->inv, "assert");
+    struct slo s;
+
+    for (size_t i = 0; given[i]; i++) {
+        if (slo_parse(str_from(given[i]), &d->arena, &s, err) < 0)
+            return -1;
+        vec_push(&d->slos, s);
+    }
+    return 0;
+}
+
+static int read_ready(const struct invocation *inv, int64_t *ret, struct err *err)
+{
+    const char *text = invocation_get(inv, "ready");
+
+    *ret = DRILL_READY_US_DEFAULT;
+    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
+        return 0;
+    return err_set(err, ERR_USAGE, "--ready '%s' is no duration such as 30s", text);
+}
+
+static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
+{
+    const struct invocation *inv = d->inv;
+    ssize_t len = readlink("/proc/self/exe", d->self, sizeof(d->self) - 1);
+
+    if (len < 0)
+        return err_sys(err, "cannot find this program");
+    d->self[len] = '\0';
+    *o = (struct drill_options){
+        .self = d->self,
+        .command = invocation_get(inv, "gateway"),
+        .config = invocation_get(inv, "config"),
+        .scenario = invocation_operand(inv, 0),
+        .archives = invocation_list(inv, "archive"),
+        .exchanges = invocation_list(inv, "exchanges"),
+        .providers = invocation_list(inv, "provider"),
+        .serve_speed = invocation_get(inv, "serve-speed"),
+    };
+    if (strcmp(o->scenario, "none") == 0)
+        o->scenario = NULL;
+    if (read_assertions(d, err) < 0 || read_ready(inv, &o->ready_us, err) < 0 ||
+        load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
+        return -1;
+    o->seed = o->drive.seed;
+    return 0;
+}
+
+static void print(const struct drill_print_in *in, const char *format)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    if (format && strcmp(format, "json") == 0)
+        drill_print_json(in, &out);
+    else if (format && strcmp(format, "junit") == 0)
+        drill_print_junit(in, &out);
+    else
+        drill_print_text(in, &out);
+    cli_out(buf_str(&out));
+}
+
+static int run(const struct invocation *inv)
+{
+    CLEANUP(drilling_release) struct drilling d = { .inv = inv };
+    CLEANUP(drill_result_release) struct drill_result result = { 0 };
+    struct drill_options o;
+    struct err err;
+
+    if (!invocation_list(inv, "archive")[0] && !invocation_list(inv, "exchanges")[0])
+        return cli_usage(inv, "there is nothing to drill with: --archive DIR or --exchanges FILE");
+    if (!invocation_has(inv, "gateway") && !invocation_has(inv, "config"))
+        return cli_usage(inv, "there is no gateway: --config FILE of weir's own, or --gateway");
+    if (prepare(&d, &o, &err) < 0 || drill_run(&o, &result, &err) < 0)
+        return cli_fail(inv, &err);
+    struct drill_print_in in = { &result, &o, d.slos.ptr, d.slos.len };
+    print(&in, invocation_get(inv, "format"));
+    if (result.report.is_late) {
+        cli_note(inv, "no verdict: this machine was late itself");
+        return EXIT_FINDINGS;
+    }
+    for (size_t i = 0; i < d.slos.len; i++)
+        if (!drill_holds(&result, &d.slos.ptr[i]))
+            return EXIT_FINDINGS;
+    return EXIT_OK;
+}
+
+static const struct example examples[] = {
+    {"weir replay drill none --config routes.yaml --archive demo --speed max --lag 60s "
+      "--serve-speed max --path '/openai{path}' --assert 'success >= 90%'", "weir's own gateway, with nothing going wrong"},
+    { NULL,                                                                      NULL                                          },
+};
+
+const struct command command_replay_drill = {
+    .path = "replay drill",
+    .summary = "prove live what a gateway does when providers fail",
+    .operands = "SCENARIO",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .description =
+        "Starts a stand-in for each provider (weir replay serve, which plays recorded answers and "
+        "injects the scenario), the gateway under test before them, and makes the recorded "
+        "requests through it, on schedule (weir replay drive). Then it judges: what callers saw, "
+        "and how often the gateway tried, counted where attempts arrive. SCENARIO is a file or "
+        "the name of a preset (weir-scenario(5)), or none.\n\n"
+        "The gateway is weir's own proxy, if --config is weir's: its upstreams keep their names, "
+        "paths and keys, at the addresses of stand-ins; listen and archive are the drill's. Any "
+        "other one is started by --gateway, a command of the shell, in which as in its "
+        "configuration\n\n"
+        " {port}      is the port that the gateway is to listen on, at 127.0.0.1\n"
+        " {url:NAME}  is the address of the stand-in for the provider NAME (--provider)\n"
+        " {port:NAME} is its port\n"
+        " {config}    is the configuration with these filled in (in the command only)\n\n"
+        "The copy lies beside the configuration, as paths in it are relative to that, and is gone "
+        "afterwards, as is every process that was started.\n\n"
+        "Assertions are those of weir replay simulate: success, first, total, tries, attempts, "
+        "failover (from the first fault to the first answer of another provider), restored (from "
+        "the first failed call until 99 of 100 go well), recovery (from the last fault to the "
+        "first attempt there that goes well). What cannot be measured live (rerouted, denied, "
+        "added, cost) is passed over, and said to be.",
+    .findings = "an assertion is violated, or the schedule was not kept",
+    .examples = examples,
+    .see_also = "weir-replay-serve(1), weir-replay-drive(1), weir-replay-simulate(1), "
+                "weir-scenario(5)",
+    .run = run,
+};

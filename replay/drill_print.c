@@ -1,0 +1,213 @@
+#include "config.h"
+
+#include "replay/drill_print.h"
+
+#include <inttypes.h>
+
+#include "base/json.h"
+#include "base/table.h"
+#include "replay/drive_print.h"
+
+bool drill_holds(const struct drill_result *r, const struct slo *s)
+{
+    i128 value;
+
+    return !drill_value(r, s, &value) || slo_holds(s, value);
+}
+
+/* "99.5 %", "1.2 s", "never". */
+static void add_value(const struct slo *s, i128 value, struct buf *out)
+{
+    const struct document d = { .usd_digits = 6 };
+    const struct cell cell = { .kind = slo_kind(s), .n = value };
+
+    if (value == PLAN_FOREVER)
+        buf_add_text(out, "never");
+    else
+        cell_format(&d, &cell, out);
+}
+
+static const char *verdict_of(const struct drill_result *r, const struct slo *s, struct buf *value)
+{
+    i128 n;
+
+    if (!drill_value(r, s, &n)) {
+        buf_add_byte(value, '-');
+        return "not measured";
+    }
+    add_value(s, n, value);
+    return slo_holds(s, n) ? "holds" : "VIOLATED";
+}
+
+static void add_slos(const struct drill_print_in *in, struct buf *out)
+{
+    CLEANUP(table_free) struct table *t = table_new();
+
+    if (!in->slo_count)
+        return;
+    table_add_column(t, "assertion", false);
+    table_add_column(t, "is", true);
+    table_add_column(t, "verdict", false);
+    for (size_t i = 0; i < in->slo_count; i++) {
+        CLEANUP(buf_release) struct buf value = { 0 };
+        const char *verdict = verdict_of(in->result, &in->slos[i], &value);
+        table_add_cell(t, in->slos[i].text);
+        table_add_cell(t, buf_str(&value));
+        table_add_cell(t, str_from(verdict));
+    }
+    table_print(t, out);
+    buf_add_byte(out, '\n');
+}
+
+static void us_cell(struct table *t, int64_t us)
+{
+    if (us < 0)
+        table_add_cell(t, STR("-"));
+    else
+        table_add_cellf(t, "%" PRId64 ".%03" PRId64 " s", us / 1000000, us % 1000000 / 1000);
+}
+
+static void add_upstreams(const struct drill_result *r, struct buf *out)
+{
+    CLEANUP(table_free) struct table *t = table_new();
+
+    table_add_column(t, "stand-in", false);
+    table_add_column(t, "attempts", true);
+    table_add_column(t, "answered", true);
+    table_add_column(t, "struck", true);
+    table_add_column(t, "first fault", true);
+    table_add_column(t, "another answers", true);
+    table_add_column(t, "last fault", true);
+    table_add_column(t, "well again", true);
+    for (size_t i = 0; i < r->upstreams.len; i++) {
+        const struct drill_upstream *u = &r->upstreams.ptr[i];
+        table_add_cell(t, u->name);
+        table_add_cellf(t, "%" PRIu64, u->attempts);
+        table_add_cellf(t, "%" PRIu64, u->answered);
+        table_add_cellf(t, "%" PRIu64, u->struck);
+        us_cell(t, u->first_struck_us);
+        us_cell(t, u->elsewhere_us);
+        us_cell(t, u->last_struck_us);
+        us_cell(t, u->good_again_us);
+    }
+    table_print(t, out);
+    uint64_t calls = r->report.sums.ptr[0].calls;
+    buf_addf(out, "%" PRIu64 " attempts for %" PRIu64 " calls: %.3f for each\n\n", r->attempts,
+             calls, calls ? (double)r->attempts / (double)calls : 0);
+}
+
+void drill_print_text(const struct drill_print_in *in, struct buf *out)
+{
+    add_slos(in, out);
+    add_upstreams(in->result, out);
+    drive_print_text(&in->result->report, &in->options->drive, out);
+}
+
+static void add_json_span(const char *key, int64_t us, struct buf *out)
+{
+    if (us >= 0)
+        json_add_int(out, key, us);
+}
+
+static void add_json_slos(const struct drill_print_in *in, struct buf *out)
+{
+    json_add_key(out, "assertions");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < in->slo_count; i++) {
+        const struct slo *s = &in->slos[i];
+        CLEANUP(buf_release) struct buf value = { 0 };
+        i128 n;
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "assertion", s->text);
+        if (drill_value(in->result, s, &n)) {
+            add_value(s, n, &value);
+            json_add_str(out, "is", buf_str(&value));
+        }
+        json_add_bool(out, "holds", drill_holds(in->result, s));
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
+void drill_print_json(const struct drill_print_in *in, struct buf *out)
+{
+    const struct drill_result *r = in->result;
+
+    buf_add_byte(out, '{');
+    add_json_slos(in, out);
+    json_add_int(out, "attempts", (int64_t)r->attempts);
+    add_json_span("failover_us", r->failover_us, out);
+    add_json_span("restored_us", r->restored_us, out);
+    add_json_span("recovery_us", r->recovery_us, out);
+    json_add_key(out, "stand_ins");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < r->upstreams.len; i++) {
+        const struct drill_upstream *u = &r->upstreams.ptr[i];
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "name", u->name);
+        json_add_int(out, "attempts", (int64_t)u->attempts);
+        json_add_int(out, "answered", (int64_t)u->answered);
+        json_add_int(out, "struck", (int64_t)u->struck);
+        add_json_span("first_struck_us", u->first_struck_us, out);
+        add_json_span("elsewhere_us", u->elsewhere_us, out);
+        add_json_span("last_struck_us", u->last_struck_us, out);
+        add_json_span("good_again_us", u->good_again_us, out);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+    json_add_key(out, "calls");
+    drive_print_json(&r->report, &in->options->drive, out);
+    out->len--; /* its line end */
+    buf_add_text(out, "}\n");
+}
+
+static void add_escaped(struct buf *out, struct str s)
+{
+    static const struct {
+        char byte;
+        const char *entity;
+    } rows[] = {
+        {'&',  "&amp;" },
+        { '<', "&lt;"  },
+        { '>', "&gt;"  },
+        { '"', "&quot;"},
+    };
+
+    for (size_t i = 0; i < s.len; i++) {
+        const char *entity = NULL;
+        for (size_t k = 0; k < ARRAY_LEN(rows); k++)
+            if (s.ptr[i] == rows[k].byte)
+                entity = rows[k].entity;
+        if (entity)
+            buf_add_text(out, entity);
+        else
+            buf_add_byte(out, (unsigned char)s.ptr[i] < ' ' ? ' ' : s.ptr[i]);
+    }
+}
+
+void drill_print_junit(const struct drill_print_in *in, struct buf *out)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < in->slo_count; i++)
+        failed += !drill_holds(in->result, &in->slos[i]);
+    buf_addf(out,
+             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"weir "
+             "replay drill\" tests=\"%zu\" failures=\"%zu\">\n",
+             in->slo_count, failed);
+    for (size_t i = 0; i < in->slo_count; i++) {
+        CLEANUP(buf_release) struct buf value = { 0 };
+        const struct slo *s = &in->slos[i];
+        const char *verdict = verdict_of(in->result, s, &value);
+        buf_add_text(out, "<testcase classname=\"drill\" name=\"");
+        add_escaped(out, s->text);
+        if (drill_holds(in->result, s)) {
+            buf_add_text(out, "\"/>\n");
+            continue;
+        }
+        buf_addf(out, "\"><failure message=\"%s: it is ", verdict);
+        add_escaped(out, buf_str(&value));
+        buf_add_text(out, "\"/></testcase>\n");
+    }
+    buf_add_text(out, "</testsuite>\n</testsuites>\n");
+}

@@ -1,0 +1,112 @@
+#include "config.h"
+
+#include "base/subprocess.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/check_main.h"
+
+static char output[64];
+
+static void make_output(void)
+{
+    snprintf(output, sizeof(output), "/tmp/weir-test-XXXXXX");
+    close(mkstemp(output));
+}
+
+static void start_shell(const char *script, const char *const *env, struct subprocess *ret)
+{
+    const char *argv[] = { "sh", "-c", script, NULL };
+    struct subprocess_options o = { .argv = argv, .env = env, .output = output };
+    struct err err;
+
+    make_output();
+    ck_assert_msg(subprocess_start(&o, ret, &err) == 0, "%s", err.text);
+}
+
+static void wait_for(const char *text)
+{
+    for (int i = 0; i < 5000; i++) {
+        CLEANUP(buf_release) struct buf bytes = { 0 };
+        struct err err;
+        ck_assert_int_eq(file_read(output, 1 << 20, &bytes, &err), 0);
+        if (str_find(buf_str(&bytes), str_from(text), 0) >= 0)
+            return;
+        usleep(2000);
+    }
+    ck_abort_msg("'%s' did not come", text);
+}
+
+static void wait_over(struct subprocess *p)
+{
+    for (int i = 0; i < 5000 && !subprocess_is_over(p); i++)
+        usleep(2000);
+    ck_assert(subprocess_is_over(p));
+}
+
+START_TEST(output_and_environment_are_the_programs)
+{
+    static const char *const env[] = { "ONE=1", "HOME=/nowhere", NULL };
+    CLEANUP(buf_release) struct buf how = { 0 };
+    struct subprocess p;
+
+    setenv("KEPT", "kept", 1);
+    start_shell("echo $ONE $HOME $KEPT; echo bad >&2; exit 3", env, &p);
+    wait_for("1 /nowhere kept\nbad\n");
+    wait_over(&p);
+    subprocess_describe(&p, &how);
+    ck_assert_str_eq(buf_cstr(&how), "exit status 3");
+    subprocess_stop(&p, 0);
+    unlink(output);
+}
+END_TEST
+
+START_TEST(all_that_it_started_ends_with_it)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct subprocess p;
+    struct err err;
+    int64_t child;
+
+    start_shell("trap '' TERM; sleep 1000 & echo $!. ; wait; wait", NULL, &p);
+    wait_for(".");
+    ck_assert_int_eq(file_read(output, 1 << 20, &bytes, &err), 0);
+    ck_assert(str_to_i64(
+        str_sub(buf_str(&bytes), 0, (size_t)str_find_char(buf_str(&bytes), '.', 0)), &child));
+    pid_t group = p.pid;
+    subprocess_stop(&p, 20000); /* does not listen to SIGTERM */
+    for (int i = 0; i < 5000 && kill(-group, 0) == 0; i++)
+        usleep(2000);
+    ck_assert(kill((pid_t)child, 0) < 0 || kill(-group, 0) < 0);
+    ck_assert(WIFSIGNALED(p.status));
+    unlink(output);
+}
+END_TEST
+
+START_TEST(what_is_not_there_cannot_be_started)
+{
+    const char *argv[] = { "/no/such/program", NULL };
+    struct subprocess_options o = { .argv = argv };
+    struct subprocess p;
+    struct err err;
+
+    ck_assert_int_eq(subprocess_start(&o, &p, &err), -1);
+    ck_assert_str_eq(err.text, "cannot start '/no/such/program': No such file or directory");
+    ck_assert(subprocess_is_over(&p));
+    subprocess_stop(&p, 1000);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, output_and_environment_are_the_programs);
+    tcase_add_test(tc, all_that_it_started_ends_with_it);
+    tcase_add_test(tc, what_is_not_there_cannot_be_started);
+}
+CHECK_MAIN("base/subprocess", add_tests)
