@@ -198,9 +198,11 @@ void cell_format(const struct document *d, const struct cell *c, struct buf *out
     case CELL_US:
         format_us(c->n, out);
         break;
-    case CELL_NUMBER:
-        buf_add_text(out, decimal_format(decimal_round(c->n, 5), 1, text));
+    case CELL_NUMBER: { /* two digits of a small one: 1.25 attempts a call are not 1.3 */
+        int digits = c->n < 10 * RATIO_ONE && c->n > -10 * RATIO_ONE ? 2 : 1;
+        buf_add_text(out, decimal_format(decimal_round(c->n, RATIO_DIGITS - digits), digits, text));
         break;
+    }
     }
 }
 
