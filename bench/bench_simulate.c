@@ -1,6 +1,7 @@
 /* bench_simulate - calls a second through the policy in virtual time, on one core, with three
- * targets in a row: made-up calls (nothing goes wrong; the first target is out for a third of the
- * time and slow for another), and those of a ledger of bench/ledger_mix, reading it included.
+ * targets in a row: made-up calls (nothing goes wrong; the first target is out for a while, slow
+ * for another, and both fail now and then), and those of a ledger of bench/ledger_mix, reading it
+ * included.
  *
  * Beside calls per second are instructions per call where the kernel counts them, and what ten
  * times as many calls add to the peak memory.  100 million calls of a month too with
@@ -43,11 +44,11 @@ static const char policy_text[] =
     "      timeouts: {first_token: 30s, idle: 30s, total: 10m}\n"
     "      breaker: {failures: 5, window: 30s, open: 15s}\n";
 
-static const char scenario_text[] =
-    "faults:\n"
-    "  - {fault: overloaded, upstream: a, from: 10m, to: 20m}\n"
-    "  - {fault: slow, upstream: a, factor: 3, from: 30m, to: 40m}\n"
-    "  - {fault: server_error, upstream: b, probability: 5%}\n";
+static const char scenario_text[] = "faults:\n"
+                                    "  - {fault: overloaded, upstream: a, from: 1m, to: 3m}\n"
+                                    "  - {fault: slow, upstream: a, factor: 3, from: 4m, to: 8m}\n"
+                                    "  - {fault: server_error, upstream: a, probability: 3%}\n"
+                                    "  - {fault: server_error, upstream: b, probability: 5%}\n";
 
 struct bench {
     struct plan *plan;

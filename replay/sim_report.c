@@ -75,7 +75,7 @@ static bool value_of_app(const struct sim_app *a, const struct slo *s, i128 *ret
         *ret = sketch_quantile(sketches[s->metric], s->quantile);
     else
         *ret = ratio_of((i128)counts[s->metric], (i128)a->calls);
-    return *ret >= 0;
+    return s->metric == SLO_COST ? *ret > 0 || a->unpriced == 0 : *ret >= 0;
 }
 
 bool sim_report_value(const struct sim_result *r, const struct slo *s, i128 *ret)
@@ -224,8 +224,8 @@ static void add_figure(struct document *d, const struct summary_row *row, const 
     bool is_ratio = row->figure == FIGURE_SHARE || row->figure == FIGURE_EACH;
     i128 value = row->value(a);
 
-    if ((is_ratio && a->calls == 0) || value < 0)
-        document_none(d);
+    if ((is_ratio && a->calls == 0) || value < 0 || (row->figure == FIGURE_USD && value == 0))
+        document_none(d); /* a cost that is not known is not 0 */
     else
         document_number(d, kinds[row->figure], is_ratio ? ratio_of(value, (i128)a->calls) : value);
 }
@@ -298,6 +298,15 @@ static void add_quantile(struct document *d, const struct sketch *s, double q)
         document_number(d, CELL_US, sketch_quantile(s, q));
 }
 
+/* What is not known is not 0. */
+static void add_cost(struct document *d, i128 pusd)
+{
+    if (pusd == 0)
+        document_none(d);
+    else
+        document_number(d, CELL_USD, pusd);
+}
+
 static void add_each(struct document *d, uint64_t n, uint64_t calls)
 {
     if (calls == 0)
@@ -320,8 +329,8 @@ static void add_app(struct document *d, const struct sim_app *a)
     add_quantile(d, &a->added, 0.99);
     add_quantile(d, &a->first, 0.95);
     add_quantile(d, &a->total, 0.95);
-    document_number(d, CELL_USD, a->low_pusd);
-    document_number(d, CELL_USD, a->high_pusd);
+    add_cost(d, a->low_pusd);
+    add_cost(d, a->high_pusd);
 }
 
 static void add_apps(const struct sim_report_in *in, struct document *d)
@@ -422,8 +431,8 @@ static void add_target(struct document *d, const struct sim_target *t)
     document_number(d, CELL_COUNT, t->most_in_second);
     add_quantile(d, &t->first, 0.95);
     add_quantile(d, &t->total, 0.95);
-    document_number(d, CELL_USD, t->low_pusd);
-    document_number(d, CELL_USD, t->high_pusd);
+    add_cost(d, t->low_pusd);
+    add_cost(d, t->high_pusd);
 }
 
 static void add_targets(const struct sim_report_in *in, struct document *d)
