@@ -67,7 +67,7 @@ static bool is_running(const struct steered *s, enum plan_timer timer)
     case PLAN_TIMER_FIRST_TOKEN:
         return s->is_stream && !s->has_begun;
     case PLAN_TIMER_IDLE:
-        return s->has_head;
+        return s->has_head || s->is_stream; /* the first piece is waited for, too */
     case PLAN_TIMER_TOTAL:
         return s->is_stream;
     case PLAN_TIMER_WHOLE:
@@ -106,7 +106,6 @@ static struct steer_end an_end(const struct steered *s, enum plan_failure failur
 {
     return (struct steer_end){ .failed = true,
                                .failure = failure,
-                               .status = s->has_head ? s->watch.status : 0,
                                .answer_began = s->has_begun,
                                .retry_after_us = -1,
                                .first_token_us = -1 };
@@ -116,7 +115,7 @@ struct steer_end steered_timed_out(const struct steered *s, enum plan_timer time
 {
     struct steer_end end = an_end(s, s->has_begun ? PLAN_FAILED_STREAM : PLAN_FAILED_FIRST_TOKEN);
 
-    if (timer == PLAN_TIMER_CONNECT)
+    if (timer == PLAN_TIMER_CONNECT || !s->is_connected)
         end.failure = PLAN_FAILED_CONNECT;
     else if (!s->has_head)
         end.failure = PLAN_FAILED_HEAD;
@@ -126,17 +125,16 @@ struct steer_end steered_timed_out(const struct steered *s, enum plan_timer time
 
 struct steer_end steered_lost(const struct steered *s)
 {
+    if (s->has_head && !s->has_begun && s->is_stream)
+        return an_end(s, PLAN_FAILED_FIRST_TOKEN);
     return an_end(s, s->has_begun ? PLAN_FAILED_STREAM : PLAN_FAILED_CONNECT);
 }
 
 struct steer_end steered_good(const struct steered *s)
 {
-    struct steer_end end = an_end(s, PLAN_FAILED_CONNECT);
+    struct steer_end end = an_end(s, PLAN_FAILED_STREAM);
 
-    if (s->watch.has_failed) /* the stream said so itself, behind its first token */
-        end = s->watch.end;
-    else
-        end.failed = false;
+    end.failed = s->watch.has_failed; /* the stream said so itself, behind its first token */
     end.answer_began = true;
     return end;
 }
@@ -197,6 +195,8 @@ enum error_class steered_error_class(const struct steered *s, const struct steer
         return ERROR_CLASS_STREAM_ERROR_EVENT;
     if (end->failure == PLAN_FAILED_STREAM && end->late)
         return ERROR_CLASS_STREAM_STALL;
+    if (end->failure == PLAN_FAILED_FIRST_TOKEN && !end->late)
+        return ERROR_CLASS_STREAM_CUT;
     if (end->failure == PLAN_FAILED_STATUS)
         return class_of_status(end->status);
     return classes[end->failure];

@@ -151,7 +151,7 @@ static const struct {
     { ORIGIN_CLOSES, STREAM, "transport"          },
     { ORIGIN_STALLS, STREAM, "timeout_first_token"},
     { ORIGIN_ERRS,   STREAM, "stream_error_event" },
-    { ORIGIN_CUTS,   STREAM, "transport"          },
+    { ORIGIN_CUTS,   STREAM, "stream_cut"         },
 };
 
 struct expected {

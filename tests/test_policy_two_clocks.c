@@ -1,0 +1,417 @@
+/* One policy, two clocks: what the proxy makes of bytes that come live, and what the simulator
+ * makes of the same faults, must come to the same decisions.
+ *
+ * Each sequence is a call whose attempts are struck by faults drawn at random.  On one side they
+ * are the bytes that the fault is on the wire, fed to proxy/steered at the moments of a made-up
+ * clock; on the other replay/sim_attempt reckons with them.  Both remember in a state of their own,
+ * and all that is decided and remembered is compared.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/plan_conf.h"
+#include "proxy/steered.h"
+#include "replay/sim_attempt.h"
+#include "replay/sim_ending.h"
+#include "tests/check_main.h"
+
+#define SEQUENCES 10000
+#define SLOTS     64
+#define BEGIN_US  (INT64_C(1790000000) * 1000000)
+
+#define UPSTREAMS                                                                                  \
+    "upstreams: {a: {url: \"http://a\", api: openai}, b: {url: \"http://b\", api: openai},"        \
+    " c: {url: \"http://c\", api: openai}}\n"
+
+static const char *const plans[] = {
+    "{targets: [{upstream: a}, {upstream: b}, {upstream: c}]}",
+    "{targets: [{upstream: a, retries: 2}, {upstream: b, retries: 1}],"
+    " timeouts: {connect: 1s, head: 2s, first_token: 3s, total: 30s}}",
+    "{targets: [{upstream: a}, {upstream: b}], timeouts: {head: 5s, first_token: 4s, total: 20s},"
+    " breaker: {failures: 3, window: 60s, open: 20s, probes: 2}}",
+    "{targets: [{upstream: a, weight: 3}, {upstream: b, weight: 1}, {upstream: c, weight: 0}],"
+    " retry: {count: 1, on: [5xx, 429, connect, first_token]},"
+    " breaker: {percent: 50, minimum: 5, window: 30s, open: 10s}}",
+    "{targets: [{upstream: a, retries: 3}, {upstream: b}], retry: {backoff: {base: 2s, jitter: "
+    "0.5},"
+    " retry_after: 30s}, fallback: {on: [5xx, 429, connect, head, first_token, context]},"
+    " timeouts: {head: 10s, first_token: 10s}, slow: {factor: 1.5, window: 30s, samples: 5}}",
+};
+
+/* --- what happens, drawn --- */
+
+struct draw {
+    uint64_t state;
+};
+
+static uint64_t next(struct draw *d, uint64_t below)
+{
+    d->state = d->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (d->state >> 33) % below;
+}
+
+static const char *const streams[] = { "error_first", "error_event", "eof_dirty", "eof_reset" };
+
+/* Kinds whose bytes are those of any listener: what a scenario has beyond is about their pace. */
+static bool is_fit(const struct fault_kind *k, bool is_stream)
+{
+    if (k->stage == FAULT_REFUSAL || k->stage == FAULT_CONNECT || strcmp(k->name, "silent") == 0)
+        return k->failure != PLAN_FAILURES;
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++)
+        if (is_stream && strcmp(k->name, streams[i]) == 0)
+            return true;
+    return false;
+}
+
+static size_t draw_fault(struct draw *d, bool is_stream, struct fault *ret)
+{
+    size_t count = 0, at;
+
+    while (fault_kinds[count].name)
+        count++;
+    if (next(d, 100) < 45)
+        return 0;
+    do {
+        at = next(d, count);
+    } while (!is_fit(&fault_kinds[at], is_stream));
+    *ret = fault_usual(&fault_kinds[at]);
+    ret->index = (uint32_t)at;
+    if (ret->kind->stage == FAULT_REFUSAL) {
+        ret->delay_us = (int64_t)next(d, 8000000);
+        ret->retry_after_us = next(d, 2) ? -1 : (int64_t)next(d, 40) * 1000000;
+        ret->retry_form = next(d, 2) ? FAULT_RETRY_SECONDS : FAULT_RETRY_MS;
+    }
+    if (ret->kind->params & FAULT_HAS(STATUS) && !ret->status)
+        ret->status = next(d, 2) ? 500 : 404;
+    if (ret->kind->params & FAULT_HAS(AFTER))
+        ret->after_pieces = (uint32_t)next(d, 3);
+    return 1;
+}
+
+/* --- the proxy's side --- */
+
+#define ROLE                                                                                       \
+    "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{"      \
+    "\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}"    \
+    "\n\n"
+#define WORD                                                                                       \
+    "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{"      \
+    "\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n"
+
+struct live {
+    struct steered steered;
+    struct policy_state *state;
+    struct policy_decisions notes;
+    const struct sim_arrival *call;
+    int64_t now_us;
+    bool is_over; /* the attempt */
+};
+
+static void end_live(struct live *l, struct steer_end end)
+{
+    steered_ended(&l->steered, l->state, &end, l->now_us, &l->notes);
+    l->is_over = true;
+}
+
+/* Time passes; a timer may run out on the way. */
+static void pass_to(struct live *l, int64_t at_us)
+{
+    enum plan_timer timer = PLAN_TIMER_TOTAL;
+    int64_t due = steered_deadline_us(&l->steered, &timer);
+
+    if (l->is_over)
+        return;
+    l->now_us = due < at_us ? due : at_us;
+    ck_assert(l->now_us != PLAN_FOREVER);
+    if (due < at_us)
+        end_live(l, steered_timed_out(&l->steered, timer));
+}
+
+static void take(struct live *l, enum watch_verdict v)
+{
+    if (v == WATCH_FAILED && !l->steered.has_begun)
+        end_live(l, l->steered.watch.end);
+    else if (v == WATCH_CONTENT)
+        steered_first_token(&l->steered, l->state, l->now_us);
+}
+
+static void feed(struct live *l, struct str bytes)
+{
+    if (!l->is_over)
+        take(l, steered_body(&l->steered, bytes, l->now_us));
+}
+
+static void feed_end(struct live *l)
+{
+    if (!l->is_over)
+        take(l, steered_end(&l->steered, l->now_us));
+    if (!l->is_over)
+        end_live(l, steered_good(&l->steered));
+}
+
+static void feed_head(struct live *l, unsigned status, struct str text)
+{
+    static struct http1_header headers[64];
+    struct http1_head head = { .status = status, .headers = headers };
+    struct str line;
+
+    while (text.len && str_split(&text, '\n', &line)) {
+        struct str value = str_trim(line), name;
+        if (str_split(&value, ':', &name))
+            headers[head.header_count++] =
+                (struct http1_header){ .name = name, .value = str_trim(value) };
+    }
+    if (!l->is_over)
+        steered_head(&l->steered, &head, l->now_us);
+}
+
+static void lose(struct live *l)
+{
+    if (!l->is_over)
+        end_live(l, steered_lost(&l->steered));
+}
+
+static void live_refusal(struct live *l, const struct fault *f)
+{
+    struct buf headers = { 0 }, body = { 0 };
+    struct fault_saying saying = { .dialect = FAULT_OPENAI,
+                                   .model = STR("model"),
+                                   .wall_us = l->now_us };
+    int status;
+
+    fault_refusal(f, &saying, &status, &headers, &body);
+    feed_head(l, (unsigned)status, buf_str(&headers));
+    feed(l, buf_str(&body));
+    feed_end(l);
+    buf_release(&headers);
+    buf_release(&body);
+}
+
+#define EVENTS STR("content-type: text/event-stream\r\n")
+
+/* A stream that goes wrong behind so many pieces: the second is where the whole one would be. */
+static void live_stream(struct live *l, const struct fault *f, int64_t strikes_us)
+{
+    struct fault_saying saying = { .dialect = FAULT_OPENAI,
+                                   .model = STR("model"),
+                                   .wall_us = l->now_us };
+    struct buf event = { 0 };
+
+    pass_to(l, l->steered.began_us + l->call->first_us);
+    feed_head(l, 200, EVENTS);
+    feed(l, STR(ROLE));
+    if (!f || f->after_pieces)
+        feed(l, STR(WORD));
+    pass_to(l, l->steered.began_us + strikes_us);
+    if (!f) {
+        feed(l, STR(WORD "data: [DONE]\n\n"));
+        feed_end(l);
+    } else if (f->kind->params & FAULT_HAS(ERROR)) {
+        fault_stream_error(f, &saying, &event);
+        feed(l, buf_str(&event));
+        feed_end(l);
+    } else {
+        lose(l);
+    }
+    buf_release(&event);
+}
+
+static void live_whole(struct live *l)
+{
+    pass_to(l, l->steered.began_us + l->call->end_us);
+    feed_head(l, 200, STR("content-type: application/json\r\n"));
+    feed(l, STR("{\"choices\":[]}"));
+    feed_end(l);
+}
+
+static void live_attempt(struct live *l, const struct fault *f, size_t count, int64_t strikes_us)
+{
+    enum fault_stage stage = count ? f->kind->stage : FAULT_PACE;
+    int64_t began = l->now_us;
+
+    l->is_over = false;
+    steered_attempt(&l->steered, API_CHAT, began);
+    if (stage != FAULT_CONNECT)
+        steered_connected(&l->steered);
+    if (stage == FAULT_CONNECT || stage == FAULT_HEAD) {
+        pass_to(l, plan_add_us(began, f->delay_us));
+        lose(l);
+    } else if (stage == FAULT_REFUSAL) {
+        pass_to(l, began + f->delay_us);
+        if (!l->is_over)
+            live_refusal(l, f);
+    } else if (l->call->flags & SIM_STREAM) {
+        live_stream(l, count ? f : NULL, strikes_us);
+    } else {
+        live_whole(l);
+    }
+    ck_assert(l->is_over);
+}
+
+/* --- the simulator's side: the steps of replay/simulate --- */
+
+struct virtual
+{
+    struct steer walk;
+    struct steer_step step;
+    const struct policy *policy;
+    struct policy_state *state;
+    struct policy_decisions notes;
+    const struct sim_arrival *call;
+    struct sim_endings endings;
+    int64_t now_us;
+};
+
+static const struct steer_end *ending_of(void *ctx, const struct fault *f)
+{
+    struct virtual *v = ctx;
+
+    return sim_ending_of(&v->endings, f, FAULT_OPENAI, API_CHAT);
+}
+
+static void virtual_attempt(struct virtual *v, const struct fault *f, size_t count,
+                            struct sim_attempt *ret)
+{
+    struct sim_attempt_in in = {
+        .call = v->call,
+        .is_own = true,
+        .holds_first = true,
+        .timer_us = v->step.timer_us,
+        .faults = f,
+        .fault_count = count,
+        .ending = ending_of,
+        .ctx = v,
+    };
+    int64_t began = v->now_us;
+
+    sim_attempt(&in, ret);
+    if (v->call->flags & SIM_STREAM && ret->first_us < ret->end_us)
+        steer_first_token(&v->walk, v->policy, v->state, ret->first_us, began + ret->first_us);
+    v->now_us = plan_add_us(began, ret->end_us);
+    ck_assert(v->now_us != PLAN_FOREVER);
+    steer_ended(&v->walk, v->policy, v->state, &ret->end, v->now_us, &v->notes, &v->step);
+}
+
+/* --- both --- */
+
+static void compare(const struct live *l, const struct virtual *v, int sequence)
+{
+    const struct steer_step *x = &l->steered.step, *y = &v->step;
+
+    ck_assert_msg(l->now_us == v->now_us, "sequence %d: %lld, %lld", sequence, (long long)l->now_us,
+                  (long long)v->now_us);
+    ck_assert_msg(x->what == y->what && x->target == y->target && x->why == y->why,
+                  "sequence %d: step %d at %u, %d at %u", sequence, x->what, x->target, y->what,
+                  y->target);
+    if (x->what == STEER_WAIT)
+        ck_assert(x->until_us == y->until_us);
+    ck_assert_uint_eq(l->notes.count, v->notes.count);
+    for (size_t i = 0; i < l->notes.count; i++) {
+        const struct policy_decision *a = &l->notes.list[i], *b = &v->notes.list[i];
+        ck_assert_msg(a->rule == b->rule && a->target == b->target && a->mode == b->mode &&
+                          a->outcome == b->outcome && a->at_us == b->at_us &&
+                          a->value == b->value && a->bound == b->bound,
+                      "sequence %d, decision %zu: %s, %s; %lld of %lld, %lld of %lld", sequence, i,
+                      policy_outcome_names[a->outcome], policy_outcome_names[b->outcome],
+                      (long long)a->value, (long long)a->bound, (long long)b->value,
+                      (long long)b->bound);
+    }
+    ck_assert_msg(memcmp(l->state, v->state, policy_state_bytes(SLOTS)) == 0,
+                  "sequence %d: what is remembered differs", sequence);
+}
+
+/* When a fault of a stream strikes: as replay/sim_attempt has it. */
+static int64_t strikes_at(const struct sim_arrival *call, const struct fault *f, size_t count)
+{
+    int64_t tokens = call->tokens[PRICE_PART_OUTPUT];
+
+    if (!count)
+        return call->end_us;
+    if (!f->after_pieces)
+        return call->first_us;
+    if (f->after_pieces >= tokens)
+        return call->end_us;
+    return call->first_us + (int64_t)(call->end_us - call->first_us) * f->after_pieces / tokens;
+}
+
+static unsigned run_call(struct live *l, struct virtual *v, struct draw *d, int sequence)
+{
+    struct sim_arrival call = { .failure = PLAN_FAILURES, .flags = next(d, 3) ? SIM_STREAM : 0 };
+    struct steer_call asked = { .mode = PLAN_MODE_ENFORCE,
+                                .asked = POLICY_NONE,
+                                .may_repeat = true };
+    unsigned attempts = 0;
+
+    call.first_us = 200000 + (uint32_t)next(d, 6000000);
+    call.end_us = call.first_us + 1 + (uint32_t)next(d, 20000000);
+    call.tokens[PRICE_PART_OUTPUT] = 1 + (uint32_t)next(d, 200);
+    asked.is_stream = call.flags & SIM_STREAM;
+    asked.sticky = next(d, 2) ? next(d, 1000) + 1 : 0;
+    asked.seed = next(d, UINT32_MAX);
+    l->call = v->call = &call;
+    l->notes.count = v->notes.count = 0;
+    l->now_us = v->now_us = v->now_us + (int64_t)next(d, 10000000);
+    steered_begin(&l->steered, v->policy, l->state, &asked, l->now_us, &l->notes);
+    steer_begin(&v->walk, v->policy, v->state, &asked, v->now_us, &v->notes, &v->step);
+    compare(l, v, sequence);
+    while (v->step.what == STEER_ATTEMPT || v->step.what == STEER_WAIT) {
+        struct sim_attempt sim;
+        struct fault f;
+        if (v->step.what == STEER_WAIT) {
+            l->now_us = v->now_us = v->step.until_us;
+            steered_waited(&l->steered, l->state, l->now_us, &l->notes);
+            steer_waited(&v->walk, v->policy, v->state, v->now_us, &v->notes, &v->step);
+        } else {
+            size_t count = draw_fault(d, asked.is_stream, &f);
+            live_attempt(l, &f, count, strikes_at(&call, &f, count));
+            virtual_attempt(v, &f, count, &sim);
+            attempts++;
+        }
+        compare(l, v, sequence);
+    }
+    steered_release(&l->steered);
+    return attempts;
+}
+
+START_TEST(live_bytes_and_reckoned_faults_come_to_the_same_decisions)
+{
+    struct buf text = { 0 };
+    struct yaml *yaml = NULL;
+    struct plan *plan = plan_new("weir");
+    struct policy *policy = NULL;
+    struct draw d = { .state = (uint64_t)_i * 977 + 1 };
+    struct err err;
+    unsigned attempts = 0;
+
+    buf_addf(&text, UPSTREAMS "policy: {mode: enforce, routes: [%s]}\n", plans[_i]);
+    ck_assert_msg(yaml_parse(buf_str(&text), "plan", &yaml, &err) == 0, "%s", err.text);
+    ck_assert_msg(plan_conf_read(plan, yaml, STR("plan"), &err) == 0, "%s", err.text);
+    ck_assert_msg(policy_new(plan, NULL, &policy, &err) == 0, "%s", err.text);
+    struct live l = { .state = policy_state_new(SLOTS) };
+    struct virtual v = { .state = policy_state_new(SLOTS), .policy = policy, .now_us = BEGIN_US };
+    memset(l.state, 0, policy_state_bytes(SLOTS));
+    memset(v.state, 0, policy_state_bytes(SLOTS));
+    policy_state_init(l.state, SLOTS);
+    policy_state_init(v.state, SLOTS);
+    for (int i = 0; i < SEQUENCES / (int)ARRAY_LEN(plans); i++)
+        attempts += run_call(&l, &v, &d, i);
+    ck_assert_uint_gt(attempts, SEQUENCES / ARRAY_LEN(plans));
+    sim_endings_release(&v.endings);
+    free(l.state);
+    free(v.state);
+    policy_free(policy);
+    plan_free(plan);
+    yaml_free(yaml);
+    buf_release(&text);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_loop_test(tc, live_bytes_and_reckoned_faults_come_to_the_same_decisions, 0,
+                        ARRAY_LEN(plans));
+}
+
+CHECK_MAIN("policy/two_clocks", add_tests)
