@@ -414,4 +414,4 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(plans));
 }
 
-CHECK_MAIN("policy/two_clocks", add_tests)
+CHECK_MAIN("cli/two_clocks", add_tests)
