@@ -27,8 +27,8 @@ static const char config[] =
     "apps: {fixed: {upstream: up}}\n";
 
 static const struct head_trace trace = {
-    "01a2047d-10a1-7919-b5d2-0e3e50b7cbef",
-    "00-cbd356c201dd7cab4af7a388056dc375-9bafb4f8e6e2b94c-01"
+    .exchange_id = "01a2047d-10a1-7919-b5d2-0e3e50b7cbef",
+    .traceparent = "00-cbd356c201dd7cab4af7a388056dc375-9bafb4f8e6e2b94c-01",
 };
 
 /* A message as it was understood, and as it was written for the other side. */
