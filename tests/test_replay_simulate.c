@@ -430,6 +430,26 @@ START_TEST(cost_is_between_what_was_answered_and_what_may_be_billed)
 }
 END_TEST
 
+/* A hard budget holds however many calls are under way: what they may cost is reserved. */
+START_TEST(a_hard_budget_is_never_overspent)
+{
+    const struct world w = { .policy = "budget: {month: 1 USD, hard: true}\n" HEAD "  routes: []\n",
+                             .caller = "openai",
+                             .speeds = { "*=whole:2s" },
+                             .prices = prices,
+                             .per_second = 10,
+                             .seconds = 300 };
+    CLEANUP(outcome_release) struct outcome out;
+
+    run_world(&w, &out);
+    ck_assert(out.r.all.high_pusd <= (i128)PUSD_PER_USD);
+    ck_assert(out.r.all.high_pusd > (i128)PUSD_PER_USD * 9 / 10);
+    ck_assert_uint_eq(out.r.all.outcome[SIM_ANSWERED] + out.r.all.outcome[SIM_BUDGET],
+                      out.r.all.calls);
+    ck_assert_uint_eq(out.r.all.tries, out.r.all.calls); /* SDKs are told not to try again */
+}
+END_TEST
+
 /* --- sameness --- */
 
 static const struct world busy = {
@@ -510,6 +530,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_quota_lets_through_what_it_says);
     tcase_add_test(tc, a_limit_refuses_and_observed_does_not);
     tcase_add_test(tc, cost_is_between_what_was_answered_and_what_may_be_billed);
+    tcase_add_test(tc, a_hard_budget_is_never_overspent);
     tcase_add_test(tc, the_same_seed_gives_the_same_bytes);
     tcase_add_test(tc, compared_configurations_meet_the_same_calls);
 }
