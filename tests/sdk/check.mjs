@@ -4,6 +4,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -75,6 +76,60 @@ function writeConfig(upstream) {
     'archive: {path: ./archive}', 'upstreams:', ...Object.entries(names).map(([name, api]) =>
       `  ${name}: {url: "${upstream}", api: ${api}, proxy: none}`), ''].join('\n'))
   return path
+}
+
+// A provider that fails, one way after another: refusals, connections that end, a stream whose first
+// event is an error, silence.
+async function startFaulty() {
+  const refuse = (status, headers = {}) => (request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end('{"error":{"message":"out of order","type":"server_error"}}')
+  }
+  const faults = [refuse(500), refuse(503, { 'retry-after': '1' }), refuse(529), refuse(502),
+    (request, response) => response.destroy(), () => {},
+    (request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      setTimeout(() => response.destroy(), 20)
+    }]
+  let calls = 0
+  const server = createServer((request, response) => {
+    const fault = faults[calls++ % faults.length]
+    request.resume().on('end', () => fault(request, response))
+  })
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${server.address().port}`, calls: () => calls,
+    stop: () => { server.closeAllConnections(); server.close() } }
+}
+
+// Each provider twice: the first fails, the second is the stand-in.
+function writeFallbacks(faulty, upstream) {
+  const path = join(folder, 'fallback', 'weir.yaml')
+  const names = ['openai', 'anthropic', 'gemini', 'bedrock', 'ollama']
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, ['listen: {address: "127.0.0.1:0", workers: 1}',
+    'archive: {path: ./archive}', 'upstreams:', ...names.flatMap(name => [
+      `  ${name}: {url: "${faulty}", api: ${name}, proxy: none}`,
+      `  ${name}-b: {url: "${upstream}", api: ${name}, proxy: none}`]),
+    'policy:', '  mode: enforce', '  routes:', ...names.map(name => `    - {match: {api: ${name}}, ` +
+      `targets: [{upstream: ${name}}, {upstream: ${name}-b}], ` +
+      'timeouts: {head: 1s, first_token: 1s}}'), ''].join('\n'))
+  return path
+}
+
+// With the first provider out of order, the clients print what they print without weir.
+async function checkFallbacks(url, direct) {
+  const faulty = await startFaulty()
+  const { child: proxy, found: address } = await start(
+    ['proxy', 'run', writeFallbacks(faulty.url, url)], 'stderr', /event=listening address=(\S+)/)
+  const proxied = await transcripts(`http://${address}`, 'proxy')
+  for (const name of PROGRAMS)
+    for (const [i, line] of direct[name].entries())
+      report(`${name} prints the same with its provider out of order: ${JSON.parse(line).name}`,
+        proxied[name][i] === line ? '' : `\n${proxied[name][i]}\ninstead of\n${line}`)
+  report('the provider out of order was asked', faulty.calls() > 0 ? '' : 'it was not')
+  await stop(proxy)
+  faulty.stop()
 }
 
 // Rows of CSV with a header, as objects; an empty field is no member.
@@ -153,6 +208,7 @@ async function main() {
     : JSON.stringify(after))
   await stop(proxy)
   checkArchive(join(folder, 'archive'), lines, after.requests - before.requests)
+  await checkFallbacks(url, direct)
   await stop(provider)
 }
 
