@@ -58,9 +58,10 @@ static const struct conf_key upstream_key_keys[] = {
 static const struct conf_key client_keys[] = {
     {"hash",                          CONF_STRING, "what weir proxy key printed", NULL, NULL },
     { "app",  CONF_STRING, "the app whose calls it makes", NULL, NULL },
-    { "expires",                           CONF_STRING, "when it ends: 2027-01-01, or with a time", NULL, NULL },
-    { "revoked",                          CONF_BOOL, "true to refuse it from now on", NULL, NULL },
-    { 0},
+    { "role",                           CONF_STRING, "of who holds it, for rules of access", NULL, NULL },
+    { "expires",                          CONF_STRING, "when it ends: 2027-01-01, or with a time", NULL, NULL },
+    { "revoked", CONF_BOOL, "true to refuse it from now on", NULL, NULL },
+    { 0                          },
 };
 static const struct conf_key clients_keys[] = {
     {"keys",                                  CONF_NAMED, "keys that applications hold, by name", client_keys, NULL },
