@@ -32,6 +32,14 @@ static bool is_keep_alive(const struct framing_event *e)
            str_starts_with(e->data, STR("{\"type\":\"ping\""));
 }
 
+/* Whether it is worth the reading: of a stream's thousand events one at most tells of a failure,
+ * and says so in one of these words (InvokeModel's are within base64). */
+static bool may_tell_of_failure(const struct answer_watch *w, const struct framing_event *e)
+{
+    return w->api == API_INVOKE || e->is_exception || str_find(e->name, STR("err"), 0) >= 0 ||
+           str_find(e->data, STR("error"), 0) >= 0 || str_find(e->data, STR(".failed"), 0) >= 0;
+}
+
 static int on_event(void *ctx, const struct framing_event *e, struct err *err)
 {
     struct answer_watch *w = ctx;
@@ -44,7 +52,7 @@ static int on_event(void *ctx, const struct framing_event *e, struct err *err)
         return 0;
     if (!w->has_content && failure_event_has_content(w->api, e))
         w->has_content = true;
-    else if (failure_of_event(w->api, e, &w->end))
+    else if (may_tell_of_failure(w, e) && failure_of_event(w->api, e, &w->end))
         w->has_failed = true;
     return 0;
 }
