@@ -23,7 +23,7 @@ static enum sock_result shake_hands(struct sock *s)
 
     if (!s->in_handshake)
         return SOCK_DONE;
-    enum sock_result r = result_of(tls_conn_handshake(s->tls, &err));
+    enum sock_result r = result_of(tls_conn_handshake(s->tls, s->why ? s->why : &err));
     s->in_handshake = r != SOCK_DONE;
     return r;
 }

@@ -13,6 +13,7 @@ struct sock {
     int fd;
     struct tls_conn *tls; /* NULL = plain */
     bool in_handshake;
+    struct err *why; /* where a handshake that fails says why; NULL = nobody asks */
 };
 
 enum sock_result {

@@ -41,7 +41,7 @@ static void on_reload(struct child *c, struct str packed)
                   LOG_STR("reason", str_from(err.text)));
         return;
     }
-    w->stats->reloads++;
+    w->stats->worker_reloads++;
 }
 
 static void on_drain(struct child *c, struct str bytes)

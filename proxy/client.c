@@ -41,6 +41,7 @@ void client_open(struct worker *w, int fd, bool is_local, const char *address)
     if (w->tls && !is_local) {
         sock.tls = tls_conn_new(w->tls, fd);
         sock.in_handshake = true;
+        sock.why = &w->handshakes.why;
     }
     w->stats->connections++;
     client_h1_open(w, &sock, address);
@@ -96,6 +97,8 @@ void client_lose(struct client *c)
         return;
     struct worker *w = c->worker;
     size_t calls = c->protocol->count_calls(c);
+    if (c->sock.in_handshake)
+        handshakes_failed(&w->handshakes, c->address);
     client_close(c);
     w->stats->clients_gone += calls; /* who sees this sees that their calls have ended */
 }

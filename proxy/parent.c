@@ -292,6 +292,7 @@ static void reload(struct parent *p)
         say(p, LOG_LEVEL_WARN, "reload_in_part",
             "listen addresses, workers, the user and the archive's place change with the next "
             "start");
+    own_stats(p)->reloads++;
     say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
     proxy_conf_pack(c, &packed);
     policy_keeper_use(p->keeper, c);

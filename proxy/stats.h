@@ -16,6 +16,7 @@
     X(connections, COUNTER, "Connections accepted from applications.")                             \
     X(connections_refused, COUNTER, "Connections closed at once: the limit was reached.")          \
     X(connections_open, GAUGE, "Connections of applications that are open.")                       \
+    X(tls_handshakes_failed, COUNTER, "Connections that ended before TLS was agreed on.")          \
     X(requests, COUNTER, "Requests whose head was read.")                                          \
     X(keys_refused, COUNTER, "Requests refused for the key they had, or had not.")                 \
     X(requests_refused, COUNTER, "Requests answered by weir itself without an upstream.")          \
@@ -47,8 +48,9 @@
     X(exchanges_sealed, COUNTER, "Exchanges in them.")                                             \
     X(sealer_failures, COUNTER, "Times that sealing failed or its process died.")                  \
     X(journals_set_aside, GAUGE, "Journals that could not be sealed three times or more.")         \
-    X(reloads, COUNTER, "Configurations taken over.")                                              \
+    X(reloads, COUNTER, "Configurations taken over, each counted once.")                           \
     X(reloads_refused, COUNTER, "Configurations refused.")                                         \
+    X(worker_reloads, COUNTER, "Configurations taken over by workers: once by each of them.")      \
     X(certificate_expires_timestamp_seconds, GAUGE,                                                \
       "When the certificate ends; 0 = there is none.")                                             \
     X(up, GAUGE, "Workers that serve.")

@@ -350,6 +350,7 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
     if (loop_open(&w->loop, err) < 0 || http_pool_new(w->loop, &w->pool, err) < 0)
         return -1;
     loop_read_clocks(w->loop);
+    handshakes_init(&w->handshakes, w->loop, &w->log, w->stats);
     if (worker_reload(w, options->conf, err) < 0 || open_archive(w, err) < 0)
         return -1;
     attribution_set_key(w->conf->conf->attribution, &w->key);
@@ -381,6 +382,7 @@ void worker_close(struct worker *w)
     if (w->loop) {
         loop_timer_cancel(w->loop, &w->accept_timer);
         loop_timer_cancel(w->loop, &w->grace_timer);
+        handshakes_close(&w->handshakes);
         if (loop_turn(w->loop, 0, &err) < 0) /* frees the clients */
             log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "loop_failed",
                       LOG_STR("reason", str_from(err.text)));

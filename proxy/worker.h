@@ -16,6 +16,7 @@
 #include "capture/archive.h"
 #include "capture/exchange.h"
 #include "capture/key.h"
+#include "proxy/handshakes.h"
 #include "proxy/log.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/recorder.h"
@@ -49,6 +50,7 @@ struct worker {
     struct http_pool *pool;
     struct http_origin **origins; /* of conf->upstreams, by index */
     struct tls_context *tls;      /* NULL = plain */
+    struct handshakes handshakes;
     struct str ticket_keys;
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;

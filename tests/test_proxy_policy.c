@@ -680,7 +680,7 @@ START_TEST(another_policy_holds_from_the_next_call_on)
         proxy_sleep_ms(5);
     write_conf(ACCESS("enforce"), 1);
     kill(run.pid, SIGHUP);
-    while (proxy_metric(&run, "weir_reloads_total") < 1)
+    while (proxy_metric(&run, "weir_worker_reloads_total") < 1)
         proxy_sleep_ms(10);
     ck_assert_int_eq(call_with(CHAT, "o1-pro", ""), 403);
     pthread_join(c.thread, NULL);

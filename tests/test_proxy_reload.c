@@ -95,12 +95,12 @@ static long metric(const char *name)
     return proxy_metric(&run, name);
 }
 
-/* A change reaches all workers when each has counted it. */
+/* A change has reached all workers when each has counted it. */
 static void wait_for_reloads(long count)
 {
-    for (int i = 0; i < 500 && metric("weir_reloads_total") < count; i++)
+    for (int i = 0; i < 500 && metric("weir_worker_reloads_total") < count; i++)
         proxy_sleep_ms(10);
-    ck_assert_int_ge(metric("weir_reloads_total"), count);
+    ck_assert_int_ge(metric("weir_worker_reloads_total"), count);
 }
 
 /* --- a client, plain or TLS --- */
@@ -393,6 +393,7 @@ START_TEST(new_connections_get_the_new_certificate_and_old_ones_keep_theirs)
     take_certificate("two"); /* and no signal: the change is seen */
     wait_for_log("event=reloaded", 1);
     wait_for_reloads(2);
+    ck_assert_int_eq(metric("weir_reloads_total"), 1); /* by two workers */
 
     ck_assert(peer_ask(&before, SHORT, SHORT_END));
     name_of(&before, name);
@@ -536,7 +537,7 @@ START_TEST(what_is_missing_for_a_refused_configuration_is_waited_for)
     configure_over("later");
     wait_for_log("event=reload_refused", 1);
     proxy_sleep_ms(200);
-    ck_assert_int_eq(metric("weir_reloads_total"), 0);
+    ck_assert_int_eq(metric("weir_worker_reloads_total"), 0);
     copy("one.cert", "later");
     wait_for_reloads(2);
     over_answers(true);
@@ -567,6 +568,44 @@ START_TEST(a_drain_cuts_no_stream)
 }
 END_TEST
 
+/* As many as there are lines of it, and what those say that tell of more. */
+static long failures_told(void)
+{
+    struct buf log = { 0 };
+    struct err err;
+    long told = count_in_log("event=tls_failed ");
+
+    ck_assert_int_eq(file_read(run.log_path, 64u << 20, &log, &err), 0);
+    for (const char *p = buf_cstr(&log); (p = strstr(p, "tls_failures_left_out")) != NULL; p++)
+        told += atol(strstr(p, "count=") + strlen("count="));
+    buf_release(&log);
+    return told;
+}
+
+START_TEST(what_is_no_tls_is_logged_in_part_and_counted_in_full)
+{
+    enum { FAILURES = 100 };
+    struct peer p;
+    char byte;
+
+    start(true);
+    for (int i = 0; i < FAILURES; i++) {
+        ck_assert(peer_open(&p, NULL, NULL));
+        ck_assert(peer_send(&p, "GET /sk-not-for-a-log HTTP/1.1\r\n\r\n"));
+        while (peer_recv(&p, &byte, 1) > 0)
+            ;
+        peer_close(&p);
+    }
+    for (int i = 0; i < 1000 && failures_told() < FAILURES; i++)
+        proxy_sleep_ms(10);
+    ck_assert_int_eq(failures_told(), FAILURES);
+    ck_assert_int_eq(metric("weir_tls_handshakes_failed_total"), FAILURES);
+    ck_assert_int_eq(count_in_log("client=127.0.0.1 reason=\"cannot begin TLS: http request\""),
+                     count_in_log("event=tls_failed "));
+    ck_assert_int_eq(count_in_log("not-for-a-log"), 0);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, stop);
@@ -580,6 +619,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, new_connections_get_the_new_certificate_and_old_ones_keep_theirs);
     tcase_add_test(tc, a_certificate_that_does_not_fit_is_refused_and_counted);
     tcase_add_test(tc, fifty_reloads_leave_nothing_behind);
+    tcase_add_test(tc, what_is_no_tls_is_logged_in_part_and_counted_in_full);
 }
 
 CHECK_MAIN("proxy/reload", add_tests)

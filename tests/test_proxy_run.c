@@ -694,7 +694,7 @@ START_TEST(a_changed_configuration_is_taken_over_and_a_bad_one_refused)
                                 "{upstream: up}}\n");
     kill(run.pid, SIGHUP);
     wait_for_log("event=reloaded");
-    for (int i = 0; i < 200 && metric("weir_reloads_total") == 0; i++)
+    for (int i = 0; i < 200 && metric("weir_worker_reloads_total") == 0; i++)
         proxy_sleep_ms(10);
     ask("GET /body/1 HTTP/1.1\r\nHost: w\r\nx-weir-app: new\r\nConnection: close\r\n\r\n");
     ck_assert(has(answer.ptr, "200 OK"));
