@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "base/timestamp.h"
 #include "base/vec.h"
 #include "capture/archive.h"
+#include "capture/journal.h"
 #include "capture/ledger_scan.h"
 #include "cli/span.h"
 
@@ -389,6 +391,41 @@ static int parse_options(struct listing *l, struct err *err)
     return 0;
 }
 
+/* Exchanges that were begun in it; what is damaged ends the count, and verify tells of it. */
+static uint64_t count_exchanges(const char *path)
+{
+    CLEANUP(journal_reader_close) struct journal_reader *j = NULL;
+    struct journal_frame f;
+    struct err err;
+    uint64_t count = 0;
+
+    if (journal_open(path, &j, &err) < 0)
+        return 0; /* sealed meanwhile */
+    while (journal_next(j, &f, &err) > 0)
+        count += f.type == JOURNAL_BEGIN;
+    return count;
+}
+
+/* What is not listed, and what will change that. */
+static void note_waiting(const struct listing *l, const struct archive_journals *journals)
+{
+    uint64_t count = 0;
+    bool is_live = false;
+
+    for (size_t i = 0; i < journals->len; i++) {
+        count += count_exchanges(journals->ptr[i].path);
+        is_live |= archive_journal_is_live(&journals->ptr[i]);
+    }
+    if (!count)
+        return;
+    cli_note(l->inv, "not listed: %" PRIu64 " exchanges in journals that are not sealed yet (%zu)",
+             count, journals->len);
+    cli_note(l->inv, "%s",
+             is_live ? "the proxy seals a journal when it is full or old (archive.segment: 256MiB "
+                       "or 15m, if not said otherwise); once it has ended, weir capture seal does"
+                     : "weir capture seal seals them");
+}
+
 static int open_listing(struct listing *l, struct err *err)
 {
     CLEANUP(archive_journals_release) struct archive_journals journals = { 0 };
@@ -398,8 +435,7 @@ static int open_listing(struct listing *l, struct err *err)
         archive_journals_list(l->archive, &journals, err) < 0)
         return -1;
     if (journals.len)
-        cli_note(l->inv, "%zu journals are not sealed yet: what is in them is not listed",
-                 journals.len);
+        note_waiting(l, &journals);
     return archive_ledgers_list(l->archive, l->span.from_us, l->span.to_us, &l->ledgers, err);
 }
 
@@ -427,8 +463,9 @@ const struct command command_capture_ls = {
         "provider reported; where nothing is known of them, the column is empty, never 0. USAGE "
         "says where they come from: reported, estimated or unknown.\n"
         "\n"
-        "What lies in journals that are not sealed yet is not listed; their number is noted on "
-        "standard error.",
+        "What lies in journals that are not sealed yet is not listed; how many exchanges wait "
+        "there, "
+        "and what seals them, is noted on standard error.",
     .examples =
         (const struct example[]){
                                  { "weir capture ls --archive demo --limit 20", "the last 20" },

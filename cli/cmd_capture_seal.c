@@ -115,6 +115,10 @@ static int run(const struct invocation *inv)
     int r = seal_run(archive, &opts, &stats, &err);
     if (r == 0 || stats.journals)
         print_stats(inv, &stats);
+    if (r == 0 && stats.live_journals)
+        cli_note(inv,
+                 "a journal that is being written is left to its writer: the proxy seals it "
+                 "when it is full or old (archive.segment), weir capture seal once it has ended");
     return r < 0 ? cli_fail(inv, &err) : EXIT_OK;
 }
 
