@@ -194,11 +194,13 @@ struct judging {
     uint32_t refused, instead; /* the first rule of each sort */
 };
 
-static void judge(struct judging *j, uint32_t rule)
+/* A rule has no say about the model that it leads to itself. */
+static void judge(struct judging *j, uint32_t rule, struct str model)
 {
-    uint32_t *to = j->p->access[rule].instead.len ? &j->instead : &j->refused;
+    struct str instead = j->p->access[rule].instead;
+    uint32_t *to = instead.len ? &j->instead : &j->refused;
 
-    if (*to == POLICY_NONE)
+    if (*to == POLICY_NONE && !(instead.len && str_ieq(instead, model)))
         *to = rule;
 }
 
@@ -214,13 +216,13 @@ static struct verdict judge_model(struct judging *j, struct str lower)
             if (weaker(a->mode, j->caller->mode) < j->least)
                 continue;
             if (lists == 0 && a->deny.len && policy_patterns_match(&a->deny, lower))
-                judge(j, rule);
+                judge(j, rule, lower);
             if (lists == 0 && a->allow.len) {
                 listed = true;
                 allowed = allowed || policy_patterns_match(&a->allow, lower);
             }
             if (lists == 1 && a->allow.len)
-                judge(j, rule);
+                judge(j, rule, lower);
         }
         if (!listed || allowed)
             break;
@@ -258,7 +260,7 @@ static struct verdict judge_chain(struct judging *j, struct str model, struct bu
             return first;
         if (v.outcome == POLICY_DENIED)
             return v;
-        if (step == INSTEAD_MAX || str_ieq(j->p->access[v.rule].instead, *ret_model))
+        if (step == INSTEAD_MAX)
             return (struct verdict){ POLICY_DENIED, v.rule };
         *ret_model = j->p->access[v.rule].instead;
     }

@@ -6,9 +6,9 @@
  *
  * Access: a rule is about a call if it is about its caller.  A model that any `deny` of these names
  * is denied; if any of them has an `allow`, so is what none of their `allow` names.  `instead`
- * turns a rule's refusal into another model, which must be allowed itself; a refusal without it
- * wins.  The rules in enforce are taken by themselves, then with those in warn, then with those in
- * observe: what comes of the latter is only noted.
+ * turns a rule's refusal into another model, about which that rule has no say and all others have;
+ * a refusal without it wins.  The rules in enforce are taken by themselves, then with those in
+ * warn, then with those in observe: what comes of the latter is only noted.
  */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
