@@ -10,6 +10,8 @@
 #define SHARES        1024 /* parts of the calls that come back by and by */
 #define SHARE_AT_ONCE (SHARES / 10)
 /* A probe of which nothing was heard (its process has died) is not waited for longer. */
+/* Where nothing else is left, a provider that is down is asked that often, not by every call. */
+#define PROBE_REST_US   US_PER_SECOND
 #define PROBE_LEASE_US  (60 * US_PER_SECOND)
 #define EJECTION_MAX_US (300 * US_PER_SECOND) /* Envoy's max_ejection_time */
 #define STEPS_FROM      12                    /* log2 µs of the first step of latency */
@@ -161,7 +163,8 @@ static enum health_level level_of_open(struct health *h, const struct tree_unit 
         return call->all_out && u->memory != PLAN_MEMORY_COOLDOWN ? HEALTH_USUAL : HEALTH_OUT;
     if (h->probing && call->now_us - h->probe_at_us >= PROBE_LEASE_US)
         h->probing = 0;
-    *ret_half_open = call->now_us >= h->until_us || call->all_out;
+    bool rested = !h->probe_at_us || call->now_us - h->probe_at_us >= PROBE_REST_US;
+    *ret_half_open = call->now_us >= h->until_us || (call->all_out && rested);
     return *ret_half_open && h->probing + h->good_probes < most ? HEALTH_PROBE : HEALTH_OUT;
 }
 

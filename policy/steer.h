@@ -10,8 +10,8 @@
  * What failed attempts and slow ones do to a target's health is in the state, for all calls
  * (policy/health).  A target that is out is passed over; one that is slow, or coming back, comes
  * after others that its lateness may lead to.  If all targets of a route are out, a breaker lets
- * its probes through at once, one attempt each; EJECTION and RATIO do not hold; only then, or where
- * COOLDOWN holds, is the answer STEER_UNAVAILABLE.
+ * its probes through before their time, one attempt each and once a second at most; EJECTION and
+ * RATIO do not hold; only then, or where COOLDOWN holds, is the answer STEER_UNAVAILABLE.
  *
  * Random numbers come from the call's own seed: same seed, same events, same steps.
  *

@@ -363,6 +363,15 @@ static void add_apps(const struct sim_report_in *in, struct document *d)
                      "time until the attempt that answered began.");
 }
 
+static bool all_were_answered(const struct sim_report_in *in)
+{
+    for (size_t run = 0; run < in->run_count; run++)
+        for (size_t o = 0; o < SIM_ANSWERED; o++)
+            if (in->runs[run].result->all.outcome[o])
+                return false;
+    return true;
+}
+
 static void add_outcomes(const struct sim_report_in *in, struct document *d)
 {
     static const struct column_def columns[] = {
@@ -372,6 +381,8 @@ static void add_outcomes(const struct sim_report_in *in, struct document *d)
         { "share",   "share",            true },
     };
 
+    if (all_were_answered(in))
+        return;
     document_section(d, "outcomes", "Calls that were not answered");
     begin_table(in, d, columns, ARRAY_LEN(columns));
     for (size_t run = 0; run < in->run_count; run++) {

@@ -443,7 +443,7 @@ static const struct {
 } all_out[] = {
     {PLAN_MEMORY_COOLDOWN,  { "unavailable", "unavailable" }      },
     { PLAN_MEMORY_EJECTION, { "a@0 b@0 failed", "a@0 b@0 failed" }},
-    { PLAN_MEMORY_BREAKER,  { "a@0 b@0 failed", "a@0 b@0 failed" }},
+    { PLAN_MEMORY_BREAKER,  { "a@0 b@0 failed", "unavailable" }   },
 };
 
 START_TEST(when_all_are_out_each_memory_has_its_own_way)
@@ -461,6 +461,8 @@ START_TEST(when_all_are_out_each_memory_has_its_own_way)
     walk_and_expect(&s, everything_fails, "a@0 b@0 failed");
     for (int i = 0; i < 2; i++)
         walk_and_expect(&s, everything_fails, all_out[_i].traces[i]);
+    s.now_us += S; /* where it was asked, it can be asked again */
+    walk_and_expect(&s, everything_fails, all_out[_i].traces[0]);
 }
 END_TEST
 
