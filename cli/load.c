@@ -51,6 +51,16 @@ static int read_lag(const struct invocation *inv, int64_t *ret, struct err *err)
     return err_set(err, ERR_USAGE, "--lag '%s' is no duration such as 500us, 10ms or 1s", text);
 }
 
+static int read_deadline(const struct invocation *inv, int64_t *ret, struct err *err)
+{
+    const char *text = invocation_get(inv, "deadline");
+
+    *ret = 0;
+    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
+        return 0;
+    return err_set(err, ERR_USAGE, "--deadline '%s' is no duration such as 30s", text);
+}
+
 static int read_headers(const struct invocation *inv, struct load *l, struct err *err)
 {
     const char *const *given = invocation_list(inv, "header");
@@ -131,7 +141,8 @@ int load_open(const struct invocation *inv, const char *const *archives, struct 
         read_speed(inv, &ret_options->speed, err) < 0 ||
         read_number(inv, "seed", 1, &seed, err) < 0 ||
         read_number(inv, "max-under-way", DRIVE_UNDER_WAY_DEFAULT, &under_way, err) < 0 ||
-        read_lag(inv, &ret_options->lag_us, err) < 0 || read_headers(inv, &l, err) < 0 ||
+        read_lag(inv, &ret_options->lag_us, err) < 0 ||
+        read_deadline(inv, &ret_options->deadline_us, err) < 0 || read_headers(inv, &l, err) < 0 ||
         read_key(inv, &l, err) < 0 || read_requests(inv, archives, &l, err) < 0)
         return -1;
     ret_options->trace = l.trace;

@@ -26,6 +26,8 @@ extern const char *const load_callers[];
         OPTION(VALUE, .name = "caller", .letter = 'c', .value = "SDK", .choices = load_callers,    \
                .help = "how who calls tries again by itself: as that provider's SDKs, or not "     \
                        "(none)"),                                                                  \
+        OPTION(VALUE, .name = "deadline", .letter = 'd', .value = "DURATION",                      \
+               .help = "how long who calls waits for each try, in all (600s without a byte)"),     \
         OPTION(VALUE, .name = "seed", .value = "N", .help = "of chance (1)"),                      \
         OPTION(VALUE, .name = "max-under-way", .value = "N",                                       \
                .help = "requests at the same time; more wait, and are late (4096)"),               \

@@ -197,8 +197,7 @@ static void default_whens(struct plan_when *retry, struct plan_when *fallback)
         .never = never,
         .set = true,
     };
-    plan_when_add_status(fallback, 401);
-    plan_when_add_status(fallback, 403);
+    plan_when_add_statuses(fallback, 401, 403);
     plan_when_add_status(fallback, 404);
     plan_when_add_status(fallback, 408);
     plan_when_add_status(fallback, 429);

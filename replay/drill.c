@@ -523,6 +523,8 @@ bool drill_value(const struct drill_result *r, const struct slo *s, i128 *ret)
     switch (s->metric) {
     case SLO_SUCCESS:
         return ratio(sum->ok, sum->calls, ret);
+    case SLO_LEFT:
+        return ratio(sum->ends[DRIVE_TIMEOUT], sum->calls, ret);
     case SLO_FIRST:
         return quantile(&sum->first_us, s->quantile, ret);
     case SLO_TOTAL:

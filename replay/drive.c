@@ -303,6 +303,7 @@ int drive_open(const struct drive_options *options, struct drive **ret, struct e
         .loop = options->loop,
         .authority = buf_str(&d->authority),
         .caller = options->caller,
+        .deadline_us = options->deadline_us,
         .seed = options->seed,
         .gaps = &d->gaps,
         .on_over = on_over,

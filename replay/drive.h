@@ -29,6 +29,7 @@ struct drive_options {
     unsigned speed;     /* thousandths */
     uint32_t under_way; /* at most; what comes while so many are, waits, and is late by that */
     const struct caller *caller;
+    int64_t deadline_us; /* how long a caller waits for a try, in all; 0 = its own, between bytes */
     uint64_t seed;
     int64_t lag_us; /* more at p99, and there is no verdict */
     /* Of each call that is over; may be NULL. */

@@ -8,6 +8,8 @@
 #include "llm/framing.h"
 #include "policy/failure.h"
 
+#define LINGER_US 1000000 /* for a body's end behind the stream's last event */
+
 struct drive_call {
     struct drive_context *context;
     struct drive_call *next, **link; /* among the context's */
@@ -22,6 +24,7 @@ struct drive_call {
     struct loop_timer timer; /* its patience, and the wait before the next try */
     struct loop_task over;
     uint64_t try_us, last_content_us;
+    int64_t done_us; /* the stream's last event had come; -1 */
     int64_t try_wall_us;
     size_t sent; /* of head and body */
     struct buf answer;
@@ -45,11 +48,20 @@ static int64_t since_planned(const struct drive_call *c)
 
 /* --- the answer's content --- */
 
+/* SDKs read no further, whatever the connection does. */
+static bool is_last(const struct framing_event *event)
+{
+    return str_eq(event->data, STR("[DONE]")) || str_eq(event->name, STR("message_stop")) ||
+           str_eq(event->name, STR("response.completed"));
+}
+
 static int on_event(void *ctx, const struct framing_event *event, struct err *err)
 {
     struct drive_call *c = ctx;
 
     (void)err;
+    if (c->done_us < 0 && is_last(event))
+        c->done_us = since_planned(c);
     if (!failure_event_has_content(c->request.api, event))
         return 0;
     c->result.events++;
@@ -182,6 +194,18 @@ void drive_call_exchange(struct drive_call *c, struct exchange *ret)
     }
 }
 
+/* An SDK makes nothing of a page, of no body, or of one text where it asked for a stream. */
+static bool is_of_use(const struct drive_call *c)
+{
+    const struct http1_header *type = http1_find(http1_head(c->parser), STR("content-type"));
+    bool is_page = type && str_starts_with(type->value, STR("text/html"));
+
+    if (c->result.status / 100 != 2 || !str_eq(c->request.method, STR("POST")) ||
+        !is_plain_text(http1_head(c->parser)))
+        return true;
+    return !is_page && c->result.answer_bytes && (c->is_stream || !c->request.stream);
+}
+
 static void read_facts(struct drive_call *c)
 {
     struct drive_result *r = &c->result;
@@ -198,6 +222,8 @@ static void read_facts(struct drive_call *c)
         r->error = ERROR_CLASS_TRANSPORT;
     else if (r->end == DRIVE_BROKEN && r->error == ERROR_CLASS_NONE)
         r->error = r->status ? ERROR_CLASS_STREAM_CUT : ERROR_CLASS_TRANSPORT;
+    else if (r->end == DRIVE_ANSWERED && r->error == ERROR_CLASS_NONE && !is_of_use(c))
+        r->error = ERROR_CLASS_MALFORMED;
     r->ok = r->end == DRIVE_ANSWERED && r->status / 100 == 2 && r->error == ERROR_CLASS_NONE;
     c->ended = (struct steer_end){
         .failed = !r->ok,
@@ -234,11 +260,15 @@ static void end_try(struct drive_call *c, enum drive_end end)
         connect_it(c, true);
         return;
     }
+    if (c->done_us >= 0 && end != DRIVE_ANSWERED) {
+        end = DRIVE_ANSWERED;
+        c->may_keep = false;
+    }
     c->result.end = end;
     c->answer_whole = end == DRIVE_ANSWERED;
     if (c->framer && c->answer_whole && !c->cannot_frame)
         framer_finish(c->framer, &ignored, &err);
-    c->result.end_us = since_planned(c);
+    c->result.end_us = c->done_us >= 0 ? c->done_us : since_planned(c);
     if (c->conn)
         http_conn_release(TAKE(c->conn), c->answer_whole && c->may_keep);
     read_facts(c);
@@ -268,8 +298,14 @@ static void on_timer(void *ctx)
 
 static void touch(struct drive_call *c)
 {
-    loop_timer_set(c->context->loop, &c->timer,
-                   now_us(c) + (uint64_t)c->context->caller->timeout_us);
+    uint64_t due = now_us(c) + (uint64_t)c->context->caller->timeout_us;
+    uint64_t latest = c->try_us + (uint64_t)c->context->deadline_us;
+
+    if (c->context->deadline_us && due > latest)
+        due = latest;
+    if (c->done_us >= 0) /* only for the connection's sake */
+        due = now_us(c) + LINGER_US;
+    loop_timer_set(c->context->loop, &c->timer, due);
 }
 
 /* 1 = the answer is whole, 0 = more to come, -1 = it is none. */
@@ -305,9 +341,9 @@ static void receive(struct drive_call *c)
     int r;
 
     while ((r = http_conn_recv(c->conn, bytes, DRIVE_READ_BYTES, &len, &err)) > 0) {
-        touch(c);
         int got =
             len ? take_events(c, (struct str){ bytes, len }) : http1_finish(c->parser, &e, &err);
+        touch(c);
         if (got > 0 || !len || got < 0) {
             end_try(c, got > 0 ? DRIVE_ANSWERED : DRIVE_BROKEN);
             return;
@@ -393,6 +429,7 @@ static void begin_try(struct drive_call *c)
     buf_clear(&c->answer);
     vec_clear(&c->chunks);
     c->any_byte = false;
+    c->done_us = -1;
     c->has_content = c->is_stream = c->cannot_frame = c->head_read = c->may_keep = false;
     r->status = 0;
     r->head_us = r->first_token_us = -1;

@@ -8,7 +8,8 @@
  *     gap         = between an event that holds content and the next one
  *     total       = when the answer had ended - when it was planned
  *
- * An answer that is no stream has its first token when its body's first byte comes.
+ * A stream has ended with its last event ([DONE]), as it has for SDKs, whatever the connection
+ * does. An answer that is no stream has its first token when its body's first byte comes.
  */
 #ifndef REPLAY_DRIVE_CALL_H
 #define REPLAY_DRIVE_CALL_H
@@ -53,6 +54,7 @@ struct drive_context {
     struct http_origin *origin;
     struct str authority;
     const struct caller *caller;
+    int64_t deadline_us; /* of a try, however much comes; 0 = the caller's own, between bytes */
     uint64_t seed;
     struct sketch *gaps; /* each gap is added, in µs */
     /* Of a call that is over; it is freed after that. */

@@ -64,6 +64,7 @@ static bool value_of_app(const struct sim_app *a, const struct slo *s, i128 *ret
     const uint64_t counts[SLO_METRICS] = { [SLO_SUCCESS] = a->outcome[SIM_ANSWERED],
                                            [SLO_REROUTED] = a->rerouted,
                                            [SLO_DENIED] = refused(a),
+                                           [SLO_LEFT] = a->outcome[SIM_LEFT],
                                            [SLO_ATTEMPTS] = a->attempts,
                                            [SLO_TRIES] = a->tries };
 

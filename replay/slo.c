@@ -13,6 +13,7 @@ static const struct {
     [SLO_SUCCESS] = {STR_INIT("success"),   CELL_SHARE,  false},
     [SLO_REROUTED] = { STR_INIT("rerouted"), CELL_SHARE,  false},
     [SLO_DENIED] = { STR_INIT("denied"),   CELL_SHARE,  false},
+    [SLO_LEFT] = { STR_INIT("left"),     CELL_SHARE,  false},
     [SLO_ADDED] = { STR_INIT("added"),    CELL_US,     true },
     [SLO_FIRST] = { STR_INIT("first"),    CELL_US,     true },
     [SLO_TOTAL] = { STR_INIT("total"),    CELL_US,     true },
@@ -40,7 +41,7 @@ static int complain(struct str text, const char *why, struct err *err)
     return err_set(err, ERR_USAGE,
                    "assertion '%.*s': %s; write such as 'success >= 99.5%%', 'p95 added <= 2s', "
                    "'app NAME: attempts <= 1.2', 'failover <= 2s'; metrics are success, rerouted, "
-                   "denied, pNN added, pNN first, pNN total, failover, restored, recovery, "
+                   "denied, left, pNN added, pNN first, pNN total, failover, restored, recovery, "
                    "attempts, tries and cost",
                    STR_ARG(text), why);
 }

@@ -3,8 +3,9 @@
  *     success >= 99.5%          p95 added <= 2s          attempts <= 1.2
  *     app cx: success >= 99%    failover <= 2s           cost <= 100
  *
- * Metrics are shares (success, rerouted, denied), durations (added, first, total, with a percentile
- * in front; failover, restored, recovery), counts for each call (attempts, tries) and USD (cost).
+ * Metrics are shares (success, rerouted, denied, left), durations (added, first, total, with a
+ * percentile in front; failover, restored, recovery), counts for each call (attempts, tries) and
+ * USD (cost).
  */
 #ifndef REPLAY_SLO_H
 #define REPLAY_SLO_H
@@ -21,6 +22,7 @@ enum slo_metric {
     SLO_SUCCESS,  /* answered, of all calls */
     SLO_REROUTED, /* answered by another target than the first choice */
     SLO_DENIED,   /* refused by access, limits and budgets */
+    SLO_LEFT,     /* not answered while the caller's own time lasted */
     SLO_ADDED,    /* until the attempt that answered began */
     SLO_FIRST,    /* until the first token */
     SLO_TOTAL,    /* until the end */

@@ -23,6 +23,7 @@ static const struct {
     ROW("app cx bot: attempts <= 1.2", SLO_ATTEMPTS, 0, 1200000, "cx bot", 1200000, 1200001),
     ROW("app cx:denied <= 0%", SLO_DENIED, 0, 0, "cx", 0, 1),
     ROW("failover <= 2s", SLO_FAILOVER, 0, 2000000, "", 1, INT64_MAX),
+    ROW("left <= 1%", SLO_LEFT, 0, 10000, "", 10000, 10001),
     ROW("cost <= 12.5 USD", SLO_COST, 0, 12500000000000, "", 12500000000000, 12500000000001),
 };
 
