@@ -187,6 +187,8 @@ static int read_when(struct plan_reader *r, const struct yaml_node *map, struct 
 static void default_whens(struct plan_when *retry, struct plan_when *fallback)
 {
     static const int passing[] = { 408, 429, 500, 502, 503, 504, 529 };
+    /* A key, a bill, a right, a model, a place in the queue at one provider. */
+    static const int curable[] = { 401, 402, 403, 404, 408, 424, 429 };
     uint32_t never = PLAN_KIND(CONTEXT) | PLAN_KIND(CONTENT);
 
     *retry = (struct plan_when){ .kinds = PLAN_KIND(CONNECT), .never = never, .set = true };
@@ -197,10 +199,8 @@ static void default_whens(struct plan_when *retry, struct plan_when *fallback)
         .never = never,
         .set = true,
     };
-    plan_when_add_statuses(fallback, 401, 403);
-    plan_when_add_status(fallback, 404);
-    plan_when_add_status(fallback, 408);
-    plan_when_add_status(fallback, 429);
+    for (size_t i = 0; i < ARRAY_LEN(curable); i++)
+        plan_when_add_status(fallback, curable[i]);
     plan_when_add_statuses(fallback, 500, 599);
 }
 

@@ -109,7 +109,8 @@ const struct fault_kind fault_kinds[] = {
             .source = "learn.microsoft.com dev-proxy, openai-rate-limit-reached"),
     REFUSAL("spend_limit", 429, 0, FAULT_ANSWERED_BY_FALLBACK, STATUS,
             .what = "the limit on spending is reached: no retry-after, no use in trying again",
-            .source = ANTHROPIC_ERRORS),
+            .source = ANTHROPIC_ERRORS "; OpenAI's code: developersdigest.tech",
+            .is_secondary = true),
     REFUSAL("model_not_ready", 429, RETRY, FAULT_ANSWERED_BY_FALLBACK, STATUS,
             .what = "the model is being loaded", .source = BEDROCK_ERRORS),
     REFUSAL("server_error", 500, RETRY, FAULT_ANSWERED_BY_FALLBACK, STATUS,
@@ -121,7 +122,9 @@ const struct fault_kind fault_kinds[] = {
             .what = "the provider is not available", .source = OPENAI_ERRORS),
     REFUSAL("overloaded", 503, RETRY, FAULT_ANSWERED_BY_FALLBACK, STATUS,
             .what = "the provider is overloaded (529 with Anthropic)",
-            .source = ANTHROPIC_ERRORS "; BerriAI/litellm#24004"),
+            .source =
+                ANTHROPIC_ERRORS "; BerriAI/litellm#24004; OpenAI's code: developersdigest.tech",
+            .is_secondary = true),
     REFUSAL("gateway_timeout", 504, RETRY, FAULT_ANSWERED_BY_FALLBACK, STATUS,
             .what = "the provider's front waited too long for what is behind it",
             .source = ANTHROPIC_ERRORS),
@@ -291,7 +294,7 @@ enum fault_expected fault_expected(const struct fault *f)
     if (fault_failure(f) == PLAN_FAILED_FIRST_TOKEN && f->kind->stage == FAULT_STREAM)
         return FAULT_ANSWERED_BY_FALLBACK;
     if (f->kind->params & FAULT_HAS(STATUS) && status < 500 && status != 401 && status != 402 &&
-        status != 403 && status != 404 && status != 408 && status != 429)
+        status != 403 && status != 404 && status != 408 && status != 424 && status != 429)
         return FAULT_ERROR_TO_CALLER;
     return f->kind->expected;
 }

@@ -157,7 +157,7 @@ static const struct {
 static bool is_targets_fault(int status)
 {
     return status == 401 || status == 402 || status == 403 || status == 404 || status == 408 ||
-           status == 409 || status == 429;
+           status == 409 || status == 424 || status == 429;
 }
 
 static void read_ending(const struct sim_rows *r, size_t row, struct sim_arrival *ret)

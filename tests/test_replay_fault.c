@@ -9,7 +9,9 @@
 
 #include "base/file.h"
 #include "base/timestamp.h"
+#include "base/yaml.h"
 #include "llm/framing.h"
+#include "policy/plan_conf.h"
 #include "tests/check_main.h"
 
 #define WALL_US INT64_C(1790899140000000) /* 2026-10-01T23:59:00Z */
@@ -64,6 +66,57 @@ START_TEST(every_row_is_complete_and_has_a_name_of_its_own)
                       k->name);
     }
     ck_assert_ptr_null(fault_kind_find(STR("overload")));
+}
+END_TEST
+
+/* Words that were found with others than the provider. */
+START_TEST(a_row_says_if_its_words_are_not_the_providers)
+{
+    static const struct {
+        const char *name;
+        bool is_secondary;
+    } rows[] = {
+        {"overloaded",    true },
+        { "spend_limit",  true },
+        { "slow_down",    true },
+        { "rate_limited", false},
+        { "billing",      false}
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        ck_assert_msg(kind_of(rows[i].name)->is_secondary == rows[i].is_secondary, "%s",
+                      rows[i].name);
+}
+END_TEST
+
+/* The table and the policy are of one mind about what another provider may cure. */
+START_TEST(weirs_own_routes_fall_back_from_every_refusal_that_another_can_cure)
+{
+    CLEANUP(yaml_free) struct yaml *y = NULL;
+    CLEANUP(plan_free) struct plan *p = plan_new("weir");
+    struct err err;
+
+    ck_assert_int_eq(
+        yaml_parse(STR("upstreams: {a: {url: 'https://a.test', api: openai},\n"
+                       "            b: {url: 'https://b.test', api: openai}}\n"
+                       "policy: {routes: [{targets: [{upstream: a}, {upstream: b}]}]}\n"),
+                   "p.yaml", &y, &err),
+        0);
+    ck_assert_msg(plan_conf_read(p, y, STR("p.yaml"), &err) == 0, "%s", err.text);
+    const struct plan_when *when = &p->routes->root->items->next->when;
+    for (const struct fault_kind *k = fault_kinds; k->name; k++) {
+        struct fault f = fault_usual(k);
+        if (k->stage != FAULT_REFUSAL || !k->status)
+            continue;
+        ck_assert_msg(plan_when_has(when, fault_failure(&f), k->status) ==
+                          (fault_expected(&f) == FAULT_ANSWERED_BY_FALLBACK),
+                      "%s", k->name);
+    }
+    struct fault any = fault_usual(kind_of("status"));
+    for (any.status = 400; any.status < 600; any.status++)
+        ck_assert_msg(plan_when_has(when, PLAN_FAILED_STATUS, any.status) ==
+                          (fault_expected(&any) == FAULT_ANSWERED_BY_FALLBACK),
+                      "%d", any.status);
 }
 END_TEST
 
@@ -443,6 +496,8 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, every_row_is_complete_and_has_a_name_of_its_own);
+    tcase_add_test(tc, a_row_says_if_its_words_are_not_the_providers);
+    tcase_add_test(tc, weirs_own_routes_fall_back_from_every_refusal_that_another_can_cure);
     tcase_add_test(tc, the_manual_lists_every_fault_and_what_it_takes);
     tcase_add_test(tc, what_strikes_before_any_content_can_be_answered_elsewhere);
     tcase_add_loop_test(tc, a_refusal_is_in_the_providers_words_to_the_byte, 0,
