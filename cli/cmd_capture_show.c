@@ -58,6 +58,22 @@ static void add_ms(struct buf *out, const char *label, int64_t us)
         buf_addf(out, "%-12s %" PRId64 ".%03d ms\n", label, us / 1000, (int)(us % 1000));
 }
 
+/* The path of what came through the proxy is the proxy's: the upstream's host never saw it. */
+static bool is_of_proxy(const struct exchange *x)
+{
+    return str_eq(x->origin, STR("proxy"));
+}
+
+static void add_upstream(const struct exchange *x, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    buf_add_str(&text, x->upstream);
+    if (is_of_proxy(x) && x->host.len)
+        buf_addf(&text, " at %.*s://%.*s", STR_ARG(x->scheme), STR_ARG(x->host));
+    add_line(out, "upstream", buf_str(&text));
+}
+
 static void add_identity(const struct exchange *x, struct buf *out)
 {
     char id[UUID_TEXT_BYTES], at[TIMESTAMP_TEXT_BYTES];
@@ -76,7 +92,7 @@ static void add_identity(const struct exchange *x, struct buf *out)
     add_line(out, "key", x->key_id);
     add_line(out, "client", x->client_address);
     add_line(out, "user agent", x->user_agent);
-    add_line(out, "upstream", x->upstream);
+    add_upstream(x, out);
     add_line(out, "arm", x->arm);
     add_line(out, "trace", x->trace_id);
     add_line(out, "labels", x->labels);
@@ -208,7 +224,7 @@ static void add_messages(const struct showing *s, const struct exchange *x, stru
         buf_add_text(out, "\n> ");
         readable_text(x->method, out);
         buf_add_byte(out, ' ');
-        if (x->host.len) {
+        if (x->host.len && !is_of_proxy(x)) {
             readable_text(x->scheme.len ? x->scheme : STR("http"), out);
             buf_add_text(out, "://");
             readable_text(x->host, out);

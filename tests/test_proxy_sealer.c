@@ -227,9 +227,55 @@ START_TEST(a_journal_that_cannot_be_sealed_blocks_no_other_and_is_set_aside)
 }
 END_TEST
 
+/* What a capture command prints of the archive. */
+static void capture(const struct proxy_run *p, const char *command, struct buf *ret)
+{
+    char line[1600];
+
+    snprintf(line, sizeof(line), "%s capture %s --archive '%s' 2>&1", proxy_weir(), command,
+             p->archive_path);
+    FILE *f = popen(line, "r");
+    ck_assert_ptr_nonnull(f);
+    buf_clear(ret);
+    for (size_t n; (n = fread(buf_reserve(ret, 4096), 1, 4096, f)) > 0;)
+        ret->len += n;
+    ck_assert_msg(pclose(f) == 0, "%s: %s", line, buf_cstr(ret));
+    buf_cstr(ret);
+}
+
+START_TEST(what_waits_to_be_sealed_is_told_with_what_seals_it)
+{
+    CLEANUP(buf_release) struct buf said = { 0 };
+    struct proxy_run p;
+    char show[100];
+
+    proxy_start(&p, "listen: {address: \"127.0.0.1:0\"}\narchive: {path: ./archive}\n");
+    proxy_ask(&p, "GET /up/body/1 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", &said);
+    do /* until the journal has it: with batch after 50 ms */
+        capture(&p, "ls", &said);
+    while (!strstr(said.ptr, "not listed: 1 exchanges"));
+    ck_assert_msg(strstr(said.ptr, "the proxy seals a journal when") != NULL, "%s", said.ptr);
+    capture(&p, "seal", &said);
+    ck_assert_msg(strstr(said.ptr, "is left to its writer") != NULL, "%s", said.ptr);
+    ck_assert_int_eq(proxy_end(&p, SIGTERM), 0);
+    capture(&p, "ls", &said);
+    ck_assert_msg(strstr(said.ptr, "weir capture seal seals them") != NULL, "%s", said.ptr);
+    capture(&p, "seal", &said);
+    capture(&p, "ls --format csv", &said);
+    ck_assert_msg(strstr(said.ptr, "not listed") == NULL, "%s", said.ptr);
+    snprintf(show, sizeof(show), "show %.36s", strchr(said.ptr, '\n') + 1);
+    capture(&p, show, &said);
+    ck_assert_msg(strstr(said.ptr, "> GET /up/body/1\n") != NULL, "%s", said.ptr);
+    ck_assert_msg(strstr(said.ptr, "upstream     up at http://127.0.0.1:") != NULL, "%s", said.ptr);
+    proxy_launch(&p);
+    proxy_stop(&p);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_set_timeout(tc, 1200);
+    tcase_add_test(tc, what_waits_to_be_sealed_is_told_with_what_seals_it);
     tcase_add_test(tc, sealing_works_in_the_sandbox);
     tcase_add_test(tc, a_journal_that_cannot_be_sealed_blocks_no_other_and_is_set_aside);
 #ifndef __SANITIZE_ADDRESS__
