@@ -83,6 +83,7 @@ struct fault_kind {
     const char *nearest; /* on the wire, where a listener cannot do the thing itself; or NULL */
     const char *source;  /* document and date, or issue */
     bool is_secondary;   /* the source is not the provider's own word */
+    bool hangs;          /* from where it strikes on nothing of use comes, and nothing ends it */
 };
 
 extern const struct fault_kind fault_kinds[]; /* ends with name NULL */

@@ -110,21 +110,31 @@ static int64_t after_pieces(const struct sim_attempt_in *in, const struct course
     return c->first + (int64_t)((i128)(c->end - c->first) * n / pieces);
 }
 
+/* Before the first piece, and behind the head, which comes in time. */
+static void hold_first(int64_t by_us, struct course *c)
+{
+    c->first = plan_add_us(c->first, by_us);
+    c->end = plan_add_us(c->end, by_us);
+}
+
 /* Goes wrong within the answer, after a pause that may never end. */
 static void strike_body(const struct sim_attempt_in *in, const struct fault *f, struct course *c,
                         struct sim_attempt *ret)
 {
     enum plan_failure failure = fault_failure(f);
-    int64_t at = after_pieces(in, c, f->after_pieces);
-    int64_t to = plan_add_us(at, f->delay_us);
-    bool before_first = f->after_pieces == 0 && c->is_stream;
+    int64_t pause_us = f->kind->hangs ? PLAN_FOREVER : f->delay_us;
+    /* a whole answer is held to its end, so one that hangs has not begun */
+    bool before_first = c->is_stream ? f->after_pieces == 0 || failure == PLAN_FAILED_FIRST_TOKEN
+                                     : f->kind->hangs && in->holds_first;
+    int64_t at = after_pieces(in, c, before_first ? 0 : f->after_pieces);
+    int64_t to = plan_add_us(at, pause_us);
 
-    if (before_first)
-        delay(f->delay_us, c);
-    else if (f->delay_us) {
+    if (before_first) {
+        hold_first(pause_us, c);
+    } else if (pause_us) {
         c->stall_from = at;
         c->stall_to = to;
-        c->end = plan_add_us(c->end, f->delay_us);
+        c->end = plan_add_us(c->end, pause_us);
     }
     if (failure == PLAN_FAILURES) {
         /* right so far as a gateway looks: what the caller gets may be of no use */
@@ -207,8 +217,10 @@ static void watch(const int64_t *timer_us, const struct course *c, struct sim_at
         look(&w, timer_us, PLAN_TIMER_HEAD, 0);
     if (c->is_stream && c->first > timer_us[PLAN_TIMER_FIRST_TOKEN])
         look(&w, timer_us, PLAN_TIMER_FIRST_TOKEN, 0);
-    if (c->is_stream && c->first > timer_us[PLAN_TIMER_IDLE])
+    if (c->is_stream && c->head > timer_us[PLAN_TIMER_IDLE])
         look(&w, timer_us, PLAN_TIMER_IDLE, 0);
+    else if (c->first > plan_add_us(c->head, timer_us[PLAN_TIMER_IDLE]))
+        look(&w, timer_us, PLAN_TIMER_IDLE, c->head);
     if (c->stall_to > plan_add_us(c->stall_from, timer_us[PLAN_TIMER_IDLE]))
         look(&w, timer_us, PLAN_TIMER_IDLE, c->stall_from);
     look(&w, timer_us, c->is_stream ? PLAN_TIMER_TOTAL : PLAN_TIMER_WHOLE, 0);

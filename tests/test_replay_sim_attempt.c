@@ -1,0 +1,149 @@
+/* What ends an attempt, and when, is what ends it on the wire. */
+#include "config.h"
+
+#include "replay/sim_attempt.h"
+
+#include "tests/check_main.h"
+
+#define SECOND INT64_C(1000000)
+
+static const struct steer_end *ending_of(void *ctx, const struct fault *f)
+{
+    struct steer_end *end = ctx;
+
+    *end = (struct steer_end){
+        .failed = true, .failure = fault_failure(f), .retry_after_us = -1, .first_token_us = -1
+    };
+    return end;
+}
+
+struct timers {
+    int head, first_token, idle, total; /* s */
+};
+
+/* A stream has its head and first token after 1 s, a hundred tokens by 2 s; a whole answer comes
+ * after 2 s. */
+static void attempt(const struct fault *f, const struct timers *t, bool is_stream,
+                    struct sim_attempt *ret)
+{
+    CLEANUP(sim_speeds_free) struct sim_speeds *speeds = sim_speeds_new();
+    const int seconds[PLAN_TIMERS] = { [PLAN_TIMER_HEAD] = t->head,
+                                       [PLAN_TIMER_FIRST_TOKEN] = t->first_token,
+                                       [PLAN_TIMER_IDLE] = t->idle,
+                                       [PLAN_TIMER_TOTAL] = t->total,
+                                       [PLAN_TIMER_WHOLE] = t->total };
+    int64_t timer_us[PLAN_TIMERS];
+    struct sim_arrival call = { .first_us = SIM_UNKNOWN,
+                                .end_us = SIM_UNKNOWN,
+                                .failure = PLAN_FAILURES,
+                                .flags = SIM_TOKENS | (is_stream ? SIM_STREAM : 0) };
+    struct steer_end end;
+    struct err err;
+
+    call.tokens[PRICE_PART_OUTPUT] = 100;
+    for (int i = 0; i < PLAN_TIMERS; i++)
+        timer_us[i] = seconds[i] ? seconds[i] * SECOND : PLAN_FOREVER;
+    ck_assert_int_eq(sim_speeds_state(speeds, "*=first:1s,token:10ms,whole:2s", &err), 0);
+    const struct sim_attempt_in in = {
+        .call = &call,
+        .speed = sim_speeds_find(speeds, STR("a"), STR("m")),
+        .holds_first = true,
+        .timer_us = timer_us,
+        .faults = f,
+        .fault_count = 1,
+        .ending = ending_of,
+        .ctx = &end,
+        .seed = 1,
+        .number = 2,
+    };
+    sim_attempt(&in, ret);
+}
+
+/* A row, which the formatter leaves in one piece: it aligns the members of braces. */
+#define ROW(...)                                                                                   \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static const struct {
+    const char *fault;
+    uint32_t after;
+    bool is_whole;
+    struct timers timers;
+    enum plan_failure failure; /* PLAN_FAILURES = it ends well */
+    bool late, began;
+    int64_t end_ms; /* 0 = never */
+} rows[] = {
+    /* No head: the head's timer, or else the first token's, finds that there is none. */
+    ROW("silent", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_HEAD, true, false, 3000),
+    ROW("silent", 0, false, { 0, 5, 0, 0 }, PLAN_FAILED_HEAD, true, false, 5000),
+    ROW("silent", 0, true, { 3, 5, 0, 0 }, PLAN_FAILED_HEAD, true, false, 3000),
+    ROW("silent", 0, false, { 0, 0, 0, 0 }, PLAN_FAILED_HEAD, false, false, 0),
+    /* The head comes, after 1 s, and nothing behind it. */
+    ROW("silent_first_token", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    ROW("stall", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    ROW("stall_keepalive", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    ROW("stall", 0, false, { 3, 0, 20, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 21000),
+    ROW("stall", 0, false, { 3, 0, 0, 60 }, PLAN_FAILED_FIRST_TOKEN, true, false, 60000),
+    ROW("stall", 0, false, { 3, 0, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, false, false, 0),
+    ROW("long_gap", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    ROW("long_gap", 0, false, { 3, 30, 0, 0 }, PLAN_FAILURES, false, false, 17000),
+    /* A head that is just in time. */
+    ROW("stall", 0, false, { 1, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    /* Behind the first token it is the caller's, and for good if no timer looks. */
+    ROW("stall", 50, false, { 3, 5, 20, 0 }, PLAN_FAILED_STREAM, true, true, 21500),
+    ROW("stall", 50, false, { 3, 5, 0, 0 }, PLAN_FAILED_STREAM, false, true, 0),
+    ROW("long_gap", 50, false, { 3, 5, 20, 0 }, PLAN_FAILURES, false, false, 17000),
+    ROW("long_gap", 50, false, { 3, 5, 10, 0 }, PLAN_FAILED_STREAM, true, true, 11500),
+    /* A whole answer is held to its end: it has not begun. */
+    ROW("stall", 3, true, { 3, 0, 20, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 22000),
+    ROW("stall", 3, true, { 3, 0, 0, 60 }, PLAN_FAILED_FIRST_TOKEN, true, false, 60000),
+    /* What ends by itself does not wait for a timer. */
+    ROW("error_first", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, false, false, 1000),
+    ROW("eof_clean", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, false, false, 1000),
+    ROW("eof_dirty", 50, false, { 3, 5, 0, 0 }, PLAN_FAILED_STREAM, false, true, 1500),
+    ROW("connect_stall", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_CONNECT, true, false, 3000),
+};
+
+START_TEST(an_attempt_ends_as_it_would_on_the_wire)
+{
+    struct fault f = fault_usual(fault_kind_find(str_from(rows[_i].fault)));
+    struct sim_attempt a;
+
+    f.after_pieces = rows[_i].after;
+    attempt(&f, &rows[_i].timers, !rows[_i].is_whole, &a);
+    ck_assert_int_eq(a.end_us, rows[_i].end_ms ? rows[_i].end_ms * 1000 : PLAN_FOREVER);
+    ck_assert_int_eq(a.end.failed, rows[_i].failure != PLAN_FAILURES);
+    ck_assert_int_eq(a.end.failure, rows[_i].failure);
+    ck_assert_int_eq(a.end.late, rows[_i].late);
+    ck_assert_int_eq(a.end.answer_began, rows[_i].began);
+    ck_assert(a.is_struck);
+}
+END_TEST
+
+/* What the table says hangs is what serve lets hang. */
+START_TEST(only_what_hangs_waits_for_a_timer)
+{
+    const struct timers none = { 0 };
+    int hanging = 0;
+
+    for (const struct fault_kind *k = fault_kinds; k->name; k++) {
+        struct fault f = fault_usual(k);
+        struct sim_attempt a;
+        if (k->stage != FAULT_STREAM && k->stage != FAULT_BODY)
+            continue;
+        attempt(&f, &none, true, &a);
+        ck_assert_msg((a.end_us == PLAN_FOREVER) == k->hangs, "%s", k->name);
+        hanging += k->hangs;
+    }
+    ck_assert_int_eq(hanging, 3);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_loop_test(tc, an_attempt_ends_as_it_would_on_the_wire, 0, (int)ARRAY_LEN(rows));
+    tcase_add_test(tc, only_what_hangs_waits_for_a_timer);
+}
+
+CHECK_MAIN("replay/sim_attempt", add_tests)
