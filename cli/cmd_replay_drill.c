@@ -8,6 +8,7 @@
 
 #include "base/timestamp.h"
 #include "cli/load.h"
+#include "cli/simulation.h"
 #include "replay/drill_print.h"
 
 #define SELF_BYTES 4096
@@ -28,6 +29,7 @@ static const struct option_def options[] = {
     OPTIONS_LOAD,
     OPTION(VALUE, .name = "serve-speed", .value = "N|max",
            .help = "how many times as fast as recorded the stand-ins answer (1)"),
+    OPTION(FLAG, .name = "simulate-too", .help = "simulate the same, and print both side by side"),
     OPTION(VALUE, .name = "ready", .value = "TIME",
            .help = "how long the gateway may take until it listens (30s)"),
     OPTION_FORMAT(formats),
@@ -113,6 +115,37 @@ static void print(const struct drill_print_in *in, const char *format)
     cli_out(buf_str(&out));
 }
 
+/* The same archives, configuration, scenario, seed and caller in virtual time. */
+static int simulate_too(const struct drilling *d, const struct drill_options *o,
+                        const struct drill_result *live, struct fidelity *ret, struct err *err)
+{
+    CLEANUP(simulation_setup_close) struct simulation_setup setup = { 0 };
+    CLEANUP(simulation_config_close) struct simulation_config config = { 0 };
+    CLEANUP(sim_result_release) struct sim_result result = { 0 };
+    struct simulation_of of = {
+        .archives = o->archives,
+        .scenario = o->scenario,
+        .caller = o->drive.caller,
+        .deadline_us = o->drive.deadline_us,
+        .seed = o->seed,
+    };
+    struct sim_options simulated;
+
+    if (span_parse(d->inv, NULL, &of.span, err) < 0 || simulation_setup_of(&of, &setup, err) < 0 ||
+        simulation_config_open(&setup, o->config, &config, err) < 0 ||
+        simulation_run(&setup, &config, &simulated, &result, err) < 0)
+        return err_wrap(err, "the simulation");
+    fidelity_compare(live, &result, ret);
+    return 0;
+}
+
+/* Timers of a policy do not run faster with the traffic. */
+static bool can_simulate(const struct invocation *inv, const struct drill_options *o)
+{
+    return o->config && o->archives[0] && !o->exchanges[0] && !invocation_get(inv, "app") &&
+           o->drive.speed == 1000 && (!o->serve_speed || strcmp(o->serve_speed, "1") == 0);
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(drilling_release) struct drilling d = { .inv = inv };
@@ -124,9 +157,19 @@ static int run(const struct invocation *inv)
         return cli_usage(inv, "there is nothing to drill with: --archive DIR or --exchanges FILE");
     if (!invocation_has(inv, "gateway") && !invocation_has(inv, "config"))
         return cli_usage(inv, "there is no gateway: --config FILE of weir's own, or --gateway");
-    if (prepare(&d, &o, &err) < 0 || drill_run(&o, &result, &err) < 0)
+    if (prepare(&d, &o, &err) < 0)
         return cli_fail(inv, &err);
-    struct drill_print_in in = { &result, &o, d.slos.ptr, d.slos.len };
+    bool simulates = invocation_has(inv, "simulate-too");
+    if (simulates && !can_simulate(inv, &o))
+        return cli_usage(inv, "--simulate-too takes --config and --archive, at speed 1, and "
+                              "neither --exchanges nor --app");
+    if (drill_run(&o, &result, &err) < 0)
+        return cli_fail(inv, &err);
+    CLEANUP(fidelity_release) struct fidelity fidelity = { 0 };
+    if (simulates && simulate_too(&d, &o, &result, &fidelity, &err) < 0)
+        return cli_fail(inv, &err);
+    struct drill_print_in in = { &result, &o, d.slos.ptr, d.slos.len,
+                                 simulates ? &fidelity : NULL };
     print(&in, invocation_get(inv, "format"));
     if (result.report.is_late) {
         cli_note(inv, "no verdict: this machine was late itself");
@@ -167,6 +210,11 @@ const struct command command_replay_drill = {
         " {config}    is the configuration with these filled in (in the command only)\n\n"
         "The copy lies beside the configuration, as paths in it are relative to that, and is gone "
         "afterwards, as is every process that was started.\n\n"
+        "With --simulate-too the same archive, configuration, scenario, seed and caller go through "
+        "weir replay simulate, and a table has each metric live, simulated, and the difference: "
+        "percentage points of shares, percent of the simulated value otherwise. Both draw the same "
+        "faults for the same attempts at an upstream. Failover is live until another one's answer "
+        "begins, simulated until a call that was struck has its answer; so it is longer.\n\n"
         "Assertions are those of weir replay simulate: success, left (whose callers gave up), "
         "first, total, tries, attempts, "
         "failover (from the first fault to the first answer of another provider), restored (from "

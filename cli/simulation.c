@@ -127,9 +127,9 @@ static int open_synth(struct simulation_setup *s, struct err *err)
     return sim_classes_put(&s->classes, &m.class, &s->synth.class, err);
 }
 
-static int open_ledgers(struct simulation_setup *s, const struct span *span, struct err *err)
+static int open_ledgers(struct simulation_setup *s, const char *const *paths,
+                        const struct span *span, struct err *err)
 {
-    const char *const *paths = invocation_list(s->inv, "archive");
     const int64_t span_us[2] = { span->from_us, span->to_us };
 
     for (; *paths; paths++)
@@ -159,16 +159,15 @@ static int open_calls(struct simulation_setup *s, struct err *err)
     if (span_parse(s->inv, NULL, &span, err) < 0)
         return -1;
     if (has_archive)
-        return open_ledgers(s, &span, err);
+        return open_ledgers(s, invocation_list(s->inv, "archive"), &span, err);
     s->options.start_us = span.from_us != INT64_MIN ? span.from_us : MADE_UP_FROM_US;
     return open_synth(s, err);
 }
 
 /* --- what else --- */
 
-static int open_prices(struct simulation_setup *s, struct err *err)
+static int open_prices(struct simulation_setup *s, const char *const *overlays, struct err *err)
 {
-    const char *const *overlays = invocation_list(s->inv, "prices");
     char *shipped;
 
     if (datadir_path("prices", &shipped, err) < 0)
@@ -180,9 +179,8 @@ static int open_prices(struct simulation_setup *s, struct err *err)
     return r;
 }
 
-static int open_scenario(struct simulation_setup *s, struct err *err)
+static int open_scenario(struct simulation_setup *s, const char *name, struct err *err)
 {
-    const char *name = invocation_get(s->inv, "scenario");
     char *presets = NULL;
     struct err missing; /* a file needs no presets; of a name, scenario_open says it */
 
@@ -230,7 +228,8 @@ int simulation_setup_open(const struct invocation *inv, struct simulation_setup 
     *ret = (struct simulation_setup){ .inv = inv, .speeds = sim_speeds_new() };
     if (read_seed(ret, err) < 0 || read_targets(ret, err) < 0 ||
         read_duration(inv, "deadline", &ret->options.deadline_us, err) < 0 ||
-        open_scenario(ret, err) < 0 || open_prices(ret, err) < 0 || open_calls(ret, err) < 0)
+        open_scenario(ret, invocation_get(inv, "scenario"), err) < 0 ||
+        open_prices(ret, invocation_list(inv, "prices"), err) < 0 || open_calls(ret, err) < 0)
         return -1;
     ret->options.scenario = ret->scenario;
     ret->options.speeds = ret->speeds;
@@ -239,6 +238,25 @@ int simulation_setup_open(const struct invocation *inv, struct simulation_setup 
     ret->options.quotas = ret->quotas.ptr;
     ret->options.quota_count = ret->quotas.len;
     ret->options.model_instead = str_from(ask);
+    return 0;
+}
+
+int simulation_setup_of(const struct simulation_of *of, struct simulation_setup *ret,
+                        struct err *err)
+{
+    static const char *const no_overlays[] = { NULL };
+
+    *ret = (struct simulation_setup){ .speeds = sim_speeds_new() };
+    if (open_scenario(ret, of->scenario, err) < 0 || open_prices(ret, no_overlays, err) < 0 ||
+        open_ledgers(ret, of->archives, &of->span, err) < 0)
+        return -1;
+    ret->options.scenario = ret->scenario;
+    ret->options.speeds = ret->speeds;
+    ret->options.book = ret->book;
+    ret->options.caller = of->caller;
+    ret->options.deadline_us = of->deadline_us;
+    ret->options.seed = of->seed;
+    ret->options.as_served = true;
     return 0;
 }
 

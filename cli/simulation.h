@@ -6,6 +6,7 @@
 
 #include "analyze/ledgers.h"
 #include "cli/command.h"
+#include "cli/span.h"
 #include "replay/sim_ledger.h"
 #include "replay/sim_synth.h"
 #include "replay/simulate.h"
@@ -60,6 +61,18 @@ struct simulation_setup {
 
 int simulation_setup_open(const struct invocation *inv, struct simulation_setup *ret,
                           struct err *err);
+/* For commands whose options are others: recorded calls alone, with what they do not name left out.
+ */
+struct simulation_of {
+    const char *const *archives; /* NULL-terminated */
+    struct span span;
+    const char *scenario; /* NULL = nothing goes wrong */
+    const struct caller *caller;
+    int64_t deadline_us; /* 0 = the caller's own */
+    uint64_t seed;
+};
+int simulation_setup_of(const struct simulation_of *of, struct simulation_setup *ret,
+                        struct err *err);
 void simulation_setup_close(struct simulation_setup *s);
 DEFINE_CLEANUP_VALUE(struct simulation_setup, simulation_setup_close)
 

@@ -100,6 +100,8 @@ void drill_print_text(const struct drill_print_in *in, struct buf *out)
 {
     add_slos(in, out);
     add_upstreams(in->result, out);
+    if (in->fidelity)
+        fidelity_print_text(in->fidelity, out);
     drive_print_text(&in->result->report, &in->options->drive, out);
 }
 
@@ -155,6 +157,8 @@ void drill_print_json(const struct drill_print_in *in, struct buf *out)
         buf_add_byte(out, '}');
     }
     buf_add_byte(out, ']');
+    if (in->fidelity)
+        fidelity_print_json(in->fidelity, out);
     json_add_key(out, "calls");
     drive_print_json(&r->report, &in->options->drive, out);
     out->len--; /* its line end */

@@ -4,12 +4,14 @@
 
 #include "base/buf.h"
 #include "replay/drill.h"
+#include "replay/fidelity.h"
 
 struct drill_print_in {
     const struct drill_result *result;
     const struct drill_options *options;
     const struct slo *slos;
     size_t slo_count;
+    const struct fidelity *fidelity; /* NULL = nothing was simulated */
 };
 
 /* Whether an assertion holds; one that does not apply, or cannot be measured live, does. */

@@ -22,6 +22,22 @@ static const struct steer_end *ending_of(void *ctx, const struct fault *f)
     return sim_ending_of(&sim->endings, f, sim->cell->dialect, sim->class->is.api);
 }
 
+/* What chance depends on: the attempt's number at its upstream, as it is on the wire; or, so that
+ * configurations that are compared have the same luck, the call's. */
+static uint64_t number_for_chance(const struct simulation *sim, const struct flight *f,
+                                  const struct sim_cell *c)
+{
+    const struct sim_target *targets = sim->r.targets.ptr;
+    uint64_t before = 0;
+
+    if (!sim->o->as_served)
+        return sim_draw(f->number, f->attempts, SIM_DRAW_FAULT);
+    for (size_t i = 0; i < sim->r.targets.len; i++)
+        if (str_eq(targets[i].upstream, targets[c->target].upstream))
+            before += targets[i].attempts;
+    return before;
+}
+
 /* Faults that strike this attempt now; those that are quotas are asked here. */
 static size_t draw_faults(struct simulation *sim, const struct flight *f, const struct sim_cell *c,
                           struct fault ret[SCENARIO_DRAWN_MAX])
@@ -31,8 +47,7 @@ static size_t draw_faults(struct simulation *sim, const struct flight *f, const 
     if (!c->scope)
         return 0;
     return scenario_draw_scoped(o->scenario, c->scope, o->seed, sim->now_us - o->start_us,
-                                f->call.flags & SIM_STREAM,
-                                sim_draw(f->number, f->attempts, SIM_DRAW_FAULT), ret);
+                                f->call.flags & SIM_STREAM, number_for_chance(sim, f, c), ret);
 }
 
 static int64_t tokens_of(const struct sim_arrival *call)

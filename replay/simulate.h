@@ -31,6 +31,7 @@ struct sim_options {
     size_t quota_count;
     struct str model_instead; /* asked for in place of every model: a group's name in a foreign
                                  configuration; "" = as recorded */
+    bool as_served;           /* attempts meet the faults that `serve` would draw for them */
     int64_t start_us, end_us; /* Unix time: the scenario's beginning, and the last arrival */
     uint64_t seed;
 };
