@@ -59,12 +59,6 @@ static void attempt(const struct fault *f, const struct timers *t, bool is_strea
     sim_attempt(&in, ret);
 }
 
-/* A row, which the formatter leaves in one piece: it aligns the members of braces. */
-#define ROW(...)                                                                                   \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-
 static const struct {
     const char *fault;
     uint32_t after;
