@@ -30,6 +30,14 @@ enum fault_stage {
     FAULT_QUOTA,   /* the provider's own limits: refuses beyond a rate (replay/fault_limiter) */
 };
 
+/* What a FAULT_PACE slows down; what comes behind it comes later by as much. */
+enum fault_slows {
+    FAULT_SLOWS_ALL,
+    FAULT_SLOWS_HEAD,
+    FAULT_SLOWS_FIRST, /* what is between the head and the first content */
+    FAULT_SLOWS_REST,  /* what is behind the first content */
+};
+
 /* What the caller of a good gateway, with another target that works, must see. */
 enum fault_expected {
     FAULT_ANSWERED_BY_FALLBACK, /* a whole answer, from elsewhere */
@@ -71,6 +79,7 @@ extern const char *const fault_param_names[]; /* by number; ends with NULL */
 struct fault_kind {
     const char *name; /* "overloaded", "stall", "stall_keepalive", ... as in a scenario file */
     enum fault_stage stage;
+    enum fault_slows slows;
     unsigned on, params;
     enum fault_expected expected; /* see fault_expected for what depends on parameters */
     /* What becomes of an attempt if no timer ends it before; PLAN_FAILURES = it ends well. */

@@ -65,12 +65,56 @@ static int64_t scaled(int64_t us, uint32_t percent)
     return us == PLAN_FOREVER ? us : (int64_t)((i128)us * percent / 100);
 }
 
+/* by_us < 0: sooner, by no more than us. */
+static int64_t later(int64_t us, int64_t by_us)
+{
+    if (us == PLAN_FOREVER)
+        return us;
+    return by_us < 0 ? us + by_us : plan_add_us(us, by_us);
+}
+
+static void delay(int64_t by_us, struct course *c)
+{
+    c->head = later(c->head, by_us);
+    c->first = later(c->first, by_us);
+    c->end = later(c->end, by_us);
+}
+
+/* Before the first piece, and behind the head, which comes in time. */
+static void hold_first(int64_t by_us, struct course *c)
+{
+    c->first = later(c->first, by_us);
+    c->end = later(c->end, by_us);
+    if (c->head > c->first)
+        c->head = c->first;
+}
+
+/* What a factor adds; percent 0 = there is none. */
+static int64_t longer_by(int64_t us, uint32_t percent)
+{
+    return us == PLAN_FOREVER || !percent ? 0 : scaled(us, percent) - us;
+}
+
 static void slow_down(const struct sim_attempt_in *in, const struct fault *f, struct course *c)
 {
-    if (f->factor_percent) {
-        c->head = scaled(c->head, f->factor_percent);
-        c->first = scaled(c->first, f->factor_percent);
-        c->end = scaled(c->end, f->factor_percent);
+    uint32_t percent = f->factor_percent;
+
+    switch (f->kind->slows) {
+    case FAULT_SLOWS_HEAD:
+        delay(later(f->delay_us, longer_by(c->head, percent)), c);
+        break;
+    case FAULT_SLOWS_FIRST:
+        hold_first(later(f->delay_us, longer_by(c->first, percent)), c);
+        break;
+    case FAULT_SLOWS_REST:
+        if (c->end != PLAN_FOREVER)
+            c->end = later(c->end, longer_by(c->end - c->first, percent));
+        break;
+    case FAULT_SLOWS_ALL:
+        c->head = later(c->head, longer_by(c->head, percent));
+        c->first = later(c->first, longer_by(c->first, percent));
+        c->end = later(c->end, longer_by(c->end, percent));
+        break;
     }
     if (f->bytes_per_second) {
         int64_t bytes = in->call->answer_bytes ? (int64_t)in->call->answer_bytes
@@ -80,13 +124,6 @@ static void slow_down(const struct sim_attempt_in *in, const struct fault *f, st
         if (!c->is_stream) /* the gateway waits for all of it */
             c->first = c->head < c->end ? c->first : c->end;
     }
-}
-
-static void delay(int64_t by_us, struct course *c)
-{
-    c->head = plan_add_us(c->head, by_us);
-    c->first = plan_add_us(c->first, by_us);
-    c->end = plan_add_us(c->end, by_us);
 }
 
 static void fail(struct sim_attempt *ret, enum plan_failure failure, bool began)
@@ -108,13 +145,6 @@ static int64_t after_pieces(const struct sim_attempt_in *in, const struct course
     if (n >= pieces)
         return c->end;
     return c->first + (int64_t)((i128)(c->end - c->first) * n / pieces);
-}
-
-/* Before the first piece, and behind the head, which comes in time. */
-static void hold_first(int64_t by_us, struct course *c)
-{
-    c->first = plan_add_us(c->first, by_us);
-    c->end = plan_add_us(c->end, by_us);
 }
 
 /* Goes wrong within the answer, after a pause that may never end. */
@@ -176,7 +206,6 @@ static void strike(const struct sim_attempt_in *in, const struct fault *f, struc
         return;
     case FAULT_PACE:
         slow_down(in, f, c);
-        delay(f->delay_us, c);
         break;
     case FAULT_BODY:
     case FAULT_STREAM:

@@ -92,6 +92,14 @@ static const struct {
     /* A whole answer is held to its end: it has not begun. */
     ROW("stall", 3, true, { 3, 0, 20, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 22000),
     ROW("stall", 3, true, { 3, 0, 0, 60 }, PLAN_FAILED_FIRST_TOKEN, true, false, 60000),
+    /* A slow one: 30 times as long, all of it or a part. */
+    ROW("slow", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_HEAD, true, false, 3000),
+    ROW("slow", 0, false, { 0, 0, 0, 0 }, PLAN_FAILURES, false, false, 60000),
+    ROW("slow_head", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_HEAD, true, false, 3000),
+    ROW("slow_head", 0, false, { 0, 0, 0, 0 }, PLAN_FAILURES, false, false, 31000),
+    ROW("slow_first_token", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, true, false, 5000),
+    ROW("slow_first_token", 0, false, { 3, 0, 0, 0 }, PLAN_FAILURES, false, false, 31000),
+    ROW("slow_stream", 0, false, { 3, 5, 0, 0 }, PLAN_FAILURES, false, false, 31000),
     /* What ends by itself does not wait for a timer. */
     ROW("error_first", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, false, false, 1000),
     ROW("eof_clean", 0, false, { 3, 5, 0, 0 }, PLAN_FAILED_FIRST_TOKEN, false, false, 1000),
@@ -105,6 +113,8 @@ START_TEST(an_attempt_ends_as_it_would_on_the_wire)
     struct sim_attempt a;
 
     f.after_pieces = rows[_i].after;
+    if (f.kind->params & FAULT_HAS(FACTOR))
+        f.factor_percent = 3000;
     attempt(&f, &rows[_i].timers, !rows[_i].is_whole, &a);
     ck_assert_int_eq(a.end_us, rows[_i].end_ms ? rows[_i].end_ms * 1000 : PLAN_FOREVER);
     ck_assert_int_eq(a.end.failed, rows[_i].failure != PLAN_FAILURES);
@@ -112,6 +122,27 @@ START_TEST(an_attempt_ends_as_it_would_on_the_wire)
     ck_assert_int_eq(a.end.late, rows[_i].late);
     ck_assert_int_eq(a.end.answer_began, rows[_i].began);
     ck_assert(a.is_struck);
+}
+END_TEST
+
+/* Whatever the factor, and behind a stall, too. */
+START_TEST(a_pace_keeps_moments_in_order)
+{
+    static const uint32_t percents[] = { 1, 50, 100, 1000000 };
+    static const char *const kinds[] = { "slow", "slow_head", "slow_first_token", "slow_stream" };
+    const struct timers none = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        for (size_t n = 0; n < 2 * ARRAY_LEN(percents); n++) {
+            struct fault f = fault_usual(fault_kind_find(str_from(kinds[i])));
+            struct sim_attempt a;
+            f.factor_percent = percents[n / 2];
+            attempt(&f, &none, n % 2, &a);
+            ck_assert_int_ge(a.first_us, 0);
+            ck_assert_int_le(a.first_us, a.end_us);
+            ck_assert_int_lt(a.end_us, PLAN_FOREVER);
+            ck_assert(!a.end.failed);
+        }
 }
 END_TEST
 
@@ -137,6 +168,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, an_attempt_ends_as_it_would_on_the_wire, 0, (int)ARRAY_LEN(rows));
+    tcase_add_test(tc, a_pace_keeps_moments_in_order);
     tcase_add_test(tc, only_what_hangs_waits_for_a_timer);
 }
 
