@@ -407,9 +407,16 @@ static struct str type_of(const struct framing_event *e)
     return type.len ? type : e->name;
 }
 
+/* Whether the last name of a path is anywhere in it: reading is dear, and most are not. */
+static bool may_be_at(struct str json, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return str_find(json, str_from(dot ? dot + 1 : path), 0) >= 0;
+}
+
 static bool has_content(enum api api, const struct framing_event *e)
 {
-    struct str type = type_of(e);
     bool is_known = false;
 
     for (size_t i = 0; i < ARRAY_LEN(contents); i++) {
@@ -417,10 +424,11 @@ static bool has_content(enum api api, const struct framing_event *e)
         if (c->api != api)
             continue;
         is_known = true;
-        if (is_type(type, c->type) && find_in(e->data, c->path, is_something, NULL))
+        if (may_be_at(e->data, c->path) && (!*c->type || is_type(type_of(e), c->type)) &&
+            find_in(e->data, c->path, is_something, NULL))
             return true;
     }
-    return !is_known && !str_eq(type, STR("ping"));
+    return !is_known && !str_eq(type_of(e), STR("ping"));
 }
 
 /* The vendors' streams within Bedrock's: told by their shape. */

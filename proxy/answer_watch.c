@@ -3,6 +3,10 @@
 #include "proxy/answer_watch.h"
 
 #include <stdlib.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/codec.h"
 
@@ -80,6 +84,111 @@ static enum watch_verdict give_up(struct answer_watch *w)
     return had_content ? WATCH_MORE : WATCH_CONTENT;
 }
 
+/* --- streams that have content --- */
+
+/* Whether "rr" or ".f" is in it: one of them is in every word for a failure (may_tell_of_failure),
+ * and hardly ever in anything else.  All bytes of all streams come by here. */
+static bool may_have_failure(struct str s)
+{
+#ifdef __SSE2__
+    const __m128i r = _mm_set1_epi8('r'), dot = _mm_set1_epi8('.'), f = _mm_set1_epi8('f');
+    /* The last step looks at some bytes again, so that none are left. */
+    for (size_t i = 0; s.len >= 17; i = i + 16 < s.len - 17 ? i + 16 : s.len - 17) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i));
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i + 1));
+        __m128i errors = _mm_and_si128(_mm_cmpeq_epi8(a, r), _mm_cmpeq_epi8(b, r));
+        __m128i failed = _mm_and_si128(_mm_cmpeq_epi8(a, dot), _mm_cmpeq_epi8(b, f));
+        if (_mm_movemask_epi8(_mm_or_si128(errors, failed)))
+            return true;
+        if (i == s.len - 17)
+            return false;
+    }
+#endif
+    for (size_t i = 0; i + 1 < s.len; i++)
+        if ((s.ptr[i] == 'r' && s.ptr[i + 1] == 'r') || (s.ptr[i] == '.' && s.ptr[i + 1] == 'f'))
+            return true;
+    return false;
+}
+
+/* Past the byte at `at`, if it ends an event there; else 0. */
+static size_t end_of_event(const struct answer_watch *w, struct str s, size_t at)
+{
+    bool is_empty = (at >= 1 && s.ptr[at - 1] == '\n') ||
+                    (at >= 2 && s.ptr[at - 1] == '\r' && s.ptr[at - 2] == '\n');
+
+    return s.ptr[at] == '\n' && (is_empty || w->framing == FRAMING_NDJSON) ? at + 1 : 0;
+}
+
+/* Where the first event that ends in it ends; all of it if none does. */
+static size_t first_end(const struct answer_watch *w, struct str s)
+{
+    ptrdiff_t at = -1;
+
+    while ((at = str_find_char(s, '\n', (size_t)(at + 1))) >= 0) {
+        size_t end = end_of_event(w, s, (size_t)at);
+        if (end)
+            return end;
+    }
+    return s.len;
+}
+
+static size_t last_end(const struct answer_watch *w, struct str s)
+{
+    for (size_t i = s.len; i-- > 0;) {
+        size_t end = end_of_event(w, s, i);
+        if (end)
+            return end;
+    }
+    return 0;
+}
+
+/* It begins with an event that is more than a keep-alive: one line of data, maybe with its name
+ * before it.  Of other forms that is not said. */
+static bool begins_with_progress(const struct answer_watch *w, struct str s)
+{
+    ptrdiff_t line = str_find_char(s, '\n', 0);
+    bool is_sse = w->framing == FRAMING_SSE;
+
+    if (line >= 0 && is_sse && str_starts_with(s, STR("event: "))) {
+        if (str_starts_with(s, STR("event: ping")))
+            return false;
+        s = str_sub(s, (size_t)line + 1, s.len);
+        line = str_find_char(s, '\n', 0);
+    }
+    struct str rest = str_sub(s, (size_t)(line + 1), s.len);
+    if (line < 0 ||
+        (is_sse && (!str_starts_with(s, STR("data: ")) ||
+                    !(str_starts_with(rest, STR("\n")) || str_starts_with(rest, STR("\r\n"))))))
+        return false;
+    s = str_sub(s, is_sse ? 6 : 0, s.len);
+    return str_starts_with(s, STR("{\"")) && !str_starts_with(s, STR("{\"type\":\"ping\"")) &&
+           !str_starts_with(s, STR("{\"type\": \"ping\""));
+}
+
+static int feed(struct answer_watch *w, struct str bytes, struct err *err)
+{
+    bool in_lines =
+        w->api != API_INVOKE && (w->framing == FRAMING_SSE || w->framing == FRAMING_NDJSON);
+    size_t end = 0;
+
+    if (!w->between_events && bytes.len) {
+        end = w->has_content && in_lines ? first_end(w, bytes) : bytes.len;
+        if (framer_feed(w->framer, str_sub(bytes, 0, end), err) < 0)
+            return -1;
+        w->between_events = w->has_content && in_lines && end_of_event(w, bytes, end - 1);
+        bytes = str_sub(bytes, end, bytes.len);
+    }
+    end = last_end(w, bytes);
+    struct str whole = str_sub(bytes, 0, end);
+    if (begins_with_progress(w, whole) && !may_have_failure(whole))
+        w->any_progress = true;
+    else if (framer_feed(w->framer, whole, err) < 0)
+        return -1;
+    bytes = str_sub(bytes, end, bytes.len);
+    w->between_events = w->between_events && !bytes.len;
+    return framer_feed(w->framer, bytes, err);
+}
+
 static enum watch_verdict read_stream(struct answer_watch *w, struct str bytes)
 {
     bool had_content = w->has_content, had_failed = w->has_failed;
@@ -93,7 +202,7 @@ static enum watch_verdict read_stream(struct answer_watch *w, struct str bytes)
             return give_up(w);
         bytes = buf_str(&w->plain);
     }
-    if (framer_feed(w->framer, bytes, &err) < 0)
+    if (feed(w, bytes, &err) < 0)
         return give_up(w);
     return verdict(w, had_content, had_failed);
 }
@@ -163,6 +272,7 @@ enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_
         w->is_stream = false;
     if (w->is_refusal)
         keep_headers(w, head);
+    w->framing = framing;
     if (w->is_stream)
         w->framer = framer_new(framing, on_event, w);
     w->any_progress = true;

@@ -4,6 +4,9 @@
  * Nothing here knows the call, the time or what is done about it: head and bytes in, verdict out.
  * A refusal is read to its end, or WATCH_REFUSAL_BYTES of it; a stream event by event, with its
  * content encoding undone; anything else has content once it is complete.
+ *
+ * Once a stream has content, bytes in which no word for an error stands, and which do not begin
+ * with a keep-alive, are passed over without telling their events apart.
  */
 #ifndef PROXY_ANSWER_WATCH_H
 #define PROXY_ANSWER_WATCH_H
@@ -34,6 +37,8 @@ struct answer_watch {
     bool any_progress; /* since it was last cleared: more than keep-alives came */
     int status;        /* of the head */
     struct steer_end end;
+    enum framing framing;
+    bool between_events; /* of what the framer was fed: the next byte begins an event */
     struct framer *framer;
     struct codec *codec;
     struct buf plain;   /* what codec made of a piece */

@@ -86,6 +86,7 @@ static void release(struct call_policy *p)
     buf_release(&p->tail);
     buf_release(&p->path);
     buf_release(&p->held);
+    call_used_release(&p->used);
     vec_release(&p->attempts);
     arena_release(&p->arena);
     free(p);
@@ -101,19 +102,23 @@ void call_policy_free(struct call_policy *p)
     loop_defer_cancel(w->loop, &p->task);
     w->held_bytes -= p->body.len;
     steered_release(&p->steered);
-    call_used_release(&p->used);
+    codec_close(p->used.codec);
+    p->used.codec = NULL;
     policy_class_unref(p->class);
     if (w->spare_policies >= SPARES_MAX) {
         release(p);
         return;
     }
     arena_reset(&p->arena);
-    struct call_policy kept = { .arena = p->arena,
-                                .body = keep_buf(&p->body),
-                                .tail = keep_buf(&p->tail),
-                                .path = keep_buf(&p->path),
-                                .held = keep_buf(&p->held),
-                                .next_spare = w->policies };
+    struct call_policy kept = {
+        .arena = p->arena,
+        .body = keep_buf(&p->body),
+        .tail = keep_buf(&p->tail),
+        .path = keep_buf(&p->path),
+        .held = keep_buf(&p->held),
+        .used = {.first = keep_buf(&p->used.first), .last = keep_buf(&p->used.last)},
+        .next_spare = w->policies
+    };
     vec_release(&p->attempts);
     *p = kept;
     w->policies = p;

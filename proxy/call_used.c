@@ -3,6 +3,7 @@
 #include "proxy/call_used.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/codec.h"
 #include "llm/call.h"
@@ -101,6 +102,49 @@ static struct str join(const struct call_used *u, struct buf *out)
     return buf_str(out);
 }
 
+/* --- what of a stream is enough --- */
+
+#define EVENTS_FIRST 2 /* the model, and of Anthropic's the input */
+#define EVENTS_LAST  4 /* the usage, and what may come behind it */
+
+/* Where the event before `from` begins; 0 = at the beginning, or lines end otherwise. */
+static size_t event_before(struct str s, size_t from)
+{
+    for (size_t i = from < 2 ? 0 : from - 2; i > 1; i--) {
+        const char *at = memrchr(s.ptr, '\n', i);
+        if (!at)
+            return 0;
+        i = (size_t)(at - s.ptr);
+        if (i > 0 && s.ptr[i - 1] == '\n')
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The first events of a stream and the last: reading it all is dear, and these APIs repeat at the
+ * end what counts.  False: the usage is not in them. */
+static bool shorten(const struct recognition *known, struct str body, struct buf *out)
+{
+    size_t first = 0, last = body.len;
+    bool is_known =
+        known->api == API_CHAT || known->api == API_MESSAGES || known->api == API_RESPONSES;
+
+    for (int i = 0; is_known && i < EVENTS_FIRST; i++) {
+        ptrdiff_t end = str_find(body, STR("\n\n"), first);
+        first = end < 0 ? body.len : (size_t)end + 2;
+    }
+    for (int i = 0; is_known && i < EVENTS_LAST; i++)
+        last = event_before(body, last);
+    if (!is_known || last <= first)
+        return false;
+    struct str rest = str_sub(body, last, body.len);
+    if (str_find(rest, STR("\"usage\":{"), 0) < 0 && str_find(rest, STR("\"usage\": {"), 0) < 0)
+        return false;
+    buf_add_str(out, str_sub(body, 0, first));
+    buf_add_str(out, rest);
+    return true;
+}
+
 static int64_t tokens_of(const struct call_facts *f)
 {
     int64_t tokens = 0;
@@ -152,7 +196,7 @@ static void take_facts(const struct call_facts *f, const struct call_used_of *of
 void call_used_read(const struct call_used *u, const struct call_used_of *of,
                     struct policy_used *ret)
 {
-    CLEANUP(buf_release) struct buf body = { 0 };
+    CLEANUP(buf_release) struct buf body = { 0 }, some = { 0 };
     size_t count = of->answer->header_count;
     struct call_header *headers = arena_alloc(of->arena, (count + 1) * sizeof(*headers));
     struct call_facts *facts = arena_alloc(of->arena, sizeof(*facts));
@@ -169,6 +213,14 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
                          .response_headers = headers,
                          .response_header_count = count,
                          .response_body = join(u, &body) };
+    struct str whole = call.response_body;
+    bool is_short = u->in_events && shorten(of->known, whole, &some);
+    if (is_short)
+        call.response_body = buf_str(&some);
     call_read_as(&call, of->known, of->arena, facts);
+    if (is_short && facts->usage_source != USAGE_SOURCE_REPORTED) {
+        call.response_body = whole;
+        call_read_as(&call, of->known, of->arena, facts);
+    }
     take_facts(facts, of, ret);
 }

@@ -1,0 +1,112 @@
+/* What an answer used is read off a part of a stream: it must come to what all of it says. */
+#include "config.h"
+
+#include "proxy/call_used.h"
+
+#include "tests/check_main.h"
+#include "tests/recorded.h"
+#include "tests/shared_data.h"
+
+static struct price_book *book;
+static struct price_cache *prices;
+
+static void load_prices(void)
+{
+    const char *srcdir = getenv("srcdir");
+    char path[1024];
+    struct err err;
+
+    snprintf(path, sizeof(path), "%s/share/prices", srcdir ? srcdir : ".");
+    ck_assert_msg(price_book_load(&book, path, &err) == 0, "%s", err.text);
+    prices = price_cache_new(book);
+}
+
+static void free_prices(void)
+{
+    price_cache_free(prices);
+    price_book_free(book);
+}
+
+static bool is_stream(struct str body)
+{
+    return str_starts_with(body, STR("data:")) || str_starts_with(body, STR("event:"));
+}
+
+/* is_whole: as if it were no stream, so that all of it is read. */
+static struct policy_used used_by(const struct call *call, bool is_whole)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct call_used used = { 0 };
+    struct http1_header headers[RECORDED_HEADERS_MAX + 1];
+    struct http1_head request = { .method = call->method };
+    struct http1_head answer = { .status = (unsigned)call->status, .headers = headers };
+    struct recognition known;
+    struct policy_used ret;
+
+    /* Some were recorded without their head. */
+    if (is_stream(call->response_body))
+        headers[answer.header_count++] =
+            (struct http1_header){ .name = STR("content-type"), .value = STR("text/event-stream") };
+    for (size_t i = 0; i < call->response_header_count; i++)
+        if (!str_ieq(call->response_headers[i].name, STR("content-encoding")))
+            headers[answer.header_count++] =
+                (struct http1_header){ .name = call->response_headers[i].name,
+                                       .value = call->response_headers[i].value };
+    recognise(call, &arena, &known);
+    call_used_head(&used, &answer);
+    used.in_events = used.in_events && !is_whole;
+    for (size_t at = 0; at < call->response_body.len; at += 1000)
+        call_used_body(&used, str_sub(call->response_body, at, 1000));
+    call_used_read(&used,
+                   &(struct call_used_of){ .request = &request,
+                                           .answer = &answer,
+                                           .known = &known,
+                                           .prices = prices,
+                                           .arena = &arena,
+                                           .at_us = INT64_C(1785000000000000) },
+                   &ret);
+    call_used_release(&used);
+    return ret;
+}
+
+static const char *const files[] = { "anthropic", "azure", "bedrock", "google", "openai", "other" };
+
+START_TEST(of_every_recorded_answer_a_part_says_what_all_of_it_says)
+{
+    char name[100], path[SHARED_DATA_PATH_BYTES];
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct str rest, line;
+    int streams = 0, known = 0;
+
+    snprintf(name, sizeof(name), "cassettes/exchanges/%s.jsonl", files[_i]);
+    if (!shared_data_find(name, path))
+        return;
+    rest = recorded_read(path, &text);
+    while (rest.len && str_split(&rest, '\n', &line)) {
+        CLEANUP(arena_release) struct arena arena = { 0 };
+        struct recorded_call recorded;
+        struct err err;
+        CLEANUP(json_decref) json_t *j = NULL;
+        ck_assert_msg(json_parse(line, &j, &err) == 0, "%s", err.text);
+        recorded_call_read(j, &arena, &recorded);
+        struct policy_used a = used_by(&recorded.call, false), b = used_by(&recorded.call, true);
+        ck_assert_msg(a.tokens == b.tokens && a.nusd == b.nusd,
+                      "%.*s: %lld tokens, not %lld; %lld nUSD, not %lld",
+                      STR_ARG(str_sub(line, 0, 300)), (long long)a.tokens, (long long)b.tokens,
+                      (long long)a.nusd, (long long)b.nusd);
+        streams += is_stream(recorded.call.response_body);
+        known += a.tokens > 0;
+    }
+    printf("%s: %d with usage, %d event streams\n", files[_i], known, streams);
+    ck_assert_int_gt(known, 0);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_unchecked_fixture(tc, load_prices, free_prices);
+    tcase_add_loop_test(tc, of_every_recorded_answer_a_part_says_what_all_of_it_says, 0,
+                        (int)ARRAY_LEN(files));
+}
+
+CHECK_MAIN("proxy/call_used", add_tests)
