@@ -18,6 +18,10 @@
 #include "base/subprocess.h"
 #include "base/timestamp.h"
 
+#define PORT_FIRST       10000
+#define PORT_COUNT       20000
+#define PORT_STRIDE      10
+#define PORT_TRIES       1000
 #define POLL_US          10000
 #define STOP_US          (5 * US_PER_SECOND)
 #define LAST_WORDS_MAX   500
@@ -43,6 +47,7 @@ struct drill {
     VEC(struct drill_provider) providers;
     struct drill_places places;
     uint16_t control_port;
+    uint32_t ports_seen;
     char *folder, *rendered, *standin_output, *gateway_output, *archive;
     VEC(char *) texts; /* that are ours */
     struct subprocess standin, gateway;
@@ -89,17 +94,22 @@ static const char *keep(struct drill *d, struct buf *text)
 
 /* --- places --- */
 
-/* One that is free now: who is told of it listens there a moment later. */
-static int free_port(uint16_t *ret, struct err *err)
+/* One that is free now: who is told of it listens there a moment later.  Not of those that the
+ * kernel gives to outgoing connections (32768 and up), of which one could come in between; and
+ * drills at the same time begin at different ones. */
+static int free_port(struct drill *d, uint16_t *ret, struct err *err)
 {
-    char address[LISTENER_ADDRESS_BYTES];
-    int fd;
-
-    if (listener_open(STR("127.0.0.1"), 0, false, &fd, err) < 0)
-        return -1;
-    listener_address(fd, address, ret);
-    close(fd);
-    return 0;
+    for (int i = 0; i < PORT_TRIES; i++) {
+        uint32_t number = (uint32_t)getpid() * PORT_STRIDE + d->ports_seen++;
+        uint16_t port = (uint16_t)(PORT_FIRST + number % PORT_COUNT);
+        int fd;
+        if (listener_open(STR("127.0.0.1"), port, false, &fd, err) < 0)
+            continue;
+        close(fd);
+        *ret = port;
+        return 0;
+    }
+    return err_wrap(err, "no port is free");
 }
 
 static int add_provider(struct drill *d, struct str name, struct err *err)
@@ -111,7 +121,7 @@ static int add_provider(struct drill *d, struct str name, struct err *err)
             return 0;
     if (d->providers.len == DRILL_PROVIDERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d stand-ins", DRILL_PROVIDERS_MAX);
-    if (free_port(&p.port, err) < 0)
+    if (free_port(d, &p.port, err) < 0)
         return -1;
     vec_push(&d->providers, p);
     return 0;
@@ -148,8 +158,8 @@ static int find_places(struct drill *d, struct err *err)
             return -1;
     if (!d->providers.len)
         return err_set(err, ERR_USAGE, "nobody stands for a provider: name them with --provider");
-    if (make_folder(d, err) < 0 || free_port(&d->places.port, err) < 0 ||
-        free_port(&d->control_port, err) < 0)
+    if (make_folder(d, err) < 0 || free_port(d, &d->places.port, err) < 0 ||
+        free_port(d, &d->control_port, err) < 0)
         return -1;
     CLEANUP(buf_release) struct buf archive = { 0 };
     buf_addf(&archive, "%s/archive", d->folder);
