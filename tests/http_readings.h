@@ -244,20 +244,24 @@ static inline size_t read_one(struct str in, unsigned how, bool without_body, bo
     return head + (size_t)m->length;
 }
 
-/* All messages in bytes; is_whole: no more will come.  first_is_head: the first answers HEAD. */
+/* All messages in bytes; is_whole: no more will come.  first_is_head: the first, behind interim
+ * answers, answers HEAD. */
 static inline void read_all(struct str bytes, unsigned how, bool first_is_head, bool is_whole,
                             struct read_result *ret)
 {
     CLEANUP(buf_release) struct buf body = { 0 };
 
+    bool is_head = first_is_head;
+
     *ret = (struct read_result){ 0 };
     while (ret->used < bytes.len) {
         struct read_message m = { 0 };
         buf_clear(&body);
-        size_t n = read_one(str_sub(bytes, ret->used, bytes.len), how,
-                            first_is_head && ret->count == 0, is_whole, &m, &body);
+        size_t n =
+            read_one(str_sub(bytes, ret->used, bytes.len), how, is_head, is_whole, &m, &body);
         if (n == 0)
             break;
+        is_head = is_head && m.words[1].len == 3 && m.words[1].ptr[0] == '1';
         buf_add_str(&ret->list, m.words[0]);
         buf_add_byte(&ret->list, ' ');
         buf_add_str(&ret->list, m.words[1]);
