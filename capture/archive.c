@@ -164,6 +164,26 @@ void archive_ledgers_release(struct archive_ledgers *l)
     *l = (struct archive_ledgers){ 0 };
 }
 
+int archive_segments_walk(const struct archive *a,
+                          int (*fn)(void *ctx, const char *path, struct err *err), void *ctx,
+                          uint64_t *ret_missing, struct err *err)
+{
+    CLEANUP(archive_ledgers_release) struct archive_ledgers ledgers = { 0 };
+    int r = archive_ledgers_list(a, INT64_MIN, INT64_MAX, &ledgers, err);
+
+    *ret_missing = 0;
+    for (size_t i = 0; r == 0 && i < ledgers.len; i++) {
+        char *path =
+            archive_path(a, "segments/date=%s/%s.tar.zst", ledgers.ptr[i].date, ledgers.ptr[i].id);
+        if (!file_exists(path))
+            ++*ret_missing;
+        else if (fn(ctx, path, err) < 0)
+            r = err_wrap(err, "segment '%s'", path);
+        free(path);
+    }
+    return r;
+}
+
 static void add_ledger(struct archive_ledgers *l, struct archive_ledger one)
 {
     if ((l->len & (l->len - 1)) == 0) /* grows at powers of two */

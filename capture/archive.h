@@ -62,6 +62,13 @@ int archive_ledgers_list(const struct archive *a, int64_t from_us, int64_t to_us
 void archive_ledgers_release(struct archive_ledgers *l);
 DEFINE_CLEANUP_VALUE(struct archive_ledgers, archive_ledgers_release)
 
+/* fn for the segment of each of these ledgers whose file is there, in that order; the others, of
+ * which prune took the bodies, are counted.  Its failure ends the walk, and is told with the path.
+ */
+int archive_segments_walk(const struct archive *a,
+                          int (*fn)(void *ctx, const char *path, struct err *err), void *ctx,
+                          uint64_t *ret_missing, struct err *err);
+
 /* A journal that waits to be sealed. */
 struct archive_journal {
     char *path;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "capture/segment_read.h"
@@ -201,8 +200,15 @@ static void add_exchange(struct diff_side *s, const struct exchange *x, const ch
     vec_push(&s->entries, e);
 }
 
-static int add_segment(struct diff_side *s, const char *path, const char *run, struct err *err)
+struct adding {
+    struct diff_side *side;
+    const char *run;
+};
+
+static int add_segment(void *ctx, const char *path, struct err *err)
 {
+    const struct adding *adding = ctx;
+    struct diff_side *s = adding->side;
     CLEANUP(segment_close) struct segment_reader *r = NULL;
     struct exchange x;
     int got;
@@ -214,28 +220,17 @@ static int add_segment(struct diff_side *s, const char *path, const char *run, s
             continue;
         if (s->entries.len == DIFF_EXCHANGES_MAX)
             return err_set(err, ERR_LIMIT, "more than %d exchanges to compare", DIFF_EXCHANGES_MAX);
-        add_exchange(s, &x, run);
+        add_exchange(s, &x, adding->run);
     }
     return got;
 }
 
 int diff_side_add(struct diff_side *s, const struct archive *a, const char *run, struct err *err)
 {
-    CLEANUP(archive_ledgers_release) struct archive_ledgers ledgers = { 0 };
+    struct adding adding = { s, run };
+    uint64_t missing;
 
-    if (archive_ledgers_list(a, INT64_MIN, INT64_MAX, &ledgers, err) < 0)
-        return -1;
-    for (size_t i = 0; i < ledgers.len; i++) {
-        char *path =
-            archive_path(a, "segments/date=%s/%s.tar.zst", ledgers.ptr[i].date, ledgers.ptr[i].id);
-        int r = 0;
-        if (file_exists(path) && add_segment(s, path, run, err) < 0)
-            r = err_wrap(err, "segment '%s'", path);
-        free(path);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return archive_segments_walk(a, add_segment, &adding, &missing, err);
 }
 
 /* --- pairs --- */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "capture/segment_read.h"
@@ -185,8 +184,9 @@ static void add_exchange(struct library *lib, const struct exchange *x, int64_t 
     add_alike(lib, x, (uint32_t)lib->entries.len - 1);
 }
 
-static int add_segment(struct library *lib, const char *path, struct err *err)
+static int add_segment(void *ctx, const char *path, struct err *err)
 {
+    struct library *lib = ctx;
     CLEANUP(segment_close) struct segment_reader *r = NULL;
     struct exchange x;
     int got;
@@ -221,22 +221,12 @@ static void end_turns(struct library *lib)
 
 int library_add(struct library *lib, const struct archive *a, struct err *err)
 {
-    CLEANUP(archive_ledgers_release) struct archive_ledgers ledgers = { 0 };
-    int r = archive_ledgers_list(a, INT64_MIN, INT64_MAX, &ledgers, err);
+    uint64_t missing;
 
-    if (r < 0)
-        return -1;
     end_turns(lib);
-    for (size_t i = 0; r == 0 && i < ledgers.len; i++) {
-        char *path =
-            archive_path(a, "segments/date=%s/%s.tar.zst", ledgers.ptr[i].date, ledgers.ptr[i].id);
-        if (!file_exists(path))
-            lib->stats.segments_missing++;
-        else if (add_segment(lib, path, err) < 0)
-            r = err_wrap(err, "segment '%s'", path);
-        free(path);
-    }
+    int r = archive_segments_walk(a, add_segment, lib, &missing, err);
     begin_turns(lib);
+    lib->stats.segments_missing += missing;
     return r;
 }
 

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "capture/redact.h"
@@ -156,8 +155,9 @@ static void add_exchange(struct trace *t, const struct exchange *x, int64_t offs
     t->stats.requests++;
 }
 
-static int add_segment(struct trace *t, const char *path, struct err *err)
+static int add_segment(void *ctx, const char *path, struct err *err)
 {
+    struct trace *t = ctx;
     CLEANUP(segment_close) struct segment_reader *r = NULL;
     struct exchange x;
     int got;
@@ -179,23 +179,11 @@ static int add_segment(struct trace *t, const char *path, struct err *err)
 
 int trace_add(struct trace *t, const struct archive *a, struct err *err)
 {
-    CLEANUP(archive_ledgers_release) struct archive_ledgers ledgers = { 0 };
+    uint64_t missing;
+    int r = archive_segments_walk(a, add_segment, t, &missing, err);
 
-    if (archive_ledgers_list(a, INT64_MIN, INT64_MAX, &ledgers, err) < 0)
-        return -1;
-    for (size_t i = 0; i < ledgers.len; i++) {
-        char *path =
-            archive_path(a, "segments/date=%s/%s.tar.zst", ledgers.ptr[i].date, ledgers.ptr[i].id);
-        int r = 0;
-        if (!file_exists(path))
-            t->stats.segments_missing++;
-        else if (add_segment(t, path, err) < 0)
-            r = err_wrap(err, "segment '%s'", path);
-        free(path);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    t->stats.segments_missing += missing;
+    return r;
 }
 
 /* By time; the id decides between equals, so that the order is one. */
