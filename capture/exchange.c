@@ -135,14 +135,7 @@ void exchange_to_json(const struct exchange *x, struct buf *out)
     buf_add_text(out, "}");
     if (x->body_note)
         json_add_str(out, "body_note", str_from(x->body_note));
-    if (x->attempt_count) {
-        json_add_key(out, FIELD_ATTEMPTS);
-        exchange_attempts_to_json(x, out);
-    }
-    if (x->decision_count) {
-        json_add_key(out, FIELD_DECISIONS);
-        exchange_decisions_to_json(x, out);
-    }
+    exchange_add_steps(x, out);
     json_add_key(out, FIELD_FACTS);
     exchange_facts_to_json(&x->facts, out);
     buf_add_byte(out, '}');

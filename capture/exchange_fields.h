@@ -70,6 +70,8 @@ int exchange_facts_from_json(const json_t *obj, struct arena *arena, struct call
  * the reverse; strings live in arena.  A NULL list is an empty one. */
 void exchange_attempts_to_json(const struct exchange *x, struct buf *out);
 void exchange_decisions_to_json(const struct exchange *x, struct buf *out);
+/* Both as members of an object, each if there are any. */
+void exchange_add_steps(const struct exchange *x, struct buf *out);
 int exchange_attempts_from_json(const json_t *list, struct arena *arena, struct exchange *x,
                                 struct err *err);
 int exchange_decisions_from_json(const json_t *list, struct arena *arena, struct exchange *x,

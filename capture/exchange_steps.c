@@ -90,6 +90,18 @@ void exchange_decisions_to_json(const struct exchange *x, struct buf *out)
     buf_add_byte(out, ']');
 }
 
+void exchange_add_steps(const struct exchange *x, struct buf *out)
+{
+    if (x->attempt_count) {
+        json_add_key(out, FIELD_ATTEMPTS);
+        exchange_attempts_to_json(x, out);
+    }
+    if (x->decision_count) {
+        json_add_key(out, FIELD_DECISIONS);
+        exchange_decisions_to_json(x, out);
+    }
+}
+
 static int check_list(const json_t *list, const char *name, struct err *err)
 {
     if (list && !json_is_array(list))

@@ -148,14 +148,7 @@ void export_add_extras(struct buf *out, const struct exchange *x)
         json_add_bool(out, "response_encoded", true);
     add_labels(out, x->labels);
     add_chunks(out, x);
-    if (x->attempt_count) {
-        json_add_key(out, FIELD_ATTEMPTS);
-        exchange_attempts_to_json(x, out);
-    }
-    if (x->decision_count) {
-        json_add_key(out, FIELD_DECISIONS);
-        exchange_decisions_to_json(x, out);
-    }
+    exchange_add_steps(x, out);
 }
 
 /* {"name":"value"}, or {"name":["value",...]} for a name that comes more than once. */

@@ -233,6 +233,22 @@ static inline void proxy_each_record(const struct proxy_run *p,
     archive_close(a);
 }
 
+/* What a weir command prints, on stdout and stderr; it must succeed. */
+static inline void proxy_command(const char *arguments, struct buf *ret)
+{
+    struct buf line = { 0 };
+
+    buf_addf(&line, "%s %s 2>&1", proxy_weir(), arguments);
+    FILE *f = popen(buf_cstr(&line), "r");
+    ck_assert_ptr_nonnull(f);
+    buf_clear(ret);
+    for (size_t n; (n = fread(buf_reserve(ret, 4096), 1, 4096, f)) > 0;)
+        ret->len += n;
+    ck_assert_msg(pclose(f) == 0, "%s: %s", buf_cstr(&line), buf_cstr(ret));
+    buf_cstr(ret);
+    buf_release(&line);
+}
+
 /* What /metrics says of name, which may have labels behind it. */
 static inline long proxy_metric(const struct proxy_run *run, const char *name)
 {

@@ -230,17 +230,10 @@ END_TEST
 /* What a capture command prints of the archive. */
 static void capture(const struct proxy_run *p, const char *command, struct buf *ret)
 {
-    char line[1600];
+    char arguments[1500];
 
-    snprintf(line, sizeof(line), "%s capture %s --archive '%s' 2>&1", proxy_weir(), command,
-             p->archive_path);
-    FILE *f = popen(line, "r");
-    ck_assert_ptr_nonnull(f);
-    buf_clear(ret);
-    for (size_t n; (n = fread(buf_reserve(ret, 4096), 1, 4096, f)) > 0;)
-        ret->len += n;
-    ck_assert_msg(pclose(f) == 0, "%s: %s", line, buf_cstr(ret));
-    buf_cstr(ret);
+    snprintf(arguments, sizeof(arguments), "capture %s --archive '%s'", command, p->archive_path);
+    proxy_command(arguments, ret);
 }
 
 START_TEST(what_waits_to_be_sealed_is_told_with_what_seals_it)
