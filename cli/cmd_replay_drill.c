@@ -65,16 +65,6 @@ static int read_assertions(struct drilling *d, struct err *err)
     return 0;
 }
 
-static int read_ready(const struct invocation *inv, int64_t *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "ready");
-
-    *ret = DRILL_READY_US_DEFAULT;
-    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
-        return 0;
-    return err_set(err, ERR_USAGE, "--ready '%s' is no duration such as 30s", text);
-}
-
 static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
 {
     const struct invocation *inv = d->inv;
@@ -92,10 +82,11 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         .exchanges = invocation_list(inv, "exchanges"),
         .providers = invocation_list(inv, "provider"),
         .serve_speed = invocation_get(inv, "serve-speed"),
+        .ready_us = DRILL_READY_US_DEFAULT,
     };
     if (strcmp(o->scenario, "none") == 0)
         o->scenario = NULL;
-    if (read_assertions(d, err) < 0 || read_ready(inv, &o->ready_us, err) < 0 ||
+    if (read_assertions(d, err) < 0 || value_duration(inv, "ready", &o->ready_us, err) < 0 ||
         load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
         return -1;
     o->seed = o->drive.seed;

@@ -2,14 +2,13 @@
 
 #include "cli/command.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/timestamp.h"
 #include "cli/load.h"
+#include "cli/signals.h"
 #include "replay/drive_print.h"
 #include "replay/drive_record.h"
 
@@ -37,9 +36,8 @@ struct driving {
     struct drive_record *record;
     struct buf line;
     FILE *log;
-    struct loop_io signals;
+    struct signals signals;
     struct loop_timer progress;
-    unsigned was_told; /* to stop, so often */
 };
 
 static void driving_release(struct driving *d)
@@ -48,10 +46,7 @@ static void driving_release(struct driving *d)
     drive_record_close(d->record);
     if (d->loop)
         loop_timer_cancel(d->loop, &d->progress);
-    if (d->signals.fd >= 0) {
-        loop_io_remove(d->loop, &d->signals);
-        close(d->signals.fd);
-    }
+    signals_close(&d->signals);
     loop_close(d->loop);
     load_release(&d->load);
     if (d->log)
@@ -63,33 +58,14 @@ DEFINE_CLEANUP_VALUE(struct driving, driving_release)
 /* --- under way --- */
 
 /* The first one lets what is under way end, the second one does not. */
-static void on_signal(void *ctx, unsigned events)
+static void on_signal(void *ctx, unsigned count)
 {
     struct driving *d = ctx;
-    struct signalfd_siginfo info;
 
-    (void)events;
-    if (read(d->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return;
-    if (d->was_told++)
+    if (count > 1)
         loop_stop(d->loop);
     else
         drive_stop(d->drive);
-}
-
-static int watch_signals(struct driving *d, struct err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (d->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-        return err_sys(err, "cannot wait for signals");
-    d->signals.fn = on_signal;
-    d->signals.ctx = d;
-    return loop_io_add(d->loop, &d->signals, LOOP_READ, err);
 }
 
 static void on_progress(void *ctx)
@@ -144,7 +120,8 @@ static int prepare(struct driving *d, struct drive_options *o, struct err *err)
     int r = load_open(d->inv, archives, &d->load, o, err);
     free(archives);
     if (r < 0 || http_url_parse(str_from(invocation_get(d->inv, "target")), &o->url, err) < 0 ||
-        loop_open(&d->loop, err) < 0 || watch_signals(d, err) < 0 || open_outputs(d, o, err) < 0)
+        loop_open(&d->loop, err) < 0 || signals_open(d->loop, on_signal, d, &d->signals, err) < 0 ||
+        open_outputs(d, o, err) < 0)
         return -1;
     o->ca_path = invocation_get(d->inv, "ca");
     o->on_call = on_call;
@@ -183,7 +160,7 @@ static int finish(struct driving *d, struct err *err)
 
 static int run(const struct invocation *inv)
 {
-    CLEANUP(driving_release) struct driving d = { .inv = inv, .signals = { .fd = -1 } };
+    CLEANUP(driving_release) struct driving d = { .inv = inv };
     CLEANUP(drive_report_release) struct drive_report report = { 0 };
     struct drive_options o;
     struct err err;

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/timestamp.h"
+#include "cli/values.h"
 #include "replay/foreign.h"
 #include "replay/lint.h"
 #include "replay/lint_print.h"
@@ -50,34 +51,21 @@ static void linting_release(struct linting *l)
 }
 DEFINE_CLEANUP_VALUE(struct linting, linting_release)
 
-static int read_duration(const struct invocation *inv, const char *name, int64_t *ret,
-                         struct err *err)
-{
-    const char *text = invocation_get(inv, name);
-
-    if (text && (!duration_parse(str_from(text), ret) || *ret <= 0))
-        return err_set(err, ERR_USAGE, "--%s '%s' is not a duration such as 90s or 10m", name,
-                       text);
-    return 0;
-}
-
 static int read_options(struct linting *l, struct err *err)
 {
     const char *client = invocation_get(l->inv, "client");
     const char *wanted = invocation_get(l->inv, "format-in");
 
-    l->o.client = prove_clients;
-    while (client && strcmp(l->o.client->name, client) != 0)
-        l->o.client++;
+    l->o.client = caller_find(str_from(client ? client : "none"));
     l->o.deadline_us = l->o.client->timeout_us;
     l->o.retry_after_us = 30 * US_PER_SECOND;
     l->wanted = FOREIGN_FORMATS;
     for (int i = 0; wanted && i < FOREIGN_FORMATS; i++)
         if (strcmp(foreign_names[i], wanted) == 0)
             l->wanted = (enum foreign_format)i;
-    if (read_duration(l->inv, "deadline", &l->o.deadline_us, err) < 0)
+    if (value_duration(l->inv, "deadline", &l->o.deadline_us, err) < 0)
         return -1;
-    return read_duration(l->inv, "retry-after", &l->o.retry_after_us, err);
+    return value_duration(l->inv, "retry-after", &l->o.retry_after_us, err);
 }
 
 /* A file that cannot be read does not keep the others from being looked at. */

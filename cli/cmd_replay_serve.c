@@ -2,15 +2,15 @@
 
 #include "cli/command.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/timestamp.h"
 #include "cli/datadir.h"
+#include "cli/signals.h"
+#include "cli/values.h"
 #include "replay/scratch.h"
 #include "replay/server.h"
 
@@ -85,7 +85,7 @@ struct serving {
     struct scratch *scratch;
     struct server *server;
     struct trouble *trouble;
-    struct loop_io signals;
+    struct signals signals;
     struct buf addresses;
     FILE *log;
     bool log_failed;
@@ -98,34 +98,12 @@ static void serving_release(struct serving *s)
     buf_release(&s->addresses);
     if (s->log)
         fclose(s->log);
-    if (s->signals.fd >= 0) {
-        loop_io_remove(s->loop, &s->signals);
-        close(s->signals.fd);
-    }
+    signals_close(&s->signals);
     loop_close(s->loop);
     library_free(s->library);
     scratch_close(s->scratch);
 }
 DEFINE_CLEANUP_VALUE(struct serving, serving_release)
-
-/* "2", "0.5", "max" in thousandths. */
-static int parse_speed(const char *text, unsigned *ret, struct err *err)
-{
-    char *end = NULL;
-
-    *ret = PLAY_SPEED_RECORDED;
-    if (!text)
-        return 0;
-    *ret = PLAY_SPEED_MAX;
-    if (strcmp(text, "max") == 0)
-        return 0;
-    double speed = strtod(text, &end);
-    if (*end || !(speed >= 0.001 && speed <= 1000000))
-        return err_set(err, ERR_USAGE,
-                       "--speed '%s' is neither a number from 0.001 to 1000000 nor max", text);
-    *ret = (unsigned)(speed * PLAY_SPEED_RECORDED + 0.5);
-    return 0;
-}
 
 /* what is the option the address is of. */
 static int listen_at(const char *what, struct str address, int *ret_fd, struct err *err)
@@ -202,33 +180,14 @@ static void stop(void *ctx)
 }
 
 /* The first one lets answers end, the second one does not. */
-static void on_signal(void *ctx, unsigned events)
+static void on_signal(void *ctx, unsigned count)
 {
     struct serving *s = ctx;
-    struct signalfd_siginfo info;
 
-    (void)events;
-    if (read(s->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return;
-    if (s->server->is_draining)
+    if (count > 1)
         loop_stop(s->loop);
     else
         server_drain(s->server);
-}
-
-static int watch_signals(struct serving *s, struct err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (s->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-        return err_sys(err, "cannot wait for signals");
-    s->signals.fn = on_signal;
-    s->signals.ctx = s;
-    return loop_io_add(s->loop, &s->signals, LOOP_READ, err);
 }
 
 /* --- what goes wrong --- */
@@ -354,8 +313,7 @@ static int open_server(struct serving *s, struct server_options *o, struct err *
     const char *listen = invocation_get(s->inv, "listen");
     bool has_default = listen || !invocation_list(s->inv, "as")[0];
 
-    if (parse_speed(invocation_get(s->inv, "speed"), &o->speed, err) < 0 ||
-        load_tls(s, &o->tls, err) < 0 ||
+    if (value_speed(s->inv, "speed", &o->speed, err) < 0 || load_tls(s, &o->tls, err) < 0 ||
         (has_default &&
          listen_at("--listen", str_from(listen ? listen : "127.0.0.1:0"), &o->listener, err) < 0)) {
         tls_context_unref(o->tls);
@@ -396,14 +354,15 @@ static int serve(struct serving *s, struct err *err)
 
 static int run(const struct invocation *inv)
 {
-    CLEANUP(serving_release) struct serving s = { .inv = inv, .signals = { .fd = -1 } };
+    CLEANUP(serving_release) struct serving s = { .inv = inv };
     struct err err;
 
     if (!invocation_operand_count(inv) && !invocation_list(inv, "exchanges")[0] &&
         !invocation_has(inv, "unmatched"))
         return cli_usage(inv, "there is nothing to serve: name an archive, or --exchanges FILE");
-    if (loop_open(&s.loop, &err) < 0 || load(&s, &err) < 0 || watch_signals(&s, &err) < 0 ||
-        make_trouble(&s, &err) < 0 || serve(&s, &err) < 0)
+    if (loop_open(&s.loop, &err) < 0 || load(&s, &err) < 0 ||
+        signals_open(s.loop, on_signal, &s, &s.signals, &err) < 0 || make_trouble(&s, &err) < 0 ||
+        serve(&s, &err) < 0)
         return cli_fail(inv, &err);
     return EXIT_OK;
 }

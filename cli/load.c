@@ -9,27 +9,6 @@
 
 #define KEY_BYTES_MAX 8192
 
-const char *const load_callers[] = { "none", "openai", "anthropic", NULL };
-
-static int read_speed(const struct invocation *inv, unsigned *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "speed");
-    char *end = NULL;
-
-    *ret = 1000;
-    if (!text)
-        return 0;
-    *ret = DRIVE_SPEED_MAX;
-    if (strcmp(text, "max") == 0)
-        return 0;
-    double speed = strtod(text, &end);
-    if (*end || !(speed >= 0.001 && speed <= 1000000))
-        return err_set(err, ERR_USAGE,
-                       "--speed '%s' is neither a number from 0.001 to 1000000 nor max", text);
-    *ret = (unsigned)(speed * 1000 + 0.5);
-    return 0;
-}
-
 static int read_number(const struct invocation *inv, const char *name, int64_t usual, int64_t *ret,
                        struct err *err)
 {
@@ -39,26 +18,6 @@ static int read_number(const struct invocation *inv, const char *name, int64_t u
     if (!text || (str_to_i64(str_from(text), ret) && *ret >= 1 && *ret <= 1000000))
         return 0;
     return err_set(err, ERR_USAGE, "--%s '%s' is not a number from 1 to 1000000", name, text);
-}
-
-static int read_lag(const struct invocation *inv, int64_t *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "lag");
-
-    *ret = DRIVE_LAG_US_DEFAULT;
-    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
-        return 0;
-    return err_set(err, ERR_USAGE, "--lag '%s' is no duration such as 500us, 10ms or 1s", text);
-}
-
-static int read_deadline(const struct invocation *inv, int64_t *ret, struct err *err)
-{
-    const char *text = invocation_get(inv, "deadline");
-
-    *ret = 0;
-    if (!text || (duration_parse(str_from(text), ret) && *ret > 0))
-        return 0;
-    return err_set(err, ERR_USAGE, "--deadline '%s' is no duration such as 30s", text);
 }
 
 static int read_headers(const struct invocation *inv, struct load *l, struct err *err)
@@ -136,14 +95,16 @@ int load_open(const struct invocation *inv, const char *const *archives, struct 
     *ret_options = (struct drive_options){
         .target = str_from(path ? path : "{path}"),
         .caller = caller_find(str_from(caller ? caller : "none")),
+        .lag_us = DRIVE_LAG_US_DEFAULT,
     };
     if (drive_target_check(ret_options->target, err) < 0 ||
-        read_speed(inv, &ret_options->speed, err) < 0 ||
+        value_speed(inv, "speed", &ret_options->speed, err) < 0 ||
         read_number(inv, "seed", 1, &seed, err) < 0 ||
         read_number(inv, "max-under-way", DRIVE_UNDER_WAY_DEFAULT, &under_way, err) < 0 ||
-        read_lag(inv, &ret_options->lag_us, err) < 0 ||
-        read_deadline(inv, &ret_options->deadline_us, err) < 0 || read_headers(inv, &l, err) < 0 ||
-        read_key(inv, &l, err) < 0 || read_requests(inv, archives, &l, err) < 0)
+        value_duration(inv, "lag", &ret_options->lag_us, err) < 0 ||
+        value_duration(inv, "deadline", &ret_options->deadline_us, err) < 0 ||
+        read_headers(inv, &l, err) < 0 || read_key(inv, &l, err) < 0 ||
+        read_requests(inv, archives, &l, err) < 0)
         return -1;
     ret_options->trace = l.trace;
     ret_options->seed = (uint64_t)seed;

@@ -5,10 +5,9 @@
 
 #include "cli/command.h"
 #include "cli/span.h"
+#include "cli/values.h"
 #include "replay/drive.h"
 #include "replay/scratch.h"
-
-extern const char *const load_callers[];
 
 /* The rows of an option table that load_open reads. */
 #define OPTIONS_LOAD                                                                               \
@@ -23,7 +22,7 @@ extern const char *const load_callers[];
         OPTION(VALUE, .name = "speed", .letter = 's', .value = "N|max",                            \
                .help = "how many times as fast as recorded; max makes a request as soon as it "    \
                        "can (1)"),                                                                 \
-        OPTION(VALUE, .name = "caller", .letter = 'c', .value = "SDK", .choices = load_callers,    \
+        OPTION(VALUE, .name = "caller", .letter = 'c', .value = "SDK", .choices = value_callers,   \
                .help = "how who calls tries again by itself: as that provider's SDKs, or not "     \
                        "(none)"),                                                                  \
         OPTION(VALUE, .name = "deadline", .letter = 'd', .value = "DURATION",                      \

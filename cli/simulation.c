@@ -15,20 +15,7 @@
 #define PER_DAY_MAX     INT64_C(100000000000)                 /* over a million a second */
 #define MADE_UP_FROM_US (INT64_C(1767225600) * US_PER_SECOND) /* 2026-01-01 */
 
-const char *const simulation_callers[] = { "none", "openai", "anthropic", NULL };
-
 /* --- what calls there are --- */
-
-static int read_duration(const struct invocation *inv, const char *name, int64_t *ret,
-                         struct err *err)
-{
-    const char *text = invocation_get(inv, name);
-
-    if (text && (!duration_parse(str_from(text), ret) || *ret <= 0))
-        return err_set(err, ERR_USAGE, "--%s '%s' is not a duration such as 90s or 10m", name,
-                       text);
-    return 0;
-}
 
 static int read_rate(const char *text, int64_t *ret_per_day, struct err *err)
 {
@@ -113,7 +100,7 @@ static int open_synth(struct simulation_setup *s, struct err *err)
 
     s->synth.duration_us = 3600 * US_PER_SECOND;
     if (read_rate(invocation_get(s->inv, "rate"), &s->synth.per_day, err) < 0 ||
-        read_duration(s->inv, "duration", &s->synth.duration_us, err) < 0)
+        value_duration(s->inv, "duration", &s->synth.duration_us, err) < 0)
         return -1;
     while (rest.len) {
         str_split(&rest, ',', &pair);
@@ -227,7 +214,7 @@ int simulation_setup_open(const struct invocation *inv, struct simulation_setup 
 
     *ret = (struct simulation_setup){ .inv = inv, .speeds = sim_speeds_new() };
     if (read_seed(ret, err) < 0 || read_targets(ret, err) < 0 ||
-        read_duration(inv, "deadline", &ret->options.deadline_us, err) < 0 ||
+        value_duration(inv, "deadline", &ret->options.deadline_us, err) < 0 ||
         open_scenario(ret, invocation_get(inv, "scenario"), err) < 0 ||
         open_prices(ret, invocation_list(inv, "prices"), err) < 0 || open_calls(ret, err) < 0)
         return -1;

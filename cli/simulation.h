@@ -7,6 +7,7 @@
 #include "analyze/ledgers.h"
 #include "cli/command.h"
 #include "cli/span.h"
+#include "cli/values.h"
 #include "replay/sim_ledger.h"
 #include "replay/sim_synth.h"
 #include "replay/simulate.h"
@@ -28,7 +29,7 @@
                        "output"),                                                                  \
         OPTION(VALUE, .name = "scenario", .letter = 's', .value = "FILE|NAME", .is_path = true,    \
                .help = "what goes wrong when, see weir-scenario(5)"),                              \
-        OPTION(VALUE, .name = "caller", .value = "NAME", .choices = simulation_callers,            \
+        OPTION(VALUE, .name = "caller", .value = "NAME", .choices = value_callers,                 \
                .help = "whose own repetitions callers make: none, or a provider's SDK (none)"),    \
         OPTION(VALUE, .name = "deadline", .letter = 'd', .value = "DURATION",                      \
                .help = "how long a caller waits for each try (what --caller waits: 600s)"),        \
@@ -42,8 +43,6 @@
         OPTION(LIST, .name = "prices", .value = "FILE", .is_path = true,                           \
                .help = "a price file laid over the shipped book; repeatable"),                     \
         OPTION(VALUE, .name = "seed", .value = "N", .help = "of chance (1)")
-
-extern const char *const simulation_callers[];
 
 struct simulation_setup {
     const struct invocation *inv;

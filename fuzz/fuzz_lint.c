@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(buf_release) struct buf out = { 0 };
     struct prove_options o = { .deadline_us = 90 * US_PER_SECOND,
                                .retry_after_us = 30 * US_PER_SECOND,
-                               .client = prove_clients };
+                               .client = callers };
     struct err err = { 0 };
 
     if (foreign_parse((struct str){ (const char *)data, size }, "fuzz", FOREIGN_FORMATS, &file,

@@ -7,24 +7,13 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "replay/drive_print.h"
+#include "replay/slo_print.h"
 
 bool drill_holds(const struct drill_result *r, const struct slo *s)
 {
     i128 value;
 
     return !drill_value(r, s, &value) || slo_holds(s, value);
-}
-
-/* "99.5 %", "1.2 s", "never". */
-static void add_value(const struct slo *s, i128 value, struct buf *out)
-{
-    const struct document d = { .usd_digits = 6 };
-    const struct cell cell = { .kind = slo_kind(s), .n = value };
-
-    if (value == PLAN_FOREVER)
-        buf_add_text(out, "never");
-    else
-        cell_format(&d, &cell, out);
 }
 
 static const char *verdict_of(const struct drill_result *r, const struct slo *s, struct buf *value)
@@ -35,7 +24,7 @@ static const char *verdict_of(const struct drill_result *r, const struct slo *s,
         buf_add_byte(value, '-');
         return "not measured";
     }
-    add_value(s, n, value);
+    slo_add_value(s, n, value);
     return slo_holds(s, n) ? "holds" : "VIOLATED";
 }
 
@@ -122,7 +111,7 @@ static void add_json_slos(const struct drill_print_in *in, struct buf *out)
         buf_add_text(out, i ? ",{" : "{");
         json_add_str(out, "assertion", s->text);
         if (drill_value(in->result, s, &n)) {
-            add_value(s, n, &value);
+            slo_add_value(s, n, &value);
             json_add_str(out, "is", buf_str(&value));
         }
         json_add_bool(out, "holds", drill_holds(in->result, s));
@@ -165,53 +154,20 @@ void drill_print_json(const struct drill_print_in *in, struct buf *out)
     buf_add_text(out, "}\n");
 }
 
-static void add_escaped(struct buf *out, struct str s)
+static bool value_of(const void *ctx, const struct slo *s, i128 *ret)
 {
-    static const struct {
-        char byte;
-        const char *entity;
-    } rows[] = {
-        {'&',  "&amp;" },
-        { '<', "&lt;"  },
-        { '>', "&gt;"  },
-        { '"', "&quot;"},
-    };
-
-    for (size_t i = 0; i < s.len; i++) {
-        const char *entity = NULL;
-        for (size_t k = 0; k < ARRAY_LEN(rows); k++)
-            if (s.ptr[i] == rows[k].byte)
-                entity = rows[k].entity;
-        if (entity)
-            buf_add_text(out, entity);
-        else
-            buf_add_byte(out, (unsigned char)s.ptr[i] < ' ' ? ' ' : s.ptr[i]);
-    }
+    return drill_value(ctx, s, ret);
 }
 
 void drill_print_junit(const struct drill_print_in *in, struct buf *out)
 {
-    size_t failed = 0;
+    struct slo_suite suite = {
+        .name = STR("weir replay drill"),
+        .slos = in->slos,
+        .count = in->slo_count,
+        .value = value_of,
+        .ctx = in->result,
+    };
 
-    for (size_t i = 0; i < in->slo_count; i++)
-        failed += !drill_holds(in->result, &in->slos[i]);
-    buf_addf(out,
-             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"weir "
-             "replay drill\" tests=\"%zu\" failures=\"%zu\">\n",
-             in->slo_count, failed);
-    for (size_t i = 0; i < in->slo_count; i++) {
-        CLEANUP(buf_release) struct buf value = { 0 };
-        const struct slo *s = &in->slos[i];
-        const char *verdict = verdict_of(in->result, s, &value);
-        buf_add_text(out, "<testcase classname=\"drill\" name=\"");
-        add_escaped(out, s->text);
-        if (drill_holds(in->result, s)) {
-            buf_add_text(out, "\"/>\n");
-            continue;
-        }
-        buf_addf(out, "\"><failure message=\"%s: it is ", verdict);
-        add_escaped(out, buf_str(&value));
-        buf_add_text(out, "\"/></testcase>\n");
-    }
-    buf_add_text(out, "</testsuite>\n</testsuites>\n");
+    slo_junit(&suite, 1, out);
 }

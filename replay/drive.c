@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/decimal.h"
 #include "base/map.h"
 
 struct drive {
@@ -140,12 +139,10 @@ static uint64_t due_us(const struct drive *d, size_t index)
 {
     struct trace_request first, r;
 
-    if (d->options.speed == DRIVE_SPEED_MAX)
-        return d->begun_us;
     trace_at(d->options.trace, 0, &first);
     trace_at(d->options.trace, index, &r);
     uint64_t since_us = (uint64_t)(r.started_us - first.started_us);
-    return d->begun_us + (uint64_t)((i128)since_us * 1000 / d->options.speed);
+    return d->begun_us + play_due_us(since_us, d->options.speed);
 }
 
 static int make_next(struct drive *d, struct err *err)
@@ -202,7 +199,7 @@ static void on_timer(void *ctx)
     while (d->ready && d->ready_due_us <= loop_now_us(loop) &&
            d->under_way < d->options.under_way) {
         struct drive_call *c = TAKE(d->ready);
-        uint64_t due = d->options.speed == DRIVE_SPEED_MAX ? loop_now_us(loop) : d->ready_due_us;
+        uint64_t due = d->options.speed == PLAY_SPEED_MAX ? loop_now_us(loop) : d->ready_due_us;
         d->under_way++;
         sketch_add(&d->sums.ptr[0].lag_us, (int64_t)(loop_now_us(loop) - due));
         drive_call_start(c, d->begun++, due);

@@ -11,10 +11,10 @@
 #include "base/http_fetch.h"
 #include "base/vec.h"
 #include "replay/drive_call.h"
+#include "replay/play.h"
 
 #define DRIVE_UNDER_WAY_DEFAULT 4096u
 #define DRIVE_LAG_US_DEFAULT    10000
-#define DRIVE_SPEED_MAX         0u /* thousandths: each request when the one before has been made */
 
 struct drive_options {
     struct loop *loop;
@@ -26,7 +26,7 @@ struct drive_options {
     struct str target;
     struct str headers; /* "name: value" lines that every request gets, in place of its own */
     struct str key;     /* "" = none; in the header in which its API looks for it */
-    unsigned speed;     /* thousandths */
+    unsigned speed;     /* thousandths; PLAY_SPEED_MAX: each request when the one before is made */
     uint32_t under_way; /* at most; what comes while so many are, waits, and is late by that */
     const struct caller *caller;
     int64_t deadline_us; /* how long a caller waits for a try, in all; 0 = its own, between bytes */

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "replay/sim_report.h"
+#include "replay/slo_print.h"
 
 static const char *const metrics[FIDELITY_ROWS] = {
     "success >= 0",  "p50 total <= 0s", "p95 total <= 0s", "p95 first <= 0s",
@@ -43,15 +44,11 @@ static struct str name_of(const struct fidelity_row *row)
 static void value_cell(struct table *t, const struct fidelity_row *row, bool has, i128 value)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
-    const struct document d = { .usd_digits = 6 };
-    const struct cell cell = { .kind = slo_kind(&row->metric), .n = value };
 
     if (!has)
         buf_add_byte(&text, '-');
-    else if (value == PLAN_FOREVER)
-        buf_add_text(&text, "never");
     else
-        cell_format(&d, &cell, &text);
+        slo_add_value(&row->metric, value, &text);
     table_add_cell(t, buf_str(&text));
 }
 

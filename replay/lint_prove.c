@@ -43,13 +43,6 @@ const struct prove_fault_row prove_faults[PROVE_FAULTS] = {
 };
 /* clang-format on */
 
-const struct prove_client prove_clients[] = {
-    {"none",       600 * US_PER_SECOND, 1},
-    { "openai",    600 * US_PER_SECOND, 3},
-    { "anthropic", 600 * US_PER_SECOND, 3},
-    { NULL,        0,                   0},
-};
-
 /* What an attempt, or all of a node, came to. */
 struct result {
     int64_t end_us; /* PLAN_FOREVER = nothing ended it */
@@ -384,7 +377,7 @@ static void prove_one(struct walk *w)
         end->attempts = w->attempts > end->attempts ? w->attempts : end->attempts;
         w->silent = w->counting = w->chooses = false;
     }
-    end->calls = end->attempts * (client_tries_again(w->o, &r) ? w->o->client->tries : 1);
+    end->calls = end->attempts * (client_tries_again(w->o, &r) ? w->o->client->retries + 1 : 1);
     end->cost = f->billed ? end->calls : 1;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/timestamp.h"
 #include "policy/plan.h"
+#include "replay/slo_print.h"
 
 static struct str keep(struct document *d, struct buf *text)
 {
@@ -666,4 +667,24 @@ void sim_report_build(const struct sim_report_in *in, struct document *ret)
     add_rules(in, ret);
     for (size_t run = 0; run < in->run_count; run++)
         add_timeline(in, ret, run);
+}
+
+static bool slo_value(const void *ctx, const struct slo *s, i128 *ret)
+{
+    return sim_report_value(ctx, s, ret);
+}
+
+void sim_report_junit(const struct sim_report_in *in, struct buf *out)
+{
+    struct slo_suite suites[SIM_REPORT_RUNS_MAX];
+
+    for (size_t run = 0; run < in->run_count; run++)
+        suites[run] = (struct slo_suite){
+            .name = in->runs[run].name,
+            .slos = in->slos,
+            .count = in->slo_count,
+            .value = slo_value,
+            .ctx = in->runs[run].result,
+        };
+    slo_junit(suites, in->run_count, out);
 }

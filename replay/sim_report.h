@@ -31,7 +31,7 @@ bool sim_report_value(const struct sim_result *r, const struct slo *s, i128 *ret
 bool sim_report_holds(const struct sim_result *r, const struct slo *s);
 
 void sim_report_build(const struct sim_report_in *in, struct document *ret);
-/* Assertions as a test suite in JUnit's XML. */
+/* Assertions as test suites in JUnit's XML, one for each run. */
 void sim_report_junit(const struct sim_report_in *in, struct buf *out);
 
 #endif

@@ -33,7 +33,7 @@ static inline int lint_sample_read(struct lint_sample *s, const char *text, int 
     s->o = (struct prove_options){
         .deadline_us = (deadline_s ? deadline_s : 600) * US_PER_SECOND,
         .retry_after_us = 30 * US_PER_SECOND,
-        .client = prove_clients,
+        .client = callers,
     };
     if (foreign_parse(str_from(text), "c", FOREIGN_FORMATS, &s->file, err) < 0 ||
         foreign_read(&s->file, 1, &s->lint, &s->plan, err) < 0)

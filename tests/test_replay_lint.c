@@ -281,7 +281,7 @@ START_TEST(an_sdk_multiplies_attempts_that_it_tries_again)
     CLEANUP(proof_release) struct proof proof = { 0 };
 
     lint_sample_open(&s, WEIR "    - targets: [{upstream: a, retries: 1}, {upstream: b}]\n", 0);
-    s.o.client = &prove_clients[1];
+    s.o.client = &callers[1];
     prove(s.plan, &s.o, &proof);
     const struct prove_end *ends = proof.routes.ptr[0].ends;
     ck_assert_int_eq(ends[PROVE_503].attempts, 3);

@@ -165,7 +165,7 @@ static int prove_and_walk(uint64_t seed, bool chooses)
 
                              .depth_most = 3,
                              .items_most = 3 };
-    struct prove_options o = { .deadline_us = PLAN_FOREVER, .client = &prove_clients[0] };
+    struct prove_options o = { .deadline_us = PLAN_FOREVER, .client = &callers[0] };
     static struct met met;
     int walks = 0;
 
