@@ -17,6 +17,18 @@ enum exit_code {
     EXIT_FAILED = 1,   /* something went wrong */
     EXIT_USAGE = 2,    /* the command line or configuration is wrong */
     EXIT_FINDINGS = 3, /* it worked, and found what it looks for: damage, suspicious prices */
+    /* Of migrate, whose callers act upon them. */
+    EXIT_HOLD = 10,
+    EXIT_DRIFT = 20,
+    EXIT_ROLLED_BACK = 30,
+    EXIT_NOT_READY = 40,
+    EXIT_LOCKED = 50,
+};
+
+/* What a command returns beside the first four. */
+struct exit_status {
+    int status;
+    const char *what; /* one sentence, no full stop; NULL ends */
 };
 
 enum option_kind {
@@ -55,6 +67,7 @@ struct command {
     const char *description; /* paragraphs of plain ASCII separated by blank lines; lines of one
                                 that begins with a blank stay as they are */
     const char *findings;    /* what exit status 3 says; NULL = it is never returned */
+    const struct exit_status *exits;          /* NULL = no others */
     const struct example *examples;           /* ends with command NULL */
     const char *see_also;                     /* "weir-archive(5), weir-capture-seal(1)" */
     int (*run)(const struct invocation *inv); /* returns an exit_code */

@@ -81,5 +81,6 @@ const struct command_group command_groups[] = {
     { "replay",         "recorded traffic once more"                                          },
     { "analyze",        "what the traffic cost, and who caused it"                            },
     { "analyze prices", "the price book"                                                      },
+    { "migrate",        "applications behind a gateway, one small step at a time"             },
     { NULL,             NULL                                                                  },
 };

@@ -173,7 +173,7 @@ static void add_options(const struct command *c, struct buf *out)
                       ".El\n");
 }
 
-static void add_exit_status(const char *findings, struct buf *out)
+static void add_exit_status(const struct command *c, struct buf *out)
 {
     buf_add_text(
         out, ".Sh EXIT STATUS\n.Bl -tag -width Ds\n"
@@ -181,9 +181,13 @@ static void add_exit_status(const char *findings, struct buf *out)
              ".It 1\nSomething failed, or standard output did not take everything; the message\n"
              "on standard error says what.\n"
              ".It 2\nThe command line or the configuration is wrong; nothing was done.\n");
-    if (findings) {
+    if (c->findings) {
         buf_add_text(out, ".It 3\n");
-        add_sentence(findings, '.', out);
+        add_sentence(c->findings, '.', out);
+    }
+    for (const struct exit_status *e = c->exits; e && e->what; e++) {
+        buf_addf(out, ".It %d\n", e->status);
+        add_sentence(e->what, '.', out);
     }
     buf_add_text(out, ".El\n.Pp\n"
                       "A reader of standard output that goes away, such as\n.Xr head 1 ,\n"
@@ -245,7 +249,7 @@ void manual_command(const struct command *c, struct buf *out)
     buf_add_text(out, ".Sh DESCRIPTION\n");
     add_paragraphs(c->description, out);
     add_options(c, out);
-    add_exit_status(c->findings, out);
+    add_exit_status(c, out);
     add_examples(c->examples, out);
     buf_addf(&pages, "weir(1), %s", c->see_also ? c->see_also : "");
     add_see_also(buf_cstr(&pages), out);
@@ -301,7 +305,10 @@ void manual_overview(struct buf *out)
                  "one that was installed.\n"
                  ".It Ev NO_COLOR\nIf set and not empty, headings on a terminal are not bold.\n"
                  ".El\n");
-    add_exit_status("The command found what it looks for: damage, suspicious prices", out);
+    add_exit_status(
+        &(const struct command){
+            .findings = "The command found what it looks for: damage, suspicious prices" },
+        out);
     add_examples(overview_examples, out);
     add_see_also("weir-archive(5), weir-config(5), weir-where(7)", out);
 }

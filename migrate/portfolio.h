@@ -1,0 +1,75 @@
+/* portfolio - where every application of a programme stands: the rollout's ledger, read once from
+ * its beginning.
+ */
+#ifndef MIGRATE_PORTFOLIO_H
+#define MIGRATE_PORTFOLIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "migrate/programme.h"
+#include "migrate/rollout.h"
+
+/* A share that was committed, oldest first.  One that was rolled back from is bad for good, until
+ * a person plans anew (another plan's SHA-256 does not heal it; `migrate advance --retry` does, by
+ * an entry). */
+struct portfolio_checkpoint {
+    int32_t share;
+    int64_t since_us;
+    uint64_t epoch;
+    bool is_bad;
+};
+
+enum portfolio_phase {
+    PORTFOLIO_WAITING, /* not begun */
+    PORTFOLIO_MOVING,  /* between the first stage and the last */
+    PORTFOLIO_BAKING,  /* at 100 %, its last bake not over */
+    PORTFOLIO_DONE,    /* derived by those who know now: see portfolio_phase */
+    PORTFOLIO_BACK,    /* rolled back to where nothing goes to the gateway */
+};
+
+struct portfolio_app {
+    const struct programme_app *app;
+    int32_t share;    /* committed */
+    int64_t since_us; /* of that; 0 = never moved */
+    uint64_t epoch;   /* of the step that did */
+    const struct rollout_entry *last_rollback, *last_verdict, *last_hold;
+    const struct rollout_entry *preflight, *rehearsal, *ready; /* the latest; NULL = none */
+    const struct rollout_entry **approvals;
+    size_t approval_count;
+    unsigned attempts; /* steps from 0 upwards */
+    unsigned rollbacks;
+    int64_t first_us; /* the first committed step upwards; 0 = none */
+    struct portfolio_checkpoint *checkpoints;
+    size_t checkpoint_count;
+};
+
+struct portfolio {
+    const struct programme *programme;
+    const struct rollout *rollout;
+    struct portfolio_app *apps; /* as the programme's, in its order */
+    /* The step that has begun and not ended: at most one per actuator. */
+    const struct rollout_entry **open; /* INTENT entries */
+    size_t open_count;
+    struct arena arena;
+};
+
+/* ERR_CORRUPT if the entries make no sense together (APPLIED without INTENT, an epoch that goes
+ * back): the chain may be whole and still be nobody's history. */
+int portfolio_read(const struct programme *p, const struct rollout *r, struct portfolio **ret,
+                   struct err *err);
+void portfolio_free(struct portfolio *p);
+DEFINE_CLEANUP(struct portfolio, portfolio_free)
+
+struct portfolio_app *portfolio_find(const struct portfolio *p, struct str app);
+enum portfolio_phase portfolio_phase(const struct portfolio_app *a, int64_t now_us);
+/* The stage the share is at, or -1 below the first; a share between two stages is the lower's. */
+int portfolio_stage(const struct portfolio_app *a);
+/* Where a rollback goes: the last checkpoint before the present share that is not bad, else 0. */
+int32_t portfolio_good_share(const struct portfolio_app *a);
+
+#endif

@@ -1,0 +1,137 @@
+/* rollout - the ledger of a programme: what was decided, begun, done and proved, a line each.
+ *
+ *     FOLDER/rollout.jsonl   one JSON object per line; `prev` is the SHA-256 of the line before it
+ *                            (64 zeros in the first), without its newline; append-only, fsynced
+ *     FOLDER/blobs/SHA256    bytes by content: live state before and after a step, evidence, plans
+ *     FOLDER/rollout.lock    held by whoever writes; dies with the process
+ *
+ * The folder lies beside the plan and is made for git: nothing in it is ever rewritten.  The one
+ * exception is a torn last line (the machine died while it was written): the next writer cuts it
+ * off and appends `recovered`, with the SHA-256 of what was cut.
+ *
+ * A step is INTENT, APPLIED, VERIFIED, COMMITTED with one epoch; ABORTED ends one that was undone.
+ * An INTENT without an end is what the next command finishes or undoes (migrate/step).
+ */
+#ifndef MIGRATE_ROLLOUT_H
+#define MIGRATE_ROLLOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define ROLLOUT_FILE           "rollout.jsonl"
+#define ROLLOUT_LINE_BYTES_MAX (1u << 20)
+#define ROLLOUT_BLOB_BYTES_MAX (64u << 20)
+#define ROLLOUT_MOVES_MAX      10000
+#define ROLLOUT_SHA_BYTES      65 /* hex and the NUL */
+
+/* Shares of calls that go to the gateway are in hundredths of a percent: exact, as nginx has them.
+ */
+#define ROLLOUT_ALL 10000
+
+/* X(constant, word) */
+#define ROLLOUT_KINDS(X)                                                                           \
+    X(PLANNED, "planned")     /* a plan was taken up: blob evidence is its bytes */                \
+    X(READY, "ready")         /* R1-R12 were looked at */                                          \
+    X(PREFLIGHT, "preflight") /* recorded traffic was played through the gateway */                \
+    X(REHEARSED, "rehearsed") /* apply and restore were timed; value = p99 in us */                \
+    X(APPROVED, "approved")   /* by actor, in the role `detail` */                                 \
+    X(JUDGED, "judged")       /* a gate's verdict that led to a step or a hold */                  \
+    X(HELD, "held")           /* nothing was done, and why */                                      \
+    X(INTENT, "intent")                                                                            \
+    X(APPLIED, "applied")                                                                          \
+    X(VERIFIED, "verified") /* value = us from apply until it was seen running */                  \
+    X(COMMITTED, "committed")                                                                      \
+    X(ABORTED, "aborted")   /* the step was undone: live is as before the intent */                \
+    X(DRIFTED, "drifted")   /* live is neither: somebody else's change */                          \
+    X(ACCEPTED, "accepted") /* a person took up what drifted as it is */                           \
+    X(RECOVERED, "recovered")
+
+enum rollout_kind {
+#define X(constant, word) ROLLOUT_##constant,
+    ROLLOUT_KINDS(X)
+#undef X
+        ROLLOUT_KIND_COUNT
+};
+
+/* Why a step is made. */
+enum rollout_why {
+    ROLLOUT_NO_STEP,
+    ROLLOUT_ADVANCE,
+    ROLLOUT_ROLLBACK,
+    ROLLOUT_REHEARSE,
+};
+
+struct rollout_move {
+    struct str app;
+    int32_t from, to; /* of ROLLOUT_ALL */
+};
+
+/* Empty strings and zeros are not written. */
+struct rollout_entry {
+    uint64_t seq; /* from 1 */
+    int64_t at_us;
+    enum rollout_kind kind;
+    enum rollout_why why;
+    struct str actor;    /* "ana@host", "watch@host" */
+    struct str app;      /* whom it is about, if one; a step has moves */
+    struct str actuator; /* of a step: its name in the plan */
+    uint64_t epoch;      /* of a step; each is one more than any before */
+    const struct rollout_move *moves;
+    size_t move_count;
+    struct str before, after; /* blobs: the live bytes of the actuator */
+    struct str plan;          /* blob: the plan in force */
+    struct str evidence;      /* blob: a verdict's JSON, a report */
+    int64_t value;            /* see the kinds */
+    struct str detail;        /* one line for people: never a secret */
+    struct str hash;          /* SHA-256 of the line, hex; not in the line itself */
+};
+
+struct rollout;
+
+enum rollout_mode {
+    ROLLOUT_READ,  /* takes no lock; a torn last line is passed over */
+    ROLLOUT_WRITE, /* makes the folder; ERR_LIMIT with sys EWOULDBLOCK if somebody else writes */
+};
+
+/* Reads all of it: a line that is not whole, out of order or does not fit the chain is ERR_CORRUPT
+ * with its number, and nothing is opened for writing.  now_us and actor are for RECOVERED. */
+int rollout_open(const char *folder, enum rollout_mode mode, struct str actor, int64_t now_us,
+                 struct rollout **ret, struct err *err);
+void rollout_close(struct rollout *r);
+DEFINE_CLEANUP(struct rollout, rollout_close)
+
+size_t rollout_count(const struct rollout *r);
+/* index from 0; lives as long as r, also beyond later appends. */
+const struct rollout_entry *rollout_at(const struct rollout *r, size_t index);
+/* The highest epoch there is, 0 if none. */
+uint64_t rollout_epoch(const struct rollout *r);
+/* SHA-256 of the last line, hex; 64 zeros when empty: what to keep elsewhere against truncation. */
+struct str rollout_head(const struct rollout *r);
+
+/* Writes a line, fsyncs, and only then returns; seq, hash are made, actor is rollout_open's if
+ * empty.  After an error nothing more can be appended: close and open again. */
+int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err *err);
+
+/* Durable when it returns; a blob that is there already is checked, not written again. */
+int rollout_put_blob(struct rollout *r, struct str bytes, char ret_sha[static ROLLOUT_SHA_BYTES],
+                     struct err *err);
+/* Appends the bytes; ERR_CORRUPT if they are not what the name says. */
+int rollout_get_blob(const struct rollout *r, struct str sha, struct buf *ret, struct err *err);
+
+/* What is the first thing wrong, in a sentence that names the entry (or blob) by number: 0 = all is
+ * well, 1 = something is, -1 = cannot be read.  anchored: a head kept elsewhere, or "": then a
+ * history that does not contain it is wrong, too. */
+int rollout_verify(const char *folder, struct str anchored, struct buf *ret_finding,
+                   uint64_t *ret_entries, struct err *err);
+
+const char *rollout_kind_name(enum rollout_kind kind);
+const char *rollout_why_name(enum rollout_why why);
+
+#endif
