@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -36,7 +37,7 @@ struct programme_names {
 
 /* Advances wait, rollbacks never. */
 struct programme_freeze {
-    int64_t from_us, to_us;
+    int64_t from_us, to_us; /* a weekly one is there once for each week */
     struct str reason;
     struct programme_place at;
 };
@@ -48,7 +49,8 @@ struct programme_gate {
     bool per_request;        /* unit: request, else the sticky key */
     double harm_ratio;       /* r0: up to here is no harm */
     double safe_ratio;       /* r1: this must be excluded to advance */
-    double alpha, beta;      /* of a false rollback; of a false advance */
+    double alpha, beta;      /* of a false rollback (0 = its part, see programme_alpha); of a false
+                                advance */
     int64_t min_units;       /* before an advance */
     int64_t min_us;          /* likewise: a day's cycle at least */
     int64_t threshold;       /* us, tokens, 1e-9 USD, attempts; -1 = frozen from the baseline */
@@ -84,8 +86,8 @@ struct programme_app {
     struct programme_gate gates[PROGRAMME_GATES];
     size_t gate_count;
     int64_t rollback_us;      /* a rollback must be seen to run within this */
-    int64_t rehearsal_age_us; /* a rehearsal older than this counts no more */
-    int64_t preflight_age_us;
+    int64_t rehearsal_age_us; /* a rehearsal older than this counts no more; 0 = none is needed */
+    int64_t preflight_age_us; /* likewise */
     struct programme_names approvals; /* roles that must have approved before the first stage */
     struct programme_names readiness; /* checks that must pass: "R1", ... */
     bool is_auto;                     /* watch may advance it */
@@ -124,6 +126,7 @@ struct programme {
     struct str bytes;
     struct str name;
     struct str tz; /* of dates in it: an IANA name */
+    struct tz *zone;
     int64_t start_us, end_us;
     struct str archive, config; /* paths; "" = not said */
     struct str rollout;         /* folder of the rollout ledger; default FOLDER/NAME.rollout */
@@ -159,5 +162,10 @@ const struct programme_freeze *programme_frozen(const struct programme *p, int64
  * alpha_total. */
 double programme_alpha(const struct programme *p, const struct programme_app *app,
                        const struct programme_gate *gate);
+/* A moment in the programme's zone: "2026-10-07", with " 09:00" unless a day begins there. */
+void programme_add_time(const struct programme *p, int64_t us, struct buf *out);
+/* When it is to begin: its date or its wave's, 0 if neither is said. */
+int64_t programme_date(const struct programme_app *app);
+const char *programme_risk_name(enum programme_risk risk); /* "unknown", "low", ... */
 
 #endif
