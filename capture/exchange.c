@@ -28,6 +28,9 @@ const struct exchange_field exchange_fields[] = {
     { "user_agent",      NULL,             FIELD_TEXT,  PLACE_TOP,      FRAME_BEGIN, AT(user_agent) },
     { "upstream",        NULL,             FIELD_TEXT,  PLACE_TOP,      FRAME_BEGIN, AT(upstream) },
     { "arm",             NULL,             FIELD_TEXT,  PLACE_TOP,      FRAME_BEGIN, AT(arm) },
+    { "cutover_epoch",   NULL,             FIELD_COUNT, PLACE_TOP,      FRAME_BEGIN, AT(cutover_epoch) },
+    { "cutover_share",   NULL,             FIELD_SMALL, PLACE_TOP,      FRAME_BEGIN, AT(cutover_share) },
+    { "cutover_unit",    NULL,             FIELD_TEXT,  PLACE_TOP,      FRAME_BEGIN, AT(cutover_unit) },
     { "labels",          NULL,             FIELD_TEXT,  PLACE_TOP,      FRAME_BEGIN, AT(labels) },
     { "request_us",      NULL,             FIELD_TIME,  PLACE_TOP,      FRAME_END,   AT(request_us) },
     { "head_us",         NULL,             FIELD_TIME,  PLACE_TOP,      FRAME_END,   AT(head_us) },
@@ -72,6 +75,10 @@ static void add_field(struct buf *out, const struct exchange *x, const struct ex
     case FIELD_COUNT:
         if (*(const uint64_t *)at)
             json_add_int(out, f->json, (int64_t) * (const uint64_t *)at);
+        break;
+    case FIELD_SMALL:
+        if (*(const int32_t *)at)
+            json_add_int(out, f->json, *(const int32_t *)at);
         break;
     case FIELD_FLAG:
         if (*(const bool *)at)
@@ -197,8 +204,12 @@ static int read_number(const json_t *obj, const struct exchange_field *f, void *
         return -1;
     if (n < (f->kind == FIELD_TIME ? -1 : 0))
         return err_set(err, ERR_CORRUPT, "'%s' is negative", f->json);
+    if (f->kind == FIELD_SMALL && n > INT32_MAX)
+        return err_set(err, ERR_CORRUPT, "'%s' is above %d", f->json, INT32_MAX);
     if (f->kind == FIELD_TIME)
         *(int64_t *)to = n;
+    else if (f->kind == FIELD_SMALL)
+        *(int32_t *)to = (int32_t)n;
     else
         *(uint64_t *)to = (uint64_t)n;
     return 0;

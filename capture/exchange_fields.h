@@ -17,6 +17,7 @@ enum field_kind {
     FIELD_TEXT,  /* struct str; left out when empty */
     FIELD_TIME,  /* int64_t, µs after started_us; left out when -1 */
     FIELD_COUNT, /* uint64_t; left out when 0 */
+    FIELD_SMALL, /* int32_t, likewise */
     FIELD_FLAG,  /* bool; left out when false */
 };
 

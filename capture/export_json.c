@@ -84,6 +84,10 @@ static void add_field(struct buf *out, const struct exchange *x, const struct ex
         if (*(const uint64_t *)at)
             json_add_int(out, name, (int64_t) * (const uint64_t *)at);
         break;
+    case FIELD_SMALL:
+        if (*(const int32_t *)at)
+            json_add_int(out, name, *(const int32_t *)at);
+        break;
     case FIELD_FLAG:
         if (*(const bool *)at)
             json_add_bool(out, name, true);

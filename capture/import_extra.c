@@ -243,10 +243,13 @@ static int set_field(struct import *im, const struct exchange_field *f, struct s
         return set_true(name, value, at, err);
     case FIELD_TIME:
     case FIELD_COUNT:
-        if (!jscan_int(&s, &n) || n < 0)
+    case FIELD_SMALL:
+        if (!jscan_int(&s, &n) || n < 0 || (f->kind == FIELD_SMALL && n > INT32_MAX))
             return expected(name, "a whole number", err);
         if (f->kind == FIELD_TIME)
             *(int64_t *)at = n;
+        else if (f->kind == FIELD_SMALL)
+            *(int32_t *)at = (int32_t)n;
         else
             *(uint64_t *)at = (uint64_t)n;
         return 1;

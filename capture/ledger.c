@@ -111,6 +111,15 @@ static void put_who(const struct exchange *x, struct parquet_cell *ret)
     ledger_put_str(ret, LEDGER_PATH, x->path);
 }
 
+static void put_cutover(const struct exchange *x, struct parquet_cell *ret)
+{
+    bool has = x->cutover_epoch > 0;
+
+    put_moment(&ret[LEDGER_CUTOVER_EPOCH], has ? x->cutover_epoch : -1);
+    put_moment(&ret[LEDGER_CUTOVER_SHARE], has ? x->cutover_share : -1);
+    ledger_put_str(ret, LEDGER_CUTOVER_UNIT, has ? x->cutover_unit : STR(""));
+}
+
 /* What the answer says of the failure is more precise than what was seen on the wire. */
 static enum error_class error_of(const struct exchange *x)
 {
@@ -180,6 +189,7 @@ void ledger_cells(const struct exchange *x, size_t part, int64_t segment_offset,
     put_call(x, part, ret);
     put_usage(x, part, ret);
     ledger_put_steps(x, scratch, ret);
+    put_cutover(x, ret);
     put_moment(&ret[LEDGER_SEGMENT_OFFSET], segment_offset);
 }
 

@@ -76,6 +76,9 @@
     X(ADDED_US, "added_us", INT64, true)             /* until the attempt that answered began */   \
     X(CUT_ATTEMPTS, "cut_attempts", INT32, true)     /* that failed with an answer under way */    \
     X(DECISIONS, "decisions", STRING, true)          /* "MODE:OUTCOME:RULE;..." */                 \
+    X(CUTOVER_EPOCH, "cutover_epoch", INT64, true)   /* weir-cutover(5) */                         \
+    X(CUTOVER_SHARE, "cutover_share", INT32, true)   /* of 10000 */                                \
+    X(CUTOVER_UNIT, "cutover_unit", STRING, true)    /* the caller's fingerprint */                \
     X(SEGMENT_OFFSET, "segment_offset", INT64, true) /* of the zstd frame with its bodies */
 
 enum ledger_column {

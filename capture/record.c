@@ -28,6 +28,10 @@ static void add_member(struct buf *out, const struct exchange *x, const struct e
             journal_add_field_int(out, exchange_field_frame_name(f),
                                   (int64_t) * (const uint64_t *)at);
         break;
+    case FIELD_SMALL:
+        if (*(const int32_t *)at)
+            journal_add_field_int(out, exchange_field_frame_name(f), *(const int32_t *)at);
+        break;
     case FIELD_FLAG:
         if (*(const bool *)at)
             journal_add_field_int(out, exchange_field_frame_name(f), 1);

@@ -6,10 +6,11 @@
 
 #define AT(member) offsetof(struct exchange, member)
 
-/* Of the texts of BEGIN: who caused it, what rules may look at, and who answered. */
+/* Of the fields of BEGIN: who caused it, what rules may look at, and who answered. */
 static bool is_amendable(const struct exchange_field *f)
 {
-    static const size_t others[] = { AT(labels), AT(upstream), AT(arm), AT(scheme), AT(host) };
+    static const size_t others[] = { AT(labels), AT(upstream), AT(arm),
+                                     AT(scheme), AT(host),     AT(cutover_unit) };
     bool found = f->offset >= AT(who) && f->offset < AT(who) + sizeof(struct exchange_who);
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
@@ -26,6 +27,10 @@ void record_add_amendments(struct buf *out, const struct exchange *x)
         struct str text = *(const struct str *)(const void *)((const char *)x + f->offset);
         if (text.len && is_amendable(f))
             journal_add_field(out, exchange_field_frame_name(f), text);
+    }
+    if (x->cutover_epoch) {
+        journal_add_field_int(out, "cutover_epoch", x->cutover_epoch);
+        journal_add_field_int(out, "cutover_share", x->cutover_share);
     }
     if (x->request_body_decoded)
         journal_add_field_int(out, FIELD_REQUEST_DECODED, 1);

@@ -202,10 +202,12 @@ static int set_member(struct exchange *x, const struct exchange_field *f, struct
         *(struct str *)to = value;
         return 0;
     }
-    if (!str_to_i64(value, &n) || n < 0)
+    if (!str_to_i64(value, &n) || n < 0 || (f->kind == FIELD_SMALL && n > INT32_MAX))
         return -1;
     if (f->kind == FIELD_TIME)
         *(int64_t *)to = n;
+    else if (f->kind == FIELD_SMALL)
+        *(int32_t *)to = (int32_t)n;
     else if (f->kind == FIELD_COUNT)
         *(uint64_t *)to = (uint64_t)n;
     else

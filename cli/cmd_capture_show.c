@@ -94,6 +94,10 @@ static void add_identity(const struct exchange *x, struct buf *out)
     add_line(out, "user agent", x->user_agent);
     add_upstream(x, out);
     add_line(out, "arm", x->arm);
+    if (x->cutover_epoch)
+        buf_addf(out, "%-12s epoch %" PRId64 ", share %" PRId32 ".%02" PRId32 "%%%s%.*s\n",
+                 "cutover", x->cutover_epoch, x->cutover_share / 100, x->cutover_share % 100,
+                 x->cutover_unit.len ? ", unit " : ", no key", STR_ARG(x->cutover_unit));
     add_line(out, "trace", x->trace_id);
     add_line(out, "labels", x->labels);
 }

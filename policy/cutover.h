@@ -47,7 +47,8 @@ struct cutover_app {
     struct str app;
     struct str direct, gateway; /* upstreams */
     struct cutover_key key;
-    int32_t share; /* of CUTOVER_ALL */
+    int32_t share;         /* of CUTOVER_ALL */
+    uint32_t line, column; /* where it was read; 0 = nowhere */
 };
 
 struct cutover {

@@ -127,6 +127,9 @@ static void make_full(struct sample_exchange *s)
     s->x.user_agent = STR("agent/1 \"quoted\" \xc3\xa9");
     s->x.upstream = STR("openai");
     s->x.arm = STR("direct");
+    s->x.cutover_epoch = INT64_C(5000000042);
+    s->x.cutover_share = 2500;
+    s->x.cutover_unit = STR("fedcba9876543210");
     s->x.labels = STR("{\"x-weir-app\":\"a\"}");
     s->x.origin = STR("import:rows");
     s->x.query = STR("api-version=1&x=%20");
@@ -176,7 +179,7 @@ START_TEST(no_member_of_the_record_is_forgotten)
 {
     if (sizeof(void *) != 8)
         return;
-    ck_assert_uint_eq(sizeof(struct exchange) - sizeof(struct call_facts), 584);
+    ck_assert_uint_eq(sizeof(struct exchange) - sizeof(struct call_facts), 616);
     ck_assert_uint_eq(sizeof(struct call_facts) - CALL_PARTS_MAX * sizeof(struct call_part), 240);
 }
 END_TEST
@@ -208,6 +211,9 @@ START_TEST(a_full_exchange_with_facts_comes_back_through_journal_and_json)
     ck_assert_uint_eq(again.response_stored_bytes, s.x.response_body.len);
     ck_assert_int_eq(again.facts.reported_cost_pusd, INT64_C(1234567890123));
     ck_assert_int_eq(again.requests, 12);
+    ck_assert_int_eq(again.cutover_epoch, INT64_C(5000000042));
+    ck_assert_int_eq(again.cutover_share, 2500);
+    ck_assert(str_eq(again.cutover_unit, STR("fedcba9876543210")));
     ck_assert(str_eq(again.facts.variant, STR("1024x1024/hd")));
     ck_assert_uint_eq(again.attempt_count, 3);
     ck_assert(str_eq(exchange_answered_by(&again)->upstream, STR("gateway")));
@@ -455,6 +461,8 @@ START_TEST(the_end_says_who_answered_and_what_was_tried_before)
     make_steps(&end);
     end.upstream = STR("gateway");
     end.arm = STR("gateway");
+    end.cutover_epoch = 7;
+    end.cutover_unit = STR("fedcba9876543210");
     end.scheme = STR("http");
     end.host = STR("gateway.internal");
     end.who.team = STR("t");
@@ -466,6 +474,9 @@ START_TEST(the_end_says_who_answered_and_what_was_tried_before)
     ck_ok(record_index(r, false, &index, &sample_err));
     ck_ok(record_read(r, &index, &index.entries[0], &scratch, &x, &sample_err));
     ck_assert(str_eq(x.upstream, STR("gateway")) && str_eq(x.arm, STR("gateway")));
+    ck_assert_int_eq(x.cutover_epoch, 7);
+    ck_assert_int_eq(x.cutover_share, 0);
+    ck_assert(str_eq(x.cutover_unit, STR("fedcba9876543210")));
     ck_assert(str_eq(x.scheme, STR("http")) && str_eq(x.host, STR("gateway.internal")));
     ck_assert(str_eq(x.who.team, STR("t")));
     ck_assert(str_eq(x.origin, STR("proxy")));
