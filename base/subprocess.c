@@ -71,6 +71,26 @@ static void set_attributes(posix_spawnattr_t *attr)
                                        POSIX_SPAWN_SETSIGDEF);
 }
 
+static void add_output(posix_spawn_file_actions_t *actions, int fd, const char *path)
+{
+    posix_spawn_file_actions_addopen(actions, fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+}
+
+/* Where the child reads from and writes to. */
+static void set_files(posix_spawn_file_actions_t *actions, const struct subprocess_options *options)
+{
+    const char *input = options->input ? options->input : "/dev/null";
+
+    posix_spawn_file_actions_init(actions);
+    posix_spawn_file_actions_addopen(actions, CHILD_INPUT, input, O_RDONLY, 0);
+    if (options->output)
+        add_output(actions, CHILD_OUTPUT, options->output);
+    if (options->complaints)
+        add_output(actions, CHILD_COMPLAINTS, options->complaints);
+    else if (options->output)
+        posix_spawn_file_actions_adddup2(actions, CHILD_OUTPUT, CHILD_COMPLAINTS);
+}
+
 int subprocess_start(const struct subprocess_options *options, struct subprocess *ret,
                      struct err *err)
 {
@@ -80,13 +100,7 @@ int subprocess_start(const struct subprocess_options *options, struct subprocess
 
     memcpy(&argv, &options->argv, sizeof(argv)); /* as above */
     *ret = (struct subprocess){ 0 };
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, CHILD_INPUT, "/dev/null", O_RDONLY, 0);
-    if (options->output) {
-        posix_spawn_file_actions_addopen(&actions, CHILD_OUTPUT, options->output,
-                                         O_WRONLY | O_CREAT | O_APPEND, 0600);
-        posix_spawn_file_actions_adddup2(&actions, CHILD_OUTPUT, CHILD_COMPLAINTS);
-    }
+    set_files(&actions, options);
     set_attributes(&attr);
     int failed = posix_spawnp(&ret->pid, argv[0], &actions, &attr, argv, env);
     posix_spawnattr_destroy(&attr);

@@ -23,6 +23,8 @@ struct subprocess_options {
      * or NULL. */
     const char *const *env;
     const char *output; /* stdout and stderr go to this file, made with mode 0600; NULL = ours */
+    const char *complaints; /* stderr goes to this one instead; NULL = where stdout goes */
+    const char *input;      /* stdin is this file; NULL = nothing */
 };
 
 /* ERR_SYS if the program cannot be started. */

@@ -55,6 +55,8 @@ struct actuator {
     struct str name; /* in the plan */
     const struct actuator_setting *settings;
     size_t setting_count;
+    struct str
+        folder; /* of the plan: what paths in settings are relative to; "" = where weir runs */
 };
 
 /* What is live. */
@@ -62,7 +64,9 @@ struct actuator_live {
     struct buf bytes;   /* of its file; empty when there is none */
     bool is_there;      /* the file */
     bool is_running;    /* what runs was asked and answered */
-    struct buf running; /* the marker of what runs; of several processes that differ "mixed" */
+    struct buf running; /* the marker of what runs; of several processes that differ "mixed"; with
+                           the marker but other shares than the file "changed".  Without
+                           is_running: why it could not be asked */
 };
 void actuator_live_release(struct actuator_live *l);
 DEFINE_CLEANUP_VALUE(struct actuator_live, actuator_live_release)
@@ -76,9 +80,13 @@ struct actuator_wait {
 };
 
 struct actuator_driver {
-    const char *name; /* "weir", "nginx", "haproxy", "envoy", "env", "exec" */
-    struct actuator_caps caps;
+    const char *name;            /* "weir", "nginx", "haproxy", "envoy", "env", "exec" */
+    struct actuator_caps caps;   /* without settings that say otherwise: see actuator_caps */
     const char *const *settings; /* all there are; required ones begin with '!'; NULL ends */
+    /* What settings make of caps; NULL = nothing.  They have been checked. */
+    void (*set_caps)(const struct actuator *a, struct actuator_caps *caps);
+    /* ERR_USAGE: a value that will not do; NULL = all will. */
+    int (*admits_settings)(const struct actuator *a, struct err *err);
     /* What of a key, a share or a name it cannot do: ERR_USAGE; NULL = all is fine. */
     int (*admits)(const struct actuator *a, const struct actuator_share *s, struct err *err);
     int (*probe)(const struct actuator *a, struct actuator_live *ret, struct err *err);
@@ -104,6 +112,7 @@ const struct actuator_driver *actuator_find_driver(struct str name, struct err *
 /* Settings there are, and that nothing required is missing. */
 int actuator_check_settings(const struct actuator *a, struct err *err);
 struct str actuator_setting(const struct actuator *a, const char *name); /* "" if not set */
+struct actuator_caps actuator_caps(const struct actuator *a);
 
 /* "e42-1b2c3d4e5f60" over the shares (sorted by app): what render writes into the bytes. */
 void actuator_marker(const struct actuator_share *shares, size_t count, uint64_t epoch,
