@@ -26,6 +26,7 @@
 #include "base/str.h"
 
 #define GATE_POINTS 48 /* of the prior, evenly spaced in log r */
+#define GATE_REACH  20 /* the prior goes from r0 to 20 r0, and from r1 to r1 / 20 */
 #define GATE_SPLITS 64 /* different w */
 
 /* X(constant, word, what counts as an exceedance) */
@@ -67,13 +68,31 @@ struct gate_evidence {
     double share_log; /* log of the e-value against "the split is as intended" (all units) */
 };
 
-/* Pure; the logarithms are summed in a fixed order, so the same counts give the same bits. */
+/* Natural logarithms of E_harm against r0 and E_safe against r1.  No counts: 0. */
+double gate_log_harm(const struct gate_counts *c, double harm_ratio);
+double gate_log_safe(const struct gate_counts *c, double safe_ratio);
+/* Pure; the logarithms are summed in a fixed order, so the same counts give the same bits on the
+ * same mathematics library, and the same 9 digits on any. */
 void gate_weigh(const struct gate_counts *c, double harm_ratio, double safe_ratio, double beta,
                 struct gate_evidence *ret);
 
+/* The ratio that must be excluded before the gateway's part becomes next_share: the one by which
+ * all failures of the application together would grow by as much there as by safe_ratio at 100 %.
+ * So 1 % need not prove what only 50 % can.  E_safe's bound grows with the ratio it is held
+ * against, so `excluded` holds for all ratios and at all times at once: beta is spent once. */
+double gate_required(double safe_ratio, int32_t next_share);
+
+/* The upper bound of a share, true at all times at once but with chance beta: the e-process above
+ * with "the share is p or more" instead.  No units: 1. */
+double gate_share_bound(double failures, double units, double beta);
+
 /* Power.  Units (both arms) until E_safe reaches 1/beta with chance power (0.5, 0.8) when there is
- * no difference, and until E_harm reaches 1/alpha when the ratio is safe_ratio; at a fixed share
- * and rate of failures.  -1 = more than 1e12. */
+ * no difference, and until E_harm reaches 1/alpha when the ratio is safe_ratio; at a fixed share;
+ * rate is that of the direct arm.  -1 = more than 1e12, or never.
+ *
+ * Some milliseconds: failures are walked through one by one.  Both numbers are inverse to the rate,
+ * so whoever asks for many applications keeps what it got for (share, ratios, chances) at rate 1
+ * and divides. */
 struct gate_power {
     double to_promote, to_catch;
 };

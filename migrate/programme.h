@@ -55,6 +55,9 @@ struct programme_gate {
     int64_t min_us;          /* likewise: a day's cycle at least */
     int64_t threshold;       /* us, tokens, 1e-9 USD, attempts; -1 = frozen from the baseline */
     int64_t cap_per_million; /* more than this on the gateway: roll back at once; -1 = none */
+    /* So few failures of the application need no comparison: with a gateway that is shown to bring
+     * no more at the next stage, an advance goes without excluding a ratio.  0 = always compare. */
+    int64_t enough_per_million;
 };
 
 struct programme_stage {
