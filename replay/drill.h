@@ -10,11 +10,9 @@
 #ifndef REPLAY_DRILL_H
 #define REPLAY_DRILL_H
 
-#include "replay/drill_config.h"
+#include "replay/drill_gateway.h"
 #include "replay/drive.h"
 #include "replay/slo.h"
-
-#define DRILL_READY_US_DEFAULT (30 * INT64_C(1000000))
 
 struct drill_options {
     const char *self;             /* the program that has `replay serve` */
@@ -29,6 +27,7 @@ struct drill_options {
     const char *serve_speed;      /* "1", "max": how fast the stand-ins answer */
     uint64_t seed;
     int64_t ready_us;           /* for the gateway to take connections */
+    bool is_direct;             /* no gateway: calls go to the first of providers */
     struct drive_options drive; /* but for loop, trace's order and url */
 };
 

@@ -83,6 +83,10 @@ static int fill_one(struct str inside, const struct drill_places *places, const 
         buf_add_text(out, config);
         return 1;
     }
+    if (places->text.ptr && str_eq(inside, STR("text"))) {
+        buf_add_str(out, places->text);
+        return 1;
+    }
     if (!is_url && !str_starts_with(inside, STR("port:")))
         return 0;
     struct str name = str_sub(inside, is_url ? 4 : 5, SIZE_MAX);
@@ -113,6 +117,19 @@ int drill_fill(struct str text, const struct drill_places *places, const char *c
         if (r == 0)
             buf_add_byte(out, '{');
         text = str_sub(text, r ? (size_t)close + 1 : (size_t)open + 1, SIZE_MAX);
+    }
+    return 0;
+}
+
+int drill_config_line(struct str text, struct buf *out, struct err *err)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool ends_line = c == '\n' || c == '\r';
+        if (!ends_line && c != '\t' && (c < ' ' || c == 0x7f))
+            return err_set(err, ERR_USAGE, "a header cannot carry byte 0x%02x of the configuration",
+                           c);
+        buf_add_byte(out, ends_line ? ' ' : (char)c);
     }
     return 0;
 }

@@ -6,6 +6,9 @@
  *     {port}        the port that the gateway is to listen on
  *     {url:NAME}    http://127.0.0.1:PORT of the stand-in for NAME
  *     {port:NAME}   its port
+ *
+ * In headers of requests, also {text}: the configuration so filled in, on one line.  A gateway such
+ * as Portkey takes it with each request.
  */
 #ifndef REPLAY_DRILL_CONFIG_H
 #define REPLAY_DRILL_CONFIG_H
@@ -32,6 +35,7 @@ struct drill_places {
     size_t provider_count;
     uint16_t port;       /* of the gateway */
     const char *archive; /* a folder of weir's own gateway; what it recorded */
+    struct str text; /* the configuration filled in, on one line; NULL = {text} is no placeholder */
 };
 
 /* What must be known of a configuration before anything can be started. */
@@ -50,6 +54,9 @@ DEFINE_CLEANUP_VALUE(struct drill_config, drill_config_release)
 /* ERR_USAGE for an upstream or placeholder that no provider stands for. */
 int drill_config_write(struct str text, const char *name, bool is_weir,
                        const struct drill_places *places, struct buf *out, struct err *err);
+/* The configuration as {text} has it: line ends are spaces, as in JSON they may be.  ERR_USAGE if a
+ * header cannot carry it. */
+int drill_config_line(struct str text, struct buf *out, struct err *err);
 /* Fills placeholders in: also {config}, if it is not NULL. */
 int drill_fill(struct str text, const struct drill_places *places, const char *config,
                struct buf *out, struct err *err);

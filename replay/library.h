@@ -45,6 +45,8 @@ DEFINE_CLEANUP(struct library, library_free)
  * request. */
 int library_add(struct library *lib, const struct archive *a, struct err *err);
 void library_stats(const struct library *lib, struct library_stats *ret);
+/* The answer of one exchange, whose turn does not pass by that: a reference; NULL = it has none. */
+int library_get(struct library *lib, struct uuid id, struct answer **ret, struct err *err);
 /* facts are those of the request alone.  *ret is a reference, unless the match is NONE. */
 int library_find(struct library *lib, const struct request *r, const struct call_facts *facts,
                  enum library_match *ret_match, struct answer **ret, struct err *err);

@@ -75,12 +75,6 @@ static bool says_no_stream(struct str body)
     return !value;
 }
 
-struct server_request {
-    struct request request;
-    const struct call_header *headers;
-    size_t header_count;
-};
-
 /* What the request alone says. */
 static void read_request(const struct server_request *r, struct arena *arena,
                          struct call_facts *ret)
@@ -132,6 +126,8 @@ static struct answer *recorded_answer(struct server *s, const struct server_requ
     struct answer *a = NULL;
     struct err err;
 
+    if (s->options.on_request && (a = s->options.on_request(s->options.ctx, r, facts)))
+        return a;
     if (library_find(s->options.library, &r->request, facts, &match, &a, &err) < 0) {
         s->counts.failed++;
         return refusal_plain(500, str_from(err.text));

@@ -62,6 +62,12 @@ enum server_unmatched {
 
 #define SERVER_PORTS_MAX 1000
 
+struct server_request {
+    struct request request;
+    const struct call_header *headers;
+    size_t header_count;
+};
+
 struct server_options {
     struct loop *loop;
     struct library *library;
@@ -70,6 +76,10 @@ struct server_options {
     enum server_unmatched unmatched;
     struct tls_context *tls; /* a reference, or NULL */
     struct trouble *trouble; /* what goes wrong; must outlive the server; NULL = nothing does */
+    /* Told of each request before it is answered; may say what the answer is (a reference), or
+     * NULL: what the library has.  NULL = nobody is told. */
+    struct answer *(*on_request)(void *ctx, const struct server_request *request,
+                                 const struct call_facts *facts);
     /* The last connection has gone after server_drain. */
     void (*on_drained)(void *ctx);
     void *ctx;

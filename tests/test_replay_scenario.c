@@ -364,6 +364,7 @@ static const char *const presets[] = {
     "opencode-39968",
     "outage",
     "overloaded",
+    "preflight",
     "rate-limits",
     "spike",
     "stalls",
