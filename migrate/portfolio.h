@@ -14,9 +14,9 @@
 #include "migrate/programme.h"
 #include "migrate/rollout.h"
 
-/* A share that was committed, oldest first.  One that was rolled back from is bad for good, until
- * a person plans anew (another plan's SHA-256 does not heal it; `migrate advance --retry` does, by
- * an entry). */
+/* A share that was committed (or accepted), oldest first.  One that was rolled back from is bad
+ * for good, and so is every checkpoint of that share: another plan's SHA-256 does not heal it, an
+ * advance to it that is committed does (nothing but `migrate advance --retry` makes one). */
 struct portfolio_checkpoint {
     int32_t share;
     int64_t since_us;
@@ -34,10 +34,11 @@ enum portfolio_phase {
 
 struct portfolio_app {
     const struct programme_app *app;
-    int32_t share;    /* committed */
-    int64_t since_us; /* of that; 0 = never moved */
-    uint64_t epoch;   /* of the step that did */
-    const struct rollout_entry *last_rollback, *last_verdict, *last_hold;
+    int32_t share;                             /* committed */
+    int64_t since_us;                          /* of that; 0 = never moved */
+    uint64_t epoch;                            /* of the step that did */
+    const struct rollout_entry *last_rollback; /* the INTENT of the last one that was committed */
+    const struct rollout_entry *last_verdict, *last_hold;
     const struct rollout_entry *preflight, *rehearsal, *ready; /* the latest; NULL = none */
     const struct rollout_entry **approvals;
     size_t approval_count;
@@ -58,8 +59,9 @@ struct portfolio {
     struct arena arena;
 };
 
-/* ERR_CORRUPT if the entries make no sense together (APPLIED without INTENT, an epoch that goes
- * back): the chain may be whole and still be nobody's history. */
+/* Entries of applications that the programme does not have are passed over.  Whether entries make
+ * sense together rollout_open has found already (migrate/rollout_sense); what does not fit the
+ * programme is ERR_CORRUPT. */
 int portfolio_read(const struct programme *p, const struct rollout *r, struct portfolio **ret,
                    struct err *err);
 void portfolio_free(struct portfolio *p);

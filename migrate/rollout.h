@@ -1,13 +1,14 @@
 /* rollout - the ledger of a programme: what was decided, begun, done and proved, a line each.
  *
- *     FOLDER/rollout.jsonl   one JSON object per line; `prev` is the SHA-256 of the line before it
- *                            (64 zeros in the first), without its newline; append-only, fsynced
+ *     FOLDER/rollout.jsonl   one JSON object per line; its last member, `hash`, is the SHA-256 of
+ *                            what stands before it, and `prev` the hash of the line before (64
+ *                            zeros in the first); append-only, fsynced; weir-rollout(5)
  *     FOLDER/blobs/SHA256    bytes by content: live state before and after a step, evidence, plans
  *     FOLDER/rollout.lock    held by whoever writes; dies with the process
  *
  * The folder lies beside the plan and is made for git: nothing in it is ever rewritten.  The one
- * exception is a torn last line (the machine died while it was written): the next writer cuts it
- * off and appends `recovered`, with the SHA-256 of what was cut.
+ * exception is a torn last line (the machine died while it was written): the next writer puts what
+ * is torn into a blob and RECOVERED in its place, both at once or not at all.
  *
  * A step is INTENT, APPLIED, VERIFIED, COMMITTED with one epoch; ABORTED ends one that was undone.
  * An INTENT without an end is what the next command finishes or undoes (migrate/step).
@@ -26,7 +27,8 @@
 #include "base/str.h"
 
 #define ROLLOUT_FILE           "rollout.jsonl"
-#define ROLLOUT_LINE_BYTES_MAX (1u << 20)
+#define ROLLOUT_FILE_BYTES_MAX (512u << 20)
+#define ROLLOUT_LINE_BYTES_MAX (4u << 20) /* ROLLOUT_MOVES_MAX names of 255 bytes fit */
 #define ROLLOUT_BLOB_BYTES_MAX (64u << 20)
 #define ROLLOUT_MOVES_MAX      10000
 #define ROLLOUT_SHA_BYTES      65 /* hex and the NUL */
@@ -48,10 +50,10 @@
     X(APPLIED, "applied")                                                                          \
     X(VERIFIED, "verified") /* value = us from apply until it was seen running */                  \
     X(COMMITTED, "committed")                                                                      \
-    X(ABORTED, "aborted")   /* the step was undone: live is as before the intent */                \
-    X(DRIFTED, "drifted")   /* live is neither: somebody else's change */                          \
-    X(ACCEPTED, "accepted") /* a person took up what drifted as it is */                           \
-    X(RECOVERED, "recovered")
+    X(ABORTED, "aborted")     /* the step was undone: live is as before the intent */              \
+    X(DRIFTED, "drifted")     /* live is neither: somebody else's change */                        \
+    X(ACCEPTED, "accepted")   /* a person took up what drifted as it is */                         \
+    X(RECOVERED, "recovered") /* blob evidence: the torn last line that was cut; value = bytes */
 
 enum rollout_kind {
 #define X(constant, word) ROLLOUT_##constant,
@@ -73,7 +75,9 @@ struct rollout_move {
     int32_t from, to; /* of ROLLOUT_ALL */
 };
 
-/* Empty strings and zeros are not written. */
+/* Empty strings and zeros are not written.  Strings of entries read do not end in a NUL.  Names
+ * (actor, app, actuator) have at most 255 bytes and no control characters; numbers are below 2^53.
+ */
 struct rollout_entry {
     uint64_t seq; /* from 1 */
     int64_t at_us;
@@ -90,7 +94,7 @@ struct rollout_entry {
     struct str evidence;      /* blob: a verdict's JSON, a report */
     int64_t value;            /* see the kinds */
     struct str detail;        /* one line for people: never a secret */
-    struct str hash;          /* SHA-256 of the line, hex; not in the line itself */
+    struct str hash;          /* the line's, hex: made by rollout_append */
 };
 
 struct rollout;
@@ -100,8 +104,9 @@ enum rollout_mode {
     ROLLOUT_WRITE, /* makes the folder; ERR_LIMIT with sys EWOULDBLOCK if somebody else writes */
 };
 
-/* Reads all of it: a line that is not whole, out of order or does not fit the chain is ERR_CORRUPT
- * with its number, and nothing is opened for writing.  now_us and actor are for RECOVERED. */
+/* Reads all of it: a line that is not whole, out of order, does not fit the chain or makes no sense
+ * after those before (migrate/rollout_sense) is ERR_CORRUPT with its number, and nothing is opened
+ * for writing.  now_us and actor are for RECOVERED.  ROLLOUT_READ of a missing folder is empty. */
 int rollout_open(const char *folder, enum rollout_mode mode, struct str actor, int64_t now_us,
                  struct rollout **ret, struct err *err);
 void rollout_close(struct rollout *r);
@@ -116,20 +121,35 @@ uint64_t rollout_epoch(const struct rollout *r);
 struct str rollout_head(const struct rollout *r);
 
 /* Writes a line, fsyncs, and only then returns; seq, hash are made, actor is rollout_open's if
- * empty.  After an error nothing more can be appended: close and open again. */
+ * empty, detail is made one line and cut to 4 KiB.  An entry that a reader would refuse is
+ * ERR_USAGE and nothing is written.  After another error nothing more can be appended: close and
+ * open again; what was written is cut off again, by this process or by the next. */
 int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err *err);
 
-/* Durable when it returns; a blob that is there already is checked, not written again. */
+/* Durable when it returns; a blob that is there already is checked, and written again only if it is
+ * damaged. */
 int rollout_put_blob(struct rollout *r, struct str bytes, char ret_sha[static ROLLOUT_SHA_BYTES],
                      struct err *err);
 /* Appends the bytes; ERR_CORRUPT if they are not what the name says. */
 int rollout_get_blob(const struct rollout *r, struct str sha, struct buf *ret, struct err *err);
 
-/* What is the first thing wrong, in a sentence that names the entry (or blob) by number: 0 = all is
- * well, 1 = something is, -1 = cannot be read.  anchored: a head kept elsewhere, or "": then a
- * history that does not contain it is wrong, too. */
-int rollout_verify(const char *folder, struct str anchored, struct buf *ret_finding,
-                   uint64_t *ret_entries, struct err *err);
+/* What rollout_verify found. */
+struct rollout_audit {
+    uint64_t entries; /* that are right, before the first bad one */
+    uint64_t blobs;   /* different ones, that they name and that are right */
+    uint64_t bytes;   /* of ledger and blobs that were read */
+    uint64_t bad;     /* number of the first bad entry: 0 = all is well */
+    struct buf why;   /* a sentence that names it */
+    char head[ROLLOUT_SHA_BYTES];
+};
+void rollout_audit_release(struct rollout_audit *a);
+DEFINE_CLEANUP_VALUE(struct rollout_audit, rollout_audit_release)
+
+/* Every line, the chain, what the entries say together, every blob that they name: 0 = all is well,
+ * 1 = something is not, -1 = cannot be read.  anchor: "ENTRIES:HEAD" or "HEAD" as it was written
+ * down elsewhere, "" = none: then a history that does not contain it is bad, too. */
+int rollout_verify(const char *folder, struct str anchor, struct rollout_audit *ret,
+                   struct err *err);
 
 const char *rollout_kind_name(enum rollout_kind kind);
 const char *rollout_why_name(enum rollout_why why);
