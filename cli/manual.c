@@ -7,6 +7,7 @@
 
 #include "base/vec.h"
 #include "cli/help.h"
+#include "cli/migration.h"
 #include "cli/parse.h"
 
 #define SOURCE_COLUMNS 72 /* leaves room for escapes */
@@ -307,7 +308,8 @@ void manual_overview(struct buf *out)
                  ".El\n");
     add_exit_status(
         &(const struct command){
-            .findings = "The command found what it looks for: damage, suspicious prices" },
+            .findings = "The command found what it looks for: damage, suspicious prices",
+            .exits = migration_exits },
         out);
     add_examples(overview_examples, out);
     add_see_also("weir-archive(5), weir-config(5), weir-where(7)", out);
