@@ -56,5 +56,6 @@ void report_build(const struct report_input *in, struct document *ret)
     report_add_daily(in, ret);
     report_add_change(in, ret);
     report_add_speed(in, ret);
+    report_add_arms(in, ret);
     report_add_findings(in, ret);
 }

@@ -26,6 +26,8 @@ enum report_part {
     REPORT_STEPS,    /* by first choice, what became of it, and who answered: money, steps */
     REPORT_FIRST,    /* the same, priced as the first choice; empty if that is all the same */
     REPORT_POLICY,   /* by what rules said, and team: money */
+    REPORT_ARMS,     /* by app and arm: money, speed and errors */
+    REPORT_ARM_DAYS, /* by app, arm and day: money; empty if nothing went through a gateway */
     REPORT_PARTS,
 };
 

@@ -33,6 +33,7 @@ void report_add_change(const struct report_input *in, struct document *d);
 void report_add_speed(const struct report_input *in, struct document *d);
 void report_add_steps(const struct report_input *in, struct document *d);
 void report_add_policy(const struct report_input *in, struct document *d);
+void report_add_arms(const struct report_input *in, struct document *d);
 void report_add_findings(const struct report_input *in, struct document *d);
 
 /* Whether the cost per token of a segment is one that no price list changes to, in words; NULL if

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "analyze/arms.h"
 #include "analyze/report.h"
 #include "analyze/series.h"
 
@@ -23,6 +24,8 @@ static const struct part_def {
     [REPORT_FIRST] = { { "first_upstream", "first_model", "first_error", "upstream" },
                       ENGINE_MONEY                                                                                   },
     [REPORT_POLICY] = { { "decisions", "team" },                                        ENGINE_MONEY                  },
+    [REPORT_ARMS] = { { "app", "arm" },                                               ARMS_MEASURES                 },
+    [REPORT_ARM_DAYS] = { { "app", "arm", "day" },                                        ENGINE_MONEY                  },
     [REPORT_BY_DAY] = { { "day" },                                                      ENGINE_ERRORS | ENGINE_LATENCY},
 };
 
@@ -62,6 +65,8 @@ int report_month_read(const struct engine_query *query, const struct tz *tz, str
             tell(ctx, i);
         q.whatif = i == REPORT_FIRST ? &first : NULL;
         if (i == REPORT_FIRST && !has_fallbacks(&ret->parts[REPORT_STEPS].result))
+            continue;
+        if (i == REPORT_ARM_DAYS && !arms_has_gateway(&ret->parts[REPORT_ARMS].result))
             continue;
         if (read_part(&q, tz, &part_defs[i], &ret->parts[i], err) < 0)
             return -1;
