@@ -64,8 +64,20 @@ struct decide_input {
     bool retry; /* a person wants to try again what was rolled back before */
 };
 
+/* The role in which a person lets a wave go on after a rollback: `migrate approve APP --as wave`,
+ * of the app that was rolled back. */
+#define DECIDE_ROLE_WAVE "wave"
+
 /* Strings in arena. */
 void decide(const struct decide_input *in, const struct portfolio_app *app, struct arena *arena,
             struct decision *ret);
+
+/* Where a rollback of it goes: as the plan says, never to what was rolled back from before. */
+int32_t decide_rollback_share(const struct portfolio_app *app);
+
+const char *decide_action_name(enum decide_action action); /* "nothing", "hold", ... */
+const char *decide_obstacle_name(enum decide_obstacle obstacle);
+/* Whether what is missing is evidence that somebody has to make (exit code 40), not time. */
+bool decide_is_unready(const struct decision *d);
 
 #endif

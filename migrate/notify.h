@@ -1,0 +1,29 @@
+/* notify - who else wants to know what the rollout's ledger was told: the plan's hooks.
+ *
+ * Entries are kept while steps are made and told afterwards: a hook that hangs or fails holds up
+ * nothing and repeats nothing, and one that was not told because we died is not told later.  Each
+ * is one JSON document: on a command's standard input, or posted (analyze/webhook).
+ */
+#ifndef MIGRATE_NOTIFY_H
+#define MIGRATE_NOTIFY_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "migrate/actuator.h"
+#include "migrate/programme.h"
+#include "migrate/rollout.h"
+
+struct notify;
+
+/* Both outlive it. */
+struct notify *notify_new(const struct programme *p, const struct rollout *r);
+void notify_free(struct notify *n);
+DEFINE_CLEANUP(struct notify, notify_free)
+
+/* For struct step_context: ctx is a struct notify. */
+void notify_told(void *ctx, const struct rollout_entry *e);
+/* Tells all that is kept, in order, and forgets it.  How many hooks failed; ret_failed has a line
+ * for each. */
+size_t notify_send(struct notify *n, const struct actuator_wait *wait, struct buf *ret_failed);
+
+#endif
