@@ -15,7 +15,7 @@
 
 #define EXCLUDED_FROM  1e-3
 #define EXCLUDED_TO    1e6
-#define EXCLUDED_STEPS 64 /* halvings of log r: to the last bits of a double */
+#define EXCLUDED_STEPS 44 /* halvings of a logarithm: 12 digits */
 
 #define SHARE_LEAST 1e-12
 
