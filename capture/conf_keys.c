@@ -72,6 +72,10 @@ static const struct conf_key reload_keys[] = {
     {"watch",                       CONF_BOOL, "reload when a file changes", NULL, NULL },
     { 0},
 };
+static const struct conf_key cutover_keys[] = {
+    {"file",                                            CONF_PATH, "what weir migrate writes and the proxy follows", NULL, NULL },
+    { 0},
+};
 static const struct conf_key timeout_keys[] = {
     {"connect",                         CONF_DURATION, "for a connection, TLS included", NULL, NULL },
     { "head", CONF_DURATION, "from the end of the request to the first byte of the answer", NULL,
@@ -232,14 +236,15 @@ static const struct conf_key top_keys[] = {
     { "listen",                            CONF_MAP, "where the proxy listens", listen_keys, NULL },
     { "clients",                   CONF_MAP, "who may call", clients_keys, NULL },
     { "reload",                               CONF_MAP, "when to read the configuration again", reload_keys, NULL },
-    { "policy",                   CONF_LATER, "access, limits and routes", NULL, NULL },
-    { "limits",          CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
-    { "redaction",                               CONF_MAP, "what to take out of what is recorded", redaction_keys, NULL },
-    { "retention",                           CONF_LATER, "how long to keep what", NULL, NULL },
-    { "alerts",          CONF_MAP, "what to speak up about", alerts_keys, NULL },
-    { "replay",                               CONF_LATER, "what-if scenarios", NULL, NULL },
-    { "migrate",                      CONF_LATER, "the move behind a gateway", NULL, NULL },
-    { 0},
+    { "cutover",                   CONF_MAP, "which calls go to the gateway instead", cutover_keys, NULL },
+    { "policy",          CONF_LATER, "access, limits and routes", NULL, NULL },
+    { "limits",                               CONF_MAP, "what a client can make the proxy hold", limit_keys, NULL },
+    { "redaction",                           CONF_MAP, "what to take out of what is recorded", redaction_keys, NULL },
+    { "retention",          CONF_LATER, "how long to keep what", NULL, NULL },
+    { "alerts",                               CONF_MAP, "what to speak up about", alerts_keys, NULL },
+    { "replay",                      CONF_LATER, "what-if scenarios", NULL, NULL },
+    { "migrate", CONF_LATER, "the move behind a gateway", NULL, NULL },
+    { 0                              },
 };
 
 const struct conf_key *conf_keys(void)

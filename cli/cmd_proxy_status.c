@@ -160,7 +160,9 @@ const struct command command_proxy_status = {
         "Asks the proxy that runs with the configuration FILE, at the socket listen.status, "
         "and prints its state and the sums of its workers' counters, which are those of "
         "/metrics. With a policy, also each target of its routes: whether it is in use, out (and "
-        "until when), being tried again or slow; and what each budget has spent.",
+        "until when), being tried again or slow; and what each budget has spent. With a cutover "
+        "(weir-cutover(5)), its marker and epoch, of each worker and of all: the marker is mixed "
+        "while they differ, and empty while nobody is moved.",
     .examples = status_examples,
     .see_also = "weir-proxy-run(1), weir-proxy-drain(1)",
     .run = run_status,

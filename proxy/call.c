@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
+#include "proxy/call_cutover.h"
 #include "proxy/call_policy.h"
 
 #define PULLS_MAX    8           /* reads of one upstream in a turn: the others come next */
@@ -105,6 +106,7 @@ void call_release(struct proxy_call *call)
     assert(!call->is_begun && !call->recording.link);
     drop_conn(call, false);
     call_policy_free(call->policy);
+    call_cutover_free(call);
     call_record_release(call);
     proxy_conf_unref(call->conf);
     if (call->state != CALL_IDLE)
@@ -217,6 +219,12 @@ void call_start(struct proxy_call *call, const struct http1_head *head)
         fail(call, REPLY_NOT_RECORDED, ERROR_CLASS_NONE, "");
         return;
     }
+    if (!call->cutover || !call_cutover_waits(call))
+        call_go(call);
+}
+
+void call_go(struct proxy_call *call)
+{
     if (!call->conf->policy || !call_policy_begin(call))
         call_begin_upstream(call);
 }
@@ -416,6 +424,12 @@ void call_request_body(struct proxy_call *call, struct str bytes)
         return;
     }
     call_record_request_body(call, bytes);
+    if (!call->cutover || !call_cutover_request_body(call, bytes))
+        call_pass_body(call, bytes);
+}
+
+void call_pass_body(struct proxy_call *call, struct str bytes)
+{
     if (!call->policy || !call_policy_request_body(call, bytes))
         call_send_body(call, bytes);
 }
@@ -439,6 +453,8 @@ void call_request_end(struct proxy_call *call, const struct http1_header *traile
     call->request_done = true;
     if (call->is_begun)
         call_record_request_end(call);
+    if (call->cutover && call_cutover_request_end(call))
+        return;
     if (call->policy && call_policy_request_end(call, trailers, count))
         return;
     if (call->hold)
@@ -695,6 +711,8 @@ void call_refuse(struct proxy_call *call, enum reply_kind kind)
 
 void call_hold_request(struct proxy_call *call)
 {
+    if (call->state == CALL_HOLD) /* the cutover's already */
+        return;
     step(call, CALL_ON_KEPT);
     if (call->request->expects_continue)
         call->down->go_on(call->ctx);

@@ -95,6 +95,7 @@ struct call_downstream {
     void (*settle)(void *ctx);
 };
 
+struct call_cutover;
 struct call_hold;
 struct call_policy;
 struct call_scrub;
@@ -114,6 +115,7 @@ struct proxy_call {
     const struct client_key *client_key; /* that let it in; NULL = none was shown */
     struct call_hold *hold;              /* of a body that is to be signed; NULL = none */
     struct call_policy *policy;          /* what the policy is to it; NULL = nothing */
+    struct call_cutover *cutover;        /* what a cutover is to it; NULL = nothing */
     struct str rest;                     /* of the path; lies in the request's head, or in policy */
     bool
         is_foreign; /* the upstream is not the one asked for: it gets nothing of the caller's own */
@@ -201,7 +203,16 @@ void call_hold_free(struct proxy_call *call);
 void call_write_head_for(struct proxy_call *call, struct str payload_hash, uint64_t body_bytes,
                          struct buf *out);
 
-/* --- for proxy/call_policy: the steps of a call --- */
+/* --- for proxy/call_cutover and call_policy: the steps of a call --- */
+
+/* It begins, under the policy if there is one; and a piece of its body, likewise. */
+void call_go(struct proxy_call *call);
+void call_pass_body(struct proxy_call *call, struct str bytes);
+/* Neither refused nor over. */
+static inline bool call_is_open(const struct proxy_call *call)
+{
+    return call->state >= CALL_HOLD && call->state < CALL_DURABLE;
+}
 
 /* The request is to be read before anything is decided. */
 void call_hold_request(struct proxy_call *call);

@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "capture/attribution.h"
+#include "proxy/call_cutover.h"
 #include "proxy/call_scrub.h"
 #include "proxy/denial.h"
 #include "proxy/shared_state.h"
@@ -67,7 +68,8 @@ static struct call_policy *new_policy(struct proxy_call *call)
     p->subject.api = call->upstream->api;
     if (call->client_key)
         p->subject.role = call->client_key->role;
-    take_who(p, &call->worker->exchange.who);
+    const struct exchange_who *kept = call_cutover_who(call);
+    take_who(p, kept ? kept : &call->worker->exchange.who);
     return p;
 }
 

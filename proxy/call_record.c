@@ -10,6 +10,7 @@
 #include "capture/exchange.h"
 #include "capture/redact.h"
 #include "proxy/call.h"
+#include "proxy/call_cutover.h"
 #include "proxy/call_policy.h"
 #include "proxy/call_scrub.h"
 
@@ -103,6 +104,10 @@ int call_record_begin(struct proxy_call *call, const struct route *route, struct
     x->labels = make_labels(call, x);
     x->id = call->trace.id;
     attribute(call, route, x);
+    if (w->cutover)
+        call_cutover_begin(call, x);
+    if (call->cutover)
+        x->labels = make_labels(call, x); /* without what it has hidden */
     call->hides_bodies = redact_is_credential_path(x->path);
     call->recording = (struct recording){ .began_us = loop_now_us(w->loop) };
     call_scrub_begin(call, x);
@@ -184,6 +189,8 @@ bool call_record_end(struct proxy_call *call, bool truncated, enum error_class e
     else if (rec->request_dropped || rec->response_dropped)
         x->body_note = "the disk did not take it in time";
     call_scrub_end(call, x);
+    if (call->cutover)
+        call_cutover_end(call, x);
     if (call->policy)
         call_policy_end(call, error, x);
     call->is_begun = false;

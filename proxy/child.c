@@ -44,6 +44,18 @@ static void on_reload(struct child *c, struct str packed)
     w->stats->worker_reloads++;
 }
 
+static void on_cutover(struct child *c, struct str text)
+{
+    struct worker *w = c->worker;
+    struct err err;
+
+    if (worker_follow(w, text, &err) == 0)
+        return;
+    w->stats->cutovers_refused++;
+    log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "cutover_refused",
+              LOG_STR("reason", str_from(err.text)));
+}
+
 static void on_drain(struct child *c, struct str bytes)
 {
     (void)bytes;
@@ -62,9 +74,10 @@ static void take_message(struct child *c, uint32_t kind, struct str bytes)
         uint32_t kind;
         void (*fn)(struct child *c, struct str bytes);
     } rows[] = {
-        {CHILD_RELOAD, on_reload},
-        { CHILD_DRAIN, on_drain },
-        { CHILD_STOP,  on_stop  },
+        {CHILD_RELOAD,   on_reload },
+        { CHILD_DRAIN,   on_drain  },
+        { CHILD_STOP,    on_stop   },
+        { CHILD_CUTOVER, on_cutover},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -16,6 +16,7 @@ enum child_message {
     CHILD_RELOAD = 1, /* bytes: of proxy_conf_pack */
     CHILD_DRAIN,
     CHILD_STOP,
+    CHILD_CUTOVER, /* bytes: worker_follow's */
 };
 
 struct child_options {

@@ -20,6 +20,7 @@
 #include "proxy/admin.h"
 #include "proxy/budgets.h"
 #include "proxy/child.h"
+#include "proxy/cutover_file.h"
 #include "proxy/policy_keeper.h"
 #include "proxy/privileges.h"
 #include "proxy/proxy_policy.h"
@@ -56,6 +57,8 @@ struct parent {
     sigset_t old_mask;
     struct admin *admin;
     struct watch *watch; /* NULL = only signals reload */
+    struct watch *cutover_watch;
+    struct buf cutover; /* the text that the workers follow; empty = nobody is moved */
     uint8_t ticket_keys[TLS_TICKET_KEYS_BYTES];
     struct loop_timer seal_timer;
     struct sealer *sealer;
@@ -78,6 +81,7 @@ static void close_inherited(struct parent *p)
             close(p->children[i].pipe.fd);
     close(p->signals.fd);
     watch_close_inherited(p->watch);
+    watch_close_inherited(p->cutover_watch);
 }
 
 /* In the new process.  The parent's loop must not be touched: its epoll is shared. */
@@ -91,7 +95,8 @@ static int run_child(struct parent *p, const struct child_slot *slot, int pipe_f
                    .log = p->o.log,
                    .stats = &p->stats[slot->number],
                    .shared = policy_keeper_shared(p->keeper),
-                   .ticket_keys = { (const char *)p->ticket_keys, sizeof(p->ticket_keys) }},
+                   .ticket_keys = { (const char *)p->ticket_keys, sizeof(p->ticket_keys) },
+                   .cutover = buf_str(&p->cutover)},
         .pipe_fd = pipe_fd,
         .prices = p->o.prices,
         .conf_path = p->o.conf_path,
@@ -275,14 +280,79 @@ static void watch_files(struct parent *p, struct str more)
     vec_release(&paths);
 }
 
+/* --- the cutover --- */
+
+static void watch_cutover(struct parent *p)
+{
+    if (p->cutover_watch)
+        watch_set(p->cutover_watch, &p->conf->cutover_path, p->conf->cutover_path.len > 0);
+}
+
+/* Workers follow text from now on, which fits the configuration that they have. */
+static void follow(struct parent *p, struct buf *text, const struct cutover *c)
+{
+    if (str_eq(buf_str(text), buf_str(&p->cutover)))
+        return;
+    struct buf old = p->cutover;
+    p->cutover = *text;
+    *text = old;
+    own_stats(p)->cutovers_taken++;
+    log_event(&p->o.log, LOG_LEVEL_INFO, loop_wall_us(p->loop), "cutover_taken",
+              LOG_INT("epoch", c ? c->epoch : 0), LOG_STR("marker", c ? c->marker : STR("")),
+              LOG_INT("entries", c ? c->app_count : 0));
+    tell(p, CHILD_CUTOVER, buf_str(&p->cutover));
+}
+
+static void refuse_cutover(struct parent *p, const struct err *err)
+{
+    own_stats(p)->cutovers_refused++;
+    say(p, LOG_LEVEL_ERROR, "cutover_refused", err->text);
+}
+
+static void read_cutover(struct parent *p)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    CLEANUP(cutover_free) struct cutover *c = NULL;
+    struct err err;
+
+    if (cutover_file_read(p->conf, &text, &err) < 0 ||
+        cutover_file_parse(buf_str(&text), p->conf, &c, &err) < 0)
+        refuse_cutover(p, &err);
+    else
+        follow(p, &text, c);
+}
+
+static void on_cutover_change(void *ctx)
+{
+    struct parent *p = ctx;
+
+    if (!p->is_draining)
+        read_cutover(p);
+}
+
+/* What is to be followed with another configuration: the present one, whatever its file says by
+ * now, unless that is another file.  A cutover must not be lost, nor be kept from being taken back,
+ * because of something else that is wrong. */
+static int fit_cutover(const struct parent *p, const struct proxy_conf *c, struct buf *ret,
+                       struct cutover **ret_cutover, struct err *err)
+{
+    if (str_eq(c->cutover_path, p->conf->cutover_path))
+        buf_add_str(ret, buf_str(&p->cutover));
+    else if (cutover_file_read(c, ret, err) < 0)
+        return -1;
+    return cutover_file_parse(buf_str(ret), c, ret_cutover, err);
+}
+
 static void reload(struct parent *p)
 {
-    CLEANUP(buf_release) struct buf packed = { 0 }, paths = { 0 };
+    CLEANUP(buf_release) struct buf packed = { 0 }, paths = { 0 }, text = { 0 };
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
+    CLEANUP(cutover_free) struct cutover *cutover = NULL;
     struct err err;
 
     if (proxy_conf_reload(p->o.conf_path, &c, &paths, &err) < 0 ||
-        proxy_policy_make(c, p->o.prices, &err) < 0) {
+        proxy_policy_make(c, p->o.prices, &err) < 0 ||
+        fit_cutover(p, c, &text, &cutover, &err) < 0) {
         own_stats(p)->reloads_refused++;
         say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
         watch_files(p, buf_str(&paths)); /* a change of one of them may mend it */
@@ -300,6 +370,16 @@ static void reload(struct parent *p)
     watch_files(p, STR(""));
     tell(p, CHILD_RELOAD, buf_str(&packed));
     explicit_bzero(packed.ptr, packed.len);
+    follow(p, &text, cutover);
+    watch_cutover(p);
+}
+
+/* The cutover as well: it may fit only now, and a bad configuration must not keep it from changing.
+ */
+static void reload_all(struct parent *p)
+{
+    reload(p);
+    read_cutover(p);
 }
 
 static void on_change(void *ctx)
@@ -307,7 +387,7 @@ static void on_change(void *ctx)
     struct parent *p = ctx;
 
     if (!p->is_draining)
-        reload(p);
+        reload_all(p);
 }
 
 static void reap(struct parent *p)
@@ -329,10 +409,10 @@ static void on_signal(void *ctx, unsigned events)
         uint32_t number;
         void (*fn)(struct parent *p);
     } rows[] = {
-        {SIGTERM,  drain },
-        { SIGINT,  drain },
-        { SIGHUP,  reload},
-        { SIGCHLD, reap  },
+        {SIGTERM,  drain     },
+        { SIGINT,  drain     },
+        { SIGHUP,  reload_all},
+        { SIGCHLD, reap      },
     };
     struct parent *p = ctx;
     struct signalfd_siginfo info;
@@ -405,6 +485,8 @@ static void add_metrics(void *ctx, struct buf *out)
 
     stats_write_metrics(p->stats, p->child_count + 1, out);
     policy_keeper_metrics(p->keeper, out);
+    if (p->conf->cutover_path.len)
+        stats_cutover_metrics(p->stats, p->child_count, out);
 }
 
 static bool answer_command(void *ctx, struct str word, struct buf *out)
@@ -423,6 +505,8 @@ static bool answer_command(void *ctx, struct str word, struct buf *out)
                  (int64_t)((loop_wall_us(p->loop) - p->started_us) / UINT64_C(1000000)));
     json_add_int(out, "workers", p->child_count);
     stats_write_json(p->stats, p->child_count + 1, out);
+    if (p->conf->cutover_path.len)
+        stats_cutover_json(p->stats, p->child_count, out);
     policy_keeper_status(p->keeper, out);
     buf_add_text(out, "}\n");
     return true;
@@ -567,6 +651,16 @@ static int share_stats(struct parent *p, struct err *err)
     return err_sys(err, "cannot share memory with the workers");
 }
 
+/* At the start a bad one is as a bad configuration. */
+static int open_cutover(struct parent *p, struct err *err)
+{
+    CLEANUP(cutover_free) struct cutover *c = NULL;
+
+    if (cutover_file_read(p->conf, &p->cutover, err) < 0)
+        return -1;
+    return cutover_file_parse(buf_str(&p->cutover), p->conf, &c, err);
+}
+
 /* Ports first, which may need root; all else is made by, and within reach of, whom we become. */
 static int prepare(struct parent *p, struct err *err)
 {
@@ -586,15 +680,19 @@ static int prepare(struct parent *p, struct err *err)
     p->started_us = loop_wall_us(p->loop);
     if (open_ports(p, err) < 0 || become(p, err) < 0 || open_archive(p, err) < 0)
         return -1;
-    return open_keeper(p, err);
+    return open_cutover(p, err) < 0 ? -1 : open_keeper(p, err);
 }
 
 static int start(struct parent *p, struct err *err)
 {
     if (take_signals(p, err) < 0 || prepare(p, err) < 0 || open_sockets(p, err) < 0 ||
-        watch_open(p->loop, on_change, p, &p->watch, err) < 0 || open_sealer(p, err) < 0)
+        watch_open(p->loop, on_change, p, &p->watch, err) < 0 ||
+        watch_open(p->loop, on_cutover_change, p, &p->cutover_watch, err) < 0 ||
+        open_sealer(p, err) < 0)
         return -1;
     watch_files(p, STR(""));
+    watch_cutover(p);
+    read_cutover(p); /* what changed before it was watched */
     log_places(p);
     for (unsigned i = 0; i < p->child_count; i++)
         if (start_child(&p->children[i], err) < 0)
@@ -641,6 +739,8 @@ static void release(struct parent *p)
     loop_io_remove(p->loop, &p->signals);
     loop_timer_cancel(p->loop, &p->seal_timer);
     watch_close(p->watch);
+    watch_close(p->cutover_watch);
+    buf_release(&p->cutover);
     policy_keeper_close(p->keeper);
     close_fd(p->signals.fd);
     sigprocmask(SIG_SETMASK, &p->old_mask, NULL);

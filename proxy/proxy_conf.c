@@ -50,6 +50,14 @@ void proxy_conf_unref(struct proxy_conf *c)
     free(c);
 }
 
+const struct proxy_upstream *proxy_conf_upstream(const struct proxy_conf *c, struct str name)
+{
+    for (size_t i = 0; name.len && i < c->upstream_count; i++)
+        if (str_eq(c->upstreams[i].name, name))
+            return &c->upstreams[i];
+    return NULL;
+}
+
 bool proxy_host_is_loopback(struct str host)
 {
     return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) ||
@@ -428,6 +436,14 @@ static int read_archive(struct proxy_conf_reading *r, const struct yaml_node *ma
     return 0;
 }
 
+static int read_cutover(struct proxy_conf_reading *r, const struct yaml_node *map, struct err *err)
+{
+    r->c->cutover_path = proxy_conf_path(r, map, "file");
+    if (map && !r->c->cutover_path.len)
+        return yaml_err(r->yaml, map, err, "cutover needs a file: add file: ./cutover.yaml");
+    return 0;
+}
+
 static int read_all(struct proxy_conf_reading *r, struct err *err)
 {
     const struct yaml_node *root = yaml_root(r->yaml);
@@ -439,6 +455,8 @@ static int read_all(struct proxy_conf_reading *r, struct err *err)
         read_limits(r, yaml_get(root, "limits"), err) < 0)
         return -1;
     if (read_upstreams(r, yaml_get(root, "upstreams"), err) < 0)
+        return -1;
+    if (read_cutover(r, yaml_get(root, "cutover"), err) < 0)
         return -1;
     return proxy_conf_read_clients(r, root, err);
 }

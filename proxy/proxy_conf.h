@@ -98,7 +98,8 @@ struct proxy_conf {
     enum proxy_pressure pressure;
     uint64_t segment_bytes, segment_age_us;
     struct client_keys client_keys;
-    bool watch; /* reload when a file changes */
+    struct str cutover_path; /* of the file that says who goes to the gateway; "" = none */
+    bool watch;              /* reload when a file changes */
     VEC(struct proxy_file) files;
     VEC(struct proxy_secret) secrets; /* to be overwritten in the end */
     struct arena arena;
@@ -127,6 +128,8 @@ struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
 void proxy_conf_unref(struct proxy_conf *c);
 DEFINE_CLEANUP(struct proxy_conf, proxy_conf_unref)
 
+/* By its name, or NULL. */
+const struct proxy_upstream *proxy_conf_upstream(const struct proxy_conf *c, struct str name);
 /* Whether only this machine can connect there. */
 bool proxy_host_is_loopback(struct str host);
 

@@ -10,14 +10,6 @@
 
 /* --- reading --- */
 
-static const struct proxy_upstream *upstream_named(const struct proxy_conf *c, struct str name)
-{
-    for (size_t i = 0; i < c->upstream_count; i++)
-        if (str_eq(c->upstreams[i].name, name))
-            return &c->upstreams[i];
-    return NULL;
-}
-
 /* Azure takes what OpenAI takes, below /openai. */
 static struct str family_of(const struct proxy_upstream *u)
 {
@@ -33,7 +25,7 @@ static int check_families(const struct proxy_conf *c, const struct plan_node *n,
             return -1;
     if (n->kind != PLAN_TARGET)
         return 0;
-    const struct proxy_upstream *u = upstream_named(c, n->upstream);
+    const struct proxy_upstream *u = proxy_conf_upstream(c, n->upstream);
     if (!u) /* plan_conf has looked */
         return err_set(err, ERR_USAGE, "upstream '%.*s' is not there", STR_ARG(n->upstream));
     if (!*first)
@@ -137,7 +129,7 @@ static void find_upstreams(const struct proxy_conf *c, struct proxy_policy *p)
 
     p->upstreams = mem_calloc(count + 1, sizeof(*p->upstreams));
     for (size_t i = 0; i < count; i++)
-        p->upstreams[i] = upstream_named(c, policy_target(p->policy, (uint32_t)i)->upstream);
+        p->upstreams[i] = proxy_conf_upstream(c, policy_target(p->policy, (uint32_t)i)->upstream);
 }
 
 int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)

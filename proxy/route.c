@@ -4,14 +4,6 @@
 
 #define APP_BYTES_MAX 128
 
-static const struct proxy_upstream *upstream_named(const struct proxy_conf *c, struct str name)
-{
-    for (size_t i = 0; name.len && i < c->upstream_count; i++)
-        if (str_eq(c->upstreams[i].name, name))
-            return &c->upstreams[i];
-    return NULL;
-}
-
 static const struct conf_app *app_named(const struct proxy_conf *c, struct str name)
 {
     for (size_t i = 0; name.len && i < c->conf->app_count; i++)
@@ -116,10 +108,10 @@ static bool is_app_name(struct str name)
 static bool find_by_path(const struct proxy_conf *c, struct str path, struct route *ret)
 {
     struct str first = take_segment(&path);
-    const struct proxy_upstream *u = upstream_named(c, first);
+    const struct proxy_upstream *u = proxy_conf_upstream(c, first);
 
     if (!u && is_app_name(first)) {
-        u = upstream_named(c, take_segment(&path));
+        u = proxy_conf_upstream(c, take_segment(&path));
         ret->app = first;
     }
     ret->upstream = u;
@@ -138,7 +130,7 @@ enum route_result route_find(const struct proxy_conf *c, const struct route_requ
         const struct conf_app *app = app_named(c, in->app_header);
         *ret = (struct route){ .rest = in->path };
         if (app)
-            ret->upstream = upstream_named(c, app->upstream);
+            ret->upstream = proxy_conf_upstream(c, app->upstream);
     }
     if (!ret->upstream)
         return ROUTE_UNKNOWN;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/json.h"
 
@@ -59,5 +60,95 @@ void stats_write_json(const struct proxy_stats *workers, size_t count, struct bu
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         json_add_key(out, rows[i].name);
         add_total(workers, count, i, out);
+    }
+}
+
+/* --- the cutover --- */
+
+void stats_set_cutover(struct proxy_stats *worker, uint64_t epoch, struct str marker)
+{
+    uint64_t next = worker->cutovers + 1;
+    struct stats_cutover *c = &worker->cutover[next % 2];
+
+    c->epoch = epoch;
+    snprintf(c->marker, sizeof(c->marker), "%.*s", STR_ARG(marker));
+    __atomic_store_n(&worker->cutovers, next, __ATOMIC_RELEASE);
+}
+
+/* What is read may be written over once two more came meanwhile: then it is read again. */
+static void read_cutover(const struct proxy_stats *worker, struct stats_cutover *ret)
+{
+    uint64_t before, after;
+
+    do {
+        before = __atomic_load_n(&worker->cutovers, __ATOMIC_ACQUIRE);
+        *ret = worker->cutover[before % 2];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        after = __atomic_load_n(&worker->cutovers, __ATOMIC_RELAXED);
+    } while (before != after);
+}
+
+static bool serves(const struct proxy_stats *worker)
+{
+    return __atomic_load_n(&worker->up, __ATOMIC_RELAXED) != 0;
+}
+
+/* What all that serve follow. */
+static void common_cutover(const struct proxy_stats *workers, size_t count,
+                           struct stats_cutover *ret)
+{
+    struct stats_cutover one;
+    bool found = false;
+
+    *ret = (struct stats_cutover){ 0 };
+    for (size_t i = 0; i < count; i++) {
+        if (!serves(&workers[i]))
+            continue;
+        read_cutover(&workers[i], &one);
+        if (found && !str_eq(str_from(one.marker), str_from(ret->marker))) {
+            *ret = (struct stats_cutover){ .marker = "mixed" };
+            return;
+        }
+        *ret = one;
+        found = true;
+    }
+}
+
+void stats_cutover_json(const struct proxy_stats *workers, size_t count, struct buf *out)
+{
+    struct stats_cutover c;
+    const char *before = "";
+
+    common_cutover(workers, count, &c);
+    json_add_str(out, "cutover_marker", str_from(c.marker));
+    json_add_int(out, "cutover_epoch", (int64_t)c.epoch);
+    json_add_key(out, "cutover_workers");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (!serves(&workers[i]))
+            continue;
+        read_cutover(&workers[i], &c);
+        buf_addf(out, "%s{", before);
+        json_add_int(out, "worker", (int64_t)i);
+        json_add_int(out, "epoch", (int64_t)c.epoch);
+        json_add_str(out, "marker", str_from(c.marker));
+        buf_add_byte(out, '}');
+        before = ",";
+    }
+    buf_add_byte(out, ']');
+}
+
+void stats_cutover_metrics(const struct proxy_stats *workers, size_t count, struct buf *out)
+{
+    struct stats_cutover c;
+
+    buf_add_text(out, "# HELP weir_cutover_epoch The cutover that a worker follows; 0 = none.\n"
+                      "# TYPE weir_cutover_epoch gauge\n");
+    for (size_t i = 0; i < count; i++) {
+        if (!serves(&workers[i]))
+            continue;
+        read_cutover(&workers[i], &c);
+        buf_addf(out, "weir_cutover_epoch{worker=\"%zu\",marker=\"%s\"} %" PRIu64 "\n", i, c.marker,
+                 c.epoch);
     }
 }

@@ -51,15 +51,35 @@
     X(reloads, COUNTER, "Configurations taken over, each counted once.")                           \
     X(reloads_refused, COUNTER, "Configurations refused.")                                         \
     X(worker_reloads, COUNTER, "Configurations taken over by workers: once by each of them.")      \
+    X(cutovers_taken, COUNTER, "Cutovers taken over, each counted once.")                          \
+    X(cutovers_refused, COUNTER, "Cutovers refused.")                                              \
+    X(cutover_calls_direct, COUNTER, "Calls of applications that are moved, not moved yet.")       \
+    X(cutover_calls_gateway, COUNTER, "Calls of applications that are moved, to their gateway.")   \
     X(certificate_expires_timestamp_seconds, GAUGE,                                                \
       "When the certificate ends; 0 = there is none.")                                             \
     X(up, GAUGE, "Workers that serve.")
+
+#define STATS_MARKER_BYTES 72 /* with the NUL; a multiple of 8 */
 
 struct proxy_stats {
 #define X(name, kind, help) uint64_t name;
     PROXY_STATS(X)
 #undef X
+    /* The cutover followed: the last two, of which that of `cutovers` is current, so that a reader
+     * finds one that nobody writes. */
+    uint64_t cutovers;
+    struct stats_cutover {
+        uint64_t epoch;
+        char marker[STATS_MARKER_BYTES];
+    } cutover[2];
 };
+
+/* Of the worker: what it follows from now on. */
+void stats_set_cutover(struct proxy_stats *worker, uint64_t epoch, struct str marker);
+/* What those workers follow that serve: as members of a JSON object, and as metrics.  The marker of
+ * all of them is "mixed" if they differ, "" if it is none. */
+void stats_cutover_json(const struct proxy_stats *workers, size_t count, struct buf *out);
+void stats_cutover_metrics(const struct proxy_stats *workers, size_t count, struct buf *out);
 
 /* Adds what count workers counted, summed up, in Prometheus' text format. */
 void stats_write_metrics(const struct proxy_stats *workers, size_t count, struct buf *out);

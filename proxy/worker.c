@@ -14,6 +14,7 @@
 
 #include "proxy/call_policy.h"
 #include "proxy/client.h"
+#include "proxy/cutover_file.h"
 #include "proxy/reply.h"
 
 #define ACCEPTS_MAX     64 /* in a turn */
@@ -175,6 +176,18 @@ int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err)
     }
     free(taken);
     return r;
+}
+
+int worker_follow(struct worker *w, struct str text, struct err *err)
+{
+    struct cutover *c = NULL;
+
+    if (cutover_file_parse(text, w->conf, &c, err) < 0)
+        return -1;
+    cutover_free(w->cutover);
+    w->cutover = c;
+    stats_set_cutover(w->stats, c ? c->epoch : 0, c ? c->marker : STR(""));
+    return 0;
 }
 
 /* --- accepting --- */
@@ -354,6 +367,8 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
     if (worker_reload(w, options->conf, err) < 0 || open_archive(w, err) < 0)
         return -1;
     attribution_set_key(w->conf->conf->attribution, &w->key);
+    if (worker_follow(w, options->cutover, err) < 0)
+        return -1;
     if (listen_on(w, options, err) < 0)
         return -1;
     w->stats->connections_open = w->stats->exchanges_open = w->stats->journal_failing = 0;
@@ -395,6 +410,7 @@ void worker_close(struct worker *w)
     http_pool_free(w->pool);
     tls_context_unref(w->tls);
     archive_close(w->archive);
+    cutover_free(w->cutover);
     proxy_conf_unref(w->conf);
     arena_release(&w->arena);
     buf_release(&w->frame);

@@ -28,6 +28,7 @@
 
 struct call_policy;
 struct client;
+struct cutover;
 struct shared_state;
 
 struct worker_listener {
@@ -43,6 +44,7 @@ struct worker {
     struct proxy_stats *stats;
     struct shared_state *shared; /* with the others; NULL = no policy is kept to */
     struct proxy_conf *conf;     /* the current one */
+    struct cutover *cutover;     /* likewise; NULL = nobody is moved */
     struct archive *archive;
     struct key key;
     struct recorder *recorder;
@@ -82,6 +84,7 @@ struct worker_options {
     struct proxy_stats *stats;
     struct shared_state *shared;
     struct str ticket_keys; /* for TLS, of all workers; or empty */
+    struct str cutover;     /* as worker_follow has it */
 };
 
 int worker_open(const struct worker_options *options, struct worker **ret, struct err *err);
@@ -90,6 +93,8 @@ void worker_close(struct worker *w);
 DEFINE_CLEANUP(struct worker, worker_close)
 /* Takes c over (a reference); on failure everything stays as it was. */
 int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err);
+/* The text of another cutover, which new calls follow from now on; "" = none. */
+int worker_follow(struct worker *w, struct str text, struct err *err);
 /* No new connections or requests; the loop stops when the last call has ended, or after the grace
  * time. */
 void worker_drain(struct worker *w);
