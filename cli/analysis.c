@@ -48,10 +48,8 @@ static int load_key(struct analysis *a, struct err *err)
     return 0;
 }
 
-static int load_conf(const struct invocation *inv, struct analysis *a, struct err *err)
+static int load_conf(const char *path, struct analysis *a, struct err *err)
 {
-    const char *path = invocation_get(inv, "config");
-
     if (!path)
         return 0;
     if (conf_load(path, &a->conf, err) < 0)
@@ -75,17 +73,23 @@ static int read_threads(const struct invocation *inv, struct analysis *a, struct
 
 int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err)
 {
+    return analysis_open_at(inv, invocation_list(inv, "archive"), invocation_get(inv, "config"),
+                            ret, err);
+}
+
+int analysis_open_at(const struct invocation *inv, const char *const *paths, const char *config,
+                     struct analysis *ret, struct err *err)
+{
     const char *where = invocation_get(inv, "where"), *zone = invocation_get(inv, "tz");
 
-    *ret = (struct analysis){ .zone = zone ? zone : "UTC",
-                              .paths = invocation_list(inv, "archive"),
-                              .from_us = INT64_MIN,
-                              .to_us = INT64_MAX };
+    *ret = (struct analysis){
+        .zone = zone ? zone : "UTC", .paths = paths, .from_us = INT64_MIN, .to_us = INT64_MAX
+    };
     if (read_threads(inv, ret, err) < 0 || tz_open(str_from(ret->zone), &ret->tz, err) < 0)
         return -1;
     if (where && where_parse(str_from(where), ret->tz, &ret->where, err) < 0)
         return err_wrap(err, "--where");
-    return load_conf(inv, ret, err) < 0 ? -1 : load_prices(inv, ret, err);
+    return load_conf(config, ret, err) < 0 ? -1 : load_prices(inv, ret, err);
 }
 
 int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err)

@@ -46,6 +46,10 @@ struct analysis {
 
 /* Everything but the span and the ledgers. */
 int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err);
+/* Of these archives (NULL-terminated, not NULL) and this configuration (may be NULL), whatever the
+ * options of the same name say. */
+int analysis_open_at(const struct invocation *inv, const char *const *paths, const char *config,
+                     struct analysis *ret, struct err *err);
 /* Lists the ledgers of the span (half open; INT64_MIN and INT64_MAX = unbounded), and those before
  * it that repeats are looked for in.  May be called again for another span. */
 int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err);

@@ -8,6 +8,9 @@
 #include "migrate/programme_parts.h"
 #include "migrate/rollout.h"
 
+/* One call in a thousand: more than that is what people notice, and what a comparison can tell. */
+#define ENOUGH_PER_MILLION 1000
+
 /* An application while it is read: what is said once may be for all of its stages and gates. */
 struct draft {
     struct programme_app app;
@@ -89,6 +92,8 @@ static const struct programme_key gate_keys[] = {
     KEY("min_time", DURATION, AT(min_us), "time before an advance"),
     KEY_READ("threshold", 0, "beyond it is a failure, instead of the baseline's p95", NULL,
              read_threshold),
+    KEY("enough", PART, AT(enough_per_million),
+        "share of failures below which nothing need be compared"),
     KEY("cap", PART, AT(cap_per_million), "share of failures that is rolled back at once"),
     KEY_END,
 };
@@ -103,6 +108,7 @@ static const struct programme_gate default_gate = {
     .min_us = US_PER_DAY,
     .threshold = -1,
     .cap_per_million = -1,
+    .enough_per_million = ENOUGH_PER_MILLION,
 };
 
 static int read_gate(struct programme_reader *r, const struct yaml_node *n, struct draft *d)
