@@ -26,7 +26,8 @@ static const struct foreign_key target_keys[] = {
     { "weight",                        LINT_EXACT,        ""                                               },
     { "retry.attempts",                LINT_EXACT,        ""                                               },
     { "retry.on_status_codes.**",      LINT_EXACT,        ""                                               },
-    { "retry.use_retry_after_header",  LINT_EXACT,        ""                                               },
+    { "retry.use_retry_after_header",  LINT_APPROXIMATED,
+     "as its container image does; npm's 1.15.2 lacks a patch, waits as ever and ends as 500"              },
     { "retry.use_retry_after_headers", LINT_UNSUPPORTED,
      "the hosted gateway's spelling: the open-source one ignores it"                                       },
     { "request_timeout",               LINT_EXACT,        ""                                               },
@@ -63,6 +64,7 @@ static const struct foreign_key target_keys[] = {
 struct around {
     struct plan_retry retry;
     struct plan_value timeout;
+    struct str host, model;        /* custom_host and override_params.model */
     const struct yaml_node *codes; /* of the strategy it stands in, NULL = none */
     bool falls_back;               /* something else is tried when it fails */
     unsigned depth;
@@ -249,6 +251,23 @@ static int kind_of_mode(struct foreign *f, const struct yaml_node *strategy, enu
                     STR_ARG(str_sub(text, 0, 40)));
 }
 
+/* What targets have from those around them unless they say it themselves. */
+static int inherit(struct foreign *f, const struct yaml_node *n, struct around *a)
+{
+    const struct yaml_node *retry, *params;
+    struct str host = foreign_text(n, "custom_host");
+
+    if (foreign_get(f, n, "retry", YAML_MAP, &retry) < 0 ||
+        foreign_get(f, n, "override_params", YAML_MAP, &params) < 0 ||
+        foreign_time(f, yaml_get(n, "request_timeout"), MS, &a->timeout) < 0 ||
+        (retry && read_retry(f, retry, &a->retry) < 0))
+        return -1;
+    struct str model = params ? foreign_text(params, "model") : STR("");
+    a->host = host.len ? host : a->host;
+    a->model = model.len ? model : a->model;
+    return 0;
+}
+
 /* A node with targets below it. */
 static struct plan_node *read_group(struct foreign *f, const struct yaml_node *n,
                                     const struct yaml_node *targets, struct str path,
@@ -280,24 +299,29 @@ static struct plan_node *read_group(struct foreign *f, const struct yaml_node *n
     return to;
 }
 
+/* Whom a target asks.  Where a drill puts a stand-in in its place (drill_config.h), that one's
+ * name: two targets of one provider at two hosts are two upstreams. */
+static struct str upstream_of(const struct yaml_node *n, struct str host)
+{
+    struct str provider = foreign_text(n, "provider");
+    ptrdiff_t end = str_find_char(host, '}', 0);
+
+    if (str_starts_with(host, STR("{url:")) && end > 0)
+        return str_sub(host, 5, (size_t)end - 5);
+    return provider.len ? provider : foreign_text(n, "virtual_key");
+}
+
 static struct plan_node *read_leaf(struct foreign *f, const struct yaml_node *n, struct str path,
                                    const struct around *a)
 {
-    const struct yaml_node *params;
-    struct str provider = foreign_text(n, "provider");
-
-    if (foreign_get(f, n, "override_params", YAML_MAP, &params) < 0)
-        return NULL;
-    struct str model = params ? foreign_text(params, "model") : STR("");
-    if (!provider.len)
-        provider = foreign_text(n, "virtual_key");
-    struct str shown = provider.len && model.len ? STR(" ") : STR("");
+    struct str upstream = upstream_of(n, a->host), model = a->model;
+    struct str shown = upstream.len && model.len ? STR(" ") : STR("");
     struct plan_node *t = foreign_nodef(f, PLAN_TARGET, n, "%.*s%s%.*s%.*s%.*s%s", STR_ARG(path),
-                                        path.len ? " (" : "", STR_ARG(provider), STR_ARG(shown),
+                                        path.len ? " (" : "", STR_ARG(upstream), STR_ARG(shown),
                                         STR_ARG(model), path.len ? ")" : "");
     if (!t)
         return NULL;
-    t->upstream = arena_str(&f->plan->arena, provider);
+    t->upstream = arena_str(&f->plan->arena, upstream);
     t->model = arena_str(&f->plan->arena, model);
     t->retry = a->retry;
     t->attempt.of[PLAN_TIMER_HEAD] = a->timeout;
@@ -308,7 +332,7 @@ static struct plan_node *read_target(struct foreign *f, const struct yaml_node *
                                      const struct around *outer)
 {
     struct around a = *outer;
-    const struct yaml_node *retry, *targets;
+    const struct yaml_node *targets;
 
     if (n->kind != YAML_MAP) {
         yaml_err(f->y, n, f->err, "expected a target ({...})");
@@ -318,10 +342,7 @@ static struct plan_node *read_target(struct foreign *f, const struct yaml_node *
         yaml_err(f->y, n, f->err, "targets within targets deeper than %d", DEPTH_MAX);
         return NULL;
     }
-    if (foreign_get(f, n, "retry", YAML_MAP, &retry) < 0 ||
-        foreign_get(f, n, "targets", YAML_LIST, &targets) < 0 ||
-        foreign_time(f, yaml_get(n, "request_timeout"), MS, &a.timeout) < 0 ||
-        (retry && read_retry(f, retry, &a.retry) < 0))
+    if (foreign_get(f, n, "targets", YAML_LIST, &targets) < 0 || inherit(f, n, &a) < 0)
         return NULL;
     a.codes = NULL;
     struct plan_node *to =

@@ -275,6 +275,39 @@ START_TEST(the_time_to_the_second_target_is_the_sum_of_what_comes_before)
 }
 END_TEST
 
+/* Whom Portkey's targets ask, and for which model. */
+static const struct {
+    const char *text, *first, *second;
+} asked[] = {
+    ROW("{\"targets\": [{\"provider\": \"a\"}, {\"virtual_key\": \"b\"}]}", "a ", "b "),
+    ROW("{\"custom_host\": \"{url:x}/v1\", \"override_params\": {\"model\": \"m\"}, \"targets\": ["
+        "{\"provider\": \"a\"}, {\"provider\": \"a\", \"custom_host\": \"{url:y}\","
+        " \"override_params\": {\"model\": \"n\"}}]}",
+        "x m", "y n"),
+    ROW("{\"targets\": [{\"provider\": \"a\", \"custom_host\": \"http://h/v1\"},"
+        " {\"provider\": \"a\", \"custom_host\": \"{url:y\"}]}",
+        "a ", "a "),
+};
+
+static const char *asks(const struct plan_node *n, struct buf *out)
+{
+    buf_clear(out);
+    buf_addf(out, "%.*s %.*s", STR_ARG(n->upstream), STR_ARG(n->model));
+    return buf_cstr(out);
+}
+
+START_TEST(portkeys_targets_have_what_stands_around_them)
+{
+    CLEANUP(lint_sample_release) struct lint_sample s = { 0 };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    lint_sample_open(&s, asked[_i].text, 0);
+    const struct plan_node *first = s.plan->routes->root->items;
+    ck_assert_str_eq(asks(first, &out), asked[_i].first);
+    ck_assert_str_eq(asks(first->next, &out), asked[_i].second);
+}
+END_TEST
+
 START_TEST(an_sdk_multiplies_attempts_that_it_tries_again)
 {
     CLEANUP(lint_sample_release) struct lint_sample s = { 0 };
@@ -375,6 +408,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_fallback_behind_a_deadline_is_unreachable_and_before_it_reachable);
     tcase_add_loop_test(tc, the_time_to_the_second_target_is_the_sum_of_what_comes_before, 0,
                         (int)ARRAY_LEN(times));
+    tcase_add_loop_test(tc, portkeys_targets_have_what_stands_around_them, 0, ARRAY_LEN(asked));
     tcase_add_test(tc, an_sdk_multiplies_attempts_that_it_tries_again);
     tcase_add_loop_test(tc, what_cannot_be_read_is_refused_with_its_place, 0,
                         (int)ARRAY_LEN(unreadable));
