@@ -5,22 +5,28 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* Name, AES key and HMAC key of session tickets: 80 in OpenSSL 3. */
-#define TICKET_KEYS_BYTES_MAX 256
+struct ticket_key {
+    unsigned char name[16], aes[32], hmac[32];
+};
+static_assert(sizeof(struct ticket_key) == TLS_TICKET_KEY_BYTES, "what is handed in");
 
 struct tls_context {
     atomic_uint references;
     SSL_CTX *ssl;
     int64_t not_after;
     bool no_h2;
+    struct ticket_key ticket_keys[TLS_TICKET_KEYS_MAX]; /* the first makes tickets */
+    size_t ticket_key_count;
 };
 
 struct tls_conn {
@@ -138,26 +144,70 @@ static int read_not_after(struct tls_context *c, const char *path, struct err *e
     return 0;
 }
 
-/* So that a session begun under the old certificate can be resumed under the new one. */
-static void keep_ticket_keys(struct tls_context *c, const struct tls_context *old)
-{
-    unsigned char keys[TICKET_KEYS_BYTES_MAX];
-    long len = SSL_CTX_get_tlsext_ticket_keys(old->ssl, NULL, 0);
+/* --- tickets: OpenSSL's own keys would be one for ever --- */
 
-    if (len > 0 && len <= (long)sizeof(keys) &&
-        SSL_CTX_get_tlsext_ticket_keys(old->ssl, keys, len) == 1)
-        SSL_CTX_set_tlsext_ticket_keys(c->ssl, keys, len);
-    OPENSSL_cleanse(keys, sizeof(keys));
+/* Given ones; else those of before, so that a session begun under the old certificate can be
+ * resumed under the new one; else new ones. */
+static void set_ticket_keys(struct tls_context *c, struct str given, const struct tls_context *old)
+{
+    struct str keys = given;
+
+    if (!keys.len && old)
+        keys = (struct str){ (const char *)old->ticket_keys,
+                             old->ticket_key_count * TLS_TICKET_KEY_BYTES };
+    assert(keys.len % TLS_TICKET_KEY_BYTES == 0 && keys.len <= sizeof(c->ticket_keys));
+    if (keys.len)
+        memcpy(c->ticket_keys, keys.ptr, keys.len);
+    else if (RAND_bytes((unsigned char *)c->ticket_keys, TLS_TICKET_KEY_BYTES) != 1)
+        abort();
+    c->ticket_key_count = keys.len ? keys.len / TLS_TICKET_KEY_BYTES : 1;
 }
 
-static void share_ticket_keys(struct tls_context *c, struct str shared)
+static bool set_mac(const struct ticket_key *k, EVP_MAC_CTX *mac)
 {
-    unsigned char keys[TLS_TICKET_KEYS_BYTES];
+    char digest[] = "sha256";
+    unsigned char secret[sizeof(k->hmac)];
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret, sizeof(secret)),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
 
-    assert(shared.len == sizeof(keys));
-    memcpy(keys, shared.ptr, sizeof(keys));
-    SSL_CTX_set_tlsext_ticket_keys(c->ssl, keys, (long)sizeof(keys));
-    OPENSSL_cleanse(keys, sizeof(keys));
+    memcpy(secret, k->hmac, sizeof(secret));
+    bool ok = EVP_MAC_CTX_set_params(mac, params) == 1;
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return ok;
+}
+
+static int make_ticket(const struct ticket_key *k, unsigned char *name, unsigned char *iv,
+                       EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1 ||
+        EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes, iv) != 1 || !set_mac(k, mac))
+        return -1;
+    memcpy(name, k->name, sizeof(k->name));
+    return 1;
+}
+
+/* SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 0 = none of ours, 1 = fine, 2 = fine, and give another.
+ */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int makes)
+{
+    const struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if (makes)
+        return make_ticket(&c->ticket_keys[0], name, iv, cipher, mac);
+    for (size_t i = 0; i < c->ticket_key_count; i++) {
+        const struct ticket_key *k = &c->ticket_keys[i];
+        if (CRYPTO_memcmp(k->name, name, sizeof(k->name)) != 0)
+            continue;
+        if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes, iv) != 1 ||
+            !set_mac(k, mac))
+            return -1;
+        return i == 0 ? 1 : 2;
+    }
+    return 0;
 }
 
 int tls_context_load(const struct tls_options *options, struct tls_context **ret, struct err *err)
@@ -178,10 +228,9 @@ int tls_context_load(const struct tls_options *options, struct tls_context **ret
     SSL_CTX_set_alpn_select_cb(c->ssl, choose_protocol, c);
     if (load_files(c, options, err) < 0 || read_not_after(c, options->cert_path, err) < 0)
         return -1;
-    if (options->replaces)
-        keep_ticket_keys(c, options->replaces);
-    else if (options->ticket_keys.len)
-        share_ticket_keys(c, options->ticket_keys);
+    set_ticket_keys(c, options->ticket_keys, options->replaces);
+    SSL_CTX_set_app_data(c->ssl, c);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(c->ssl, on_ticket);
     *ret = TAKE(c);
     return 0;
 }
@@ -197,6 +246,7 @@ void tls_context_unref(struct tls_context *c)
     if (!c || atomic_fetch_sub(&c->references, 1) > 1)
         return;
     SSL_CTX_free(c->ssl);
+    OPENSSL_cleanse(c->ticket_keys, sizeof(c->ticket_keys));
     free(c);
 }
 

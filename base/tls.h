@@ -27,7 +27,8 @@ enum tls_alpn {
     TLS_ALPN_H2,
 };
 
-#define TLS_TICKET_KEYS_BYTES 80 /* what OpenSSL 3 takes */
+#define TLS_TICKET_KEY_BYTES 80 /* a name, and a key each for AES-256 and HMAC-SHA-256 */
+#define TLS_TICKET_KEYS_MAX  2
 
 struct tls_options {
     const char *cert_path; /* PEM: the certificate, then its chain */
@@ -35,10 +36,10 @@ struct tls_options {
     /* What was read from them before: then the paths are for messages only. */
     struct str cert_pem, key_pem;
     bool no_h2; /* offer HTTP/1.1 only */
-    /* TLS_TICKET_KEYS_BYTES random ones that several processes share, so that clients resume with
-     * any of them; or empty. */
+    /* TLS_TICKET_KEY_BYTES random ones that several processes share, so that clients resume with
+     * any of them, and those that were so before, which are still taken; or empty. */
     struct str ticket_keys;
-    /* The context this one replaces, or NULL: its ticket keys are kept, so clients resume. */
+    /* The context this one replaces, or NULL: its ticket keys are kept if none are given. */
     const struct tls_context *replaces;
 };
 

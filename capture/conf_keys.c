@@ -171,7 +171,8 @@ static const struct conf_key attribution_keys[] = {
 static const struct conf_key tls_keys[] = {
     {"cert",                                CONF_PATH, "the certificate and its chain, PEM", NULL, NULL },
     { "key", CONF_PATH, "its private key, PEM", NULL, NULL },
-    { 0                                },
+    { "tickets",                                 CONF_DURATION, "how long one key makes session tickets", NULL, NULL },
+    { 0                               },
 };
 static const struct conf_key listen_keys[] = {
     {"address",                                           CONF_ADDRESS, "where applications connect", NULL, NULL },

@@ -56,6 +56,16 @@ static void on_cutover(struct child *c, struct str text)
               LOG_STR("reason", str_from(err.text)));
 }
 
+static void on_tickets(struct child *c, struct str keys)
+{
+    struct worker *w = c->worker;
+    struct err err;
+
+    if (worker_take_tickets(w, keys, &err) < 0)
+        log_event(&w->log, LOG_LEVEL_ERROR, loop_wall_us(w->loop), "tickets_not_taken",
+                  LOG_STR("reason", str_from(err.text)));
+}
+
 static void on_drain(struct child *c, struct str bytes)
 {
     (void)bytes;
@@ -78,6 +88,7 @@ static void take_message(struct child *c, uint32_t kind, struct str bytes)
         { CHILD_DRAIN,   on_drain  },
         { CHILD_STOP,    on_stop   },
         { CHILD_CUTOVER, on_cutover},
+        { CHILD_TICKETS, on_tickets},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

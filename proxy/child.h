@@ -17,6 +17,7 @@ enum child_message {
     CHILD_DRAIN,
     CHILD_STOP,
     CHILD_CUTOVER, /* bytes: worker_follow's */
+    CHILD_TICKETS, /* bytes: worker_take_tickets' */
 };
 
 struct child_options {

@@ -59,8 +59,9 @@ struct parent {
     struct watch *watch; /* NULL = only signals reload */
     struct watch *cutover_watch;
     struct buf cutover; /* the text that the workers follow; empty = nobody is moved */
-    uint8_t ticket_keys[TLS_TICKET_KEYS_BYTES];
-    struct loop_timer seal_timer;
+    uint8_t ticket_keys[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_BYTES]; /* the newest first */
+    size_t ticket_key_bytes;
+    struct loop_timer seal_timer, ticket_timer;
     struct sealer *sealer;
     struct policy_keeper *keeper;
     bool is_draining;
@@ -95,7 +96,7 @@ static int run_child(struct parent *p, const struct child_slot *slot, int pipe_f
                    .log = p->o.log,
                    .stats = &p->stats[slot->number],
                    .shared = policy_keeper_shared(p->keeper),
-                   .ticket_keys = { (const char *)p->ticket_keys, sizeof(p->ticket_keys) },
+                   .ticket_keys = { (const char *)p->ticket_keys, p->ticket_key_bytes },
                    .cutover = buf_str(&p->cutover)},
         .pipe_fd = pipe_fd,
         .prices = p->o.prices,
@@ -280,6 +281,36 @@ static void watch_files(struct parent *p, struct str more)
     vec_release(&paths);
 }
 
+/* --- session tickets --- */
+
+static void set_ticket_timer(struct parent *p)
+{
+    loop_timer_set(p->loop, &p->ticket_timer, loop_now_us(p->loop) + p->conf->listen.tickets_us);
+}
+
+/* A new key makes tickets from now on; those of the one before are still taken, those of the one
+ * before that no more: whoever learns a key can read the sessions of two periods at most. */
+static void make_ticket_key(struct parent *p)
+{
+    memmove(p->ticket_keys + TLS_TICKET_KEY_BYTES, p->ticket_keys,
+            sizeof(p->ticket_keys) - TLS_TICKET_KEY_BYTES);
+    random_bytes(p->ticket_keys, TLS_TICKET_KEY_BYTES);
+    if (p->ticket_key_bytes < sizeof(p->ticket_keys))
+        p->ticket_key_bytes += TLS_TICKET_KEY_BYTES;
+}
+
+static void on_ticket_timer(void *ctx)
+{
+    struct parent *p = ctx;
+
+    set_ticket_timer(p);
+    make_ticket_key(p);
+    if (p->conf->listen.tls_cert.len) {
+        say(p, LOG_LEVEL_DEBUG, "ticket_key_changed", "");
+        tell(p, CHILD_TICKETS, (struct str){ (const char *)p->ticket_keys, p->ticket_key_bytes });
+    }
+}
+
 /* --- the cutover --- */
 
 static void watch_cutover(struct parent *p)
@@ -366,7 +397,10 @@ static void reload(struct parent *p)
     say(p, LOG_LEVEL_INFO, "reloaded", p->o.conf_path);
     proxy_conf_pack(c, &packed);
     policy_keeper_use(p->keeper, c);
+    bool is_other_time = c->listen.tickets_us != p->conf->listen.tickets_us;
     use_conf(p, TAKE(c));
+    if (is_other_time)
+        set_ticket_timer(p);
     watch_files(p, STR(""));
     tell(p, CHILD_RELOAD, buf_str(&packed));
     explicit_bzero(packed.ptr, packed.len);
@@ -674,7 +708,7 @@ static int prepare(struct parent *p, struct err *err)
         return -1;
     p->started = proxy_conf_ref(c);
     use_conf(p, TAKE(c));
-    random_bytes(p->ticket_keys, sizeof(p->ticket_keys));
+    make_ticket_key(p);
     warn_of_unread(p);
     raise_descriptor_limit();
     p->started_us = loop_wall_us(p->loop);
@@ -698,6 +732,7 @@ static int start(struct parent *p, struct err *err)
         if (start_child(&p->children[i], err) < 0)
             return -1;
     loop_timer_set(p->loop, &p->seal_timer, loop_now_us(p->loop));
+    set_ticket_timer(p);
     return 0;
 }
 
@@ -738,6 +773,7 @@ static void release(struct parent *p)
 {
     loop_io_remove(p->loop, &p->signals);
     loop_timer_cancel(p->loop, &p->seal_timer);
+    loop_timer_cancel(p->loop, &p->ticket_timer);
     watch_close(p->watch);
     watch_close(p->cutover_watch);
     buf_release(&p->cutover);
@@ -761,6 +797,7 @@ int parent_run(const struct parent_options *options, struct err *err)
     p->o = *options;
     p->unix_fd = p->admin_fd = p->status_fd = p->signals.fd = -1;
     p->seal_timer = (struct loop_timer){ .fn = on_seal_timer, .ctx = p };
+    p->ticket_timer = (struct loop_timer){ .fn = on_ticket_timer, .ctx = p };
     for (int i = 0; i < PROXY_WORKERS_MAX; i++) {
         p->children[i] = (struct child_slot){ .parent = p, .number = i, .listen_fd = -1 };
         p->children[i].respawn = (struct loop_timer){ .fn = on_respawn, .ctx = &p->children[i] };

@@ -329,6 +329,9 @@ static int read_upstreams(struct proxy_conf_reading *r, const struct yaml_node *
 
 /* --- the rest --- */
 
+#define TICKETS_US_MIN SECOND
+#define TICKETS_US_MAX (7 * 24 * 3600 * SECOND) /* what RFC 8446 lets a ticket live */
+
 /* Read here, so that what is served later is what was found good. */
 static int read_tls(struct proxy_conf_reading *r, const struct yaml_node *tls, struct err *err)
 {
@@ -342,6 +345,9 @@ static int read_tls(struct proxy_conf_reading *r, const struct yaml_node *tls, s
         return 0;
     if (!l->tls_cert.len || !l->tls_key.len)
         return yaml_err(r->yaml, tls, err, "tls needs both: cert and key");
+    set_duration(tls, "tickets", &l->tickets_us);
+    if (l->tickets_us < TICKETS_US_MIN || l->tickets_us > TICKETS_US_MAX)
+        return yaml_err(r->yaml, yaml_get(tls, "tickets"), err, "expected 1s to 7d");
     if (!r->with_secrets)
         return 0;
     if (proxy_conf_file(r, l->tls_cert, yaml_get(tls, "cert"), &l->cert_pem, err) < 0 ||
@@ -366,7 +372,7 @@ static int read_listen(struct proxy_conf_reading *r, const struct yaml_node *map
     const struct yaml_node *plain = map ? yaml_get(map, "allow_plaintext") : NULL;
     bool allow_plaintext = plain && str_eq(plain->text, STR("true"));
 
-    *l = (struct proxy_listen){ .grace_us = 30 * SECOND };
+    *l = (struct proxy_listen){ .grace_us = 30 * SECOND, .tickets_us = 12 * 3600 * SECOND };
     if (!address && !(map && yaml_get(map, "unix")))
         return yaml_err(r->yaml, map, err,
                         "nowhere to listen: add listen: {address: \"127.0.0.1:8700\"}");

@@ -72,6 +72,7 @@ struct proxy_listen {
     struct str tls_cert, tls_key;      /* "" = plain */
     struct str cert_pem, key_pem;      /* what is in them */
     int64_t cert_not_after;            /* when it ends, in seconds since the epoch */
+    uint64_t tickets_us;               /* between two keys of session tickets */
     struct str user, group;            /* to become; "" = to stay */
     uint32_t workers;                  /* 0 = one for each processor */
     uint64_t grace_us;

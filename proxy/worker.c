@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -139,22 +140,31 @@ static int make_origins(struct worker *w, const struct proxy_conf *c, bool *take
     return r;
 }
 
+/* NULL = plain. */
+static int load_tls(struct worker *w, const struct proxy_conf *c, struct tls_context **ret,
+                    struct err *err)
+{
+    struct tls_options options = {
+        .cert_path = c->listen.tls_cert.ptr,
+        .key_path = c->listen.tls_key.ptr,
+        .cert_pem = c->listen.cert_pem,
+        .key_pem = c->listen.key_pem,
+        .ticket_keys = {(const char *)w->ticket_keys, w->ticket_key_bytes},
+        .replaces = w->tls,
+    };
+
+    *ret = NULL;
+    return c->listen.tls_cert.len ? tls_context_load(&options, ret, err) : 0;
+}
+
 int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err)
 {
     size_t old_count = w->conf ? w->conf->upstream_count : 0;
     bool *taken = mem_calloc(old_count + 1, sizeof(*taken));
     struct tls_context *tls = NULL;
     struct http_origin **origins;
-    struct tls_options options = { .cert_path = c->listen.tls_cert.ptr,
-                                   .key_path = c->listen.tls_key.ptr,
-                                   .cert_pem = c->listen.cert_pem,
-                                   .key_pem = c->listen.key_pem,
-                                   .ticket_keys = w->ticket_keys,
-                                   .replaces = w->tls };
-    int r = 0;
+    int r = load_tls(w, c, &tls, err);
 
-    if (c->listen.tls_cert.len)
-        r = tls_context_load(&options, &tls, err);
     if (r == 0)
         r = make_origins(w, c, taken, &origins, err);
     if (r == 0) {
@@ -187,6 +197,28 @@ int worker_follow(struct worker *w, struct str text, struct err *err)
     cutover_free(w->cutover);
     w->cutover = c;
     stats_set_cutover(w->stats, c ? c->epoch : 0, c ? c->marker : STR(""));
+    return 0;
+}
+
+static void keep_tickets(struct worker *w, struct str keys)
+{
+    assert(keys.len <= sizeof(w->ticket_keys));
+    if (keys.len)
+        memcpy(w->ticket_keys, keys.ptr, keys.len);
+    w->ticket_key_bytes = keys.len;
+}
+
+int worker_take_tickets(struct worker *w, struct str keys, struct err *err)
+{
+    struct tls_context *tls = NULL;
+
+    if (!keys.len || keys.len > sizeof(w->ticket_keys) || keys.len % TLS_TICKET_KEY_BYTES)
+        return err_set(err, ERR_CORRUPT, "%zu bytes are no keys for tickets", keys.len);
+    keep_tickets(w, keys);
+    if (load_tls(w, w->conf, &tls, err) < 0)
+        return -1;
+    tls_context_unref(w->tls);
+    w->tls = tls;
     return 0;
 }
 
@@ -357,7 +389,7 @@ int worker_open(const struct worker_options *options, struct worker **ret, struc
     w->number = options->log.worker < 0 ? 0 : options->log.worker;
     w->stats = options->stats;
     w->shared = options->shared;
-    w->ticket_keys = options->ticket_keys;
+    keep_tickets(w, options->ticket_keys);
     w->accept_timer = (struct loop_timer){ .fn = listen_again, .ctx = w };
     w->grace_timer = (struct loop_timer){ .fn = on_grace_over, .ctx = w };
     if (loop_open(&w->loop, err) < 0 || http_pool_new(w->loop, &w->pool, err) < 0)
@@ -417,5 +449,6 @@ void worker_close(struct worker *w)
     while (w->spare_count)
         buf_release(&w->spares[--w->spare_count]);
     loop_close(w->loop);
+    explicit_bzero(w->ticket_keys, sizeof(w->ticket_keys));
     free(w);
 }

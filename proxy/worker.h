@@ -53,7 +53,8 @@ struct worker {
     struct http_origin **origins; /* of conf->upstreams, by index */
     struct tls_context *tls;      /* NULL = plain */
     struct handshakes handshakes;
-    struct str ticket_keys;
+    uint8_t ticket_keys[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_BYTES];
+    size_t ticket_key_bytes;
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
     struct loop_timer accept_timer, grace_timer;
@@ -95,6 +96,8 @@ DEFINE_CLEANUP(struct worker, worker_close)
 int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err);
 /* The text of another cutover, which new calls follow from now on; "" = none. */
 int worker_follow(struct worker *w, struct str text, struct err *err);
+/* Other keys for session tickets, as worker_options has them. */
+int worker_take_tickets(struct worker *w, struct str keys, struct err *err);
 /* No new connections or requests; the loop stops when the last call has ended, or after the grace
  * time. */
 void worker_drain(struct worker *w);

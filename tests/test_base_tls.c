@@ -24,9 +24,11 @@ static void set_up(void)
     tls_files_make(temp_path("cert2"), temp_path("key2"), "second", TLS_FILES_LOCAL);
 }
 
+static struct str tickets; /* keys to load with; "" = none are given */
+
 static struct tls_context *load(const char *cert, const char *key, const struct tls_context *old)
 {
-    struct tls_options options = { .replaces = old };
+    struct tls_options options = { .replaces = old, .ticket_keys = tickets };
     struct tls_context *c = NULL;
     char cert_path[600];
 
@@ -350,6 +352,52 @@ START_TEST(a_reload_leaves_running_connections_alone_and_sessions_resumable)
 }
 END_TEST
 
+/* Whether a session is resumed by a server with those keys: a copy, which OpenSSL spoils. */
+static bool resumes(SSL_SESSION *session, int version, struct str keys)
+{
+    struct ends e = { .session = SSL_SESSION_dup(session) };
+    char byte;
+
+    tickets = keys;
+    CLEANUP(tls_context_unref) struct tls_context *c = load("cert", "key", NULL);
+    tickets = STR("");
+    open_ends(&e, c, version, NULL);
+    ck_assert_int_eq(shake_hands(&e), TLS_DONE);
+    SSL_read(e.client, &byte, 1);
+    bool is = tls_conn_is_resumed(e.server);
+    expect_from_client(&e, "hello");
+    close_ends(&e);
+    SSL_SESSION_free(e.session);
+    return is;
+}
+
+START_TEST(a_ticket_is_taken_by_the_next_keys_and_not_by_those_after)
+{
+    /* The newest first: of the third period, the second, the first. */
+    char keys[3 * TLS_TICKET_KEY_BYTES];
+    struct str third = { keys, 2 * TLS_TICKET_KEY_BYTES };
+    struct str second = { keys + TLS_TICKET_KEY_BYTES, 2 * TLS_TICKET_KEY_BYTES };
+    struct str first = { keys + 2 * TLS_TICKET_KEY_BYTES, TLS_TICKET_KEY_BYTES };
+    struct ends e = { 0 };
+    char byte;
+
+    for (size_t i = 0; i < sizeof(keys); i++)
+        keys[i] = (char)(i * 7 + i / TLS_TICKET_KEY_BYTES);
+    tickets = first;
+    CLEANUP(tls_context_unref) struct tls_context *c = load("cert", "key", NULL);
+    open_ends(&e, c, versions[_i], NULL);
+    ck_assert_int_eq(shake_hands(&e), TLS_DONE);
+    SSL_read(e.client, &byte, 1); /* takes the ticket */
+    ck_assert_ptr_nonnull(e.session);
+    ck_assert(resumes(e.session, versions[_i], first));
+    ck_assert(resumes(e.session, versions[_i], second));
+    ck_assert(!resumes(e.session, versions[_i], third));
+    ck_assert(!resumes(e.session, versions[_i], STR("")));
+    SSL_SESSION_free(e.session);
+    close_ends(&e);
+}
+END_TEST
+
 START_TEST(files_that_do_not_fit_are_refused_with_their_names)
 {
     static const struct {
@@ -397,6 +445,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_no_tls_fails_the_handshake);
     tcase_add_test(tc, tls_before_1_2_is_refused);
     tcase_add_loop_test(tc, a_reload_leaves_running_connections_alone_and_sessions_resumable, 0, 2);
+    tcase_add_loop_test(tc, a_ticket_is_taken_by_the_next_keys_and_not_by_those_after, 0, 2);
     tcase_add_test(tc, files_that_do_not_fit_are_refused_with_their_names);
     tcase_add_test(tc, the_end_of_validity_is_told);
 }

@@ -41,16 +41,18 @@ static void take_certificate(const char *name)
     }
 }
 
+static const char *tickets = ""; /* more of tls */
+
 static void configure(int round, bool tls)
 {
     char text[700];
 
     snprintf(
         text, sizeof(text),
-        "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2, grace: 10s%s}\n"
+        "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2, grace: 10s%s%s%s}\n"
         "archive: {path: ./archive}\n"
         "apps: {bot: {team: team%d}}\n",
-        tls ? ", tls: {cert: cert, key: key}" : "", round);
+        tls ? ", tls: {cert: cert, key: key" : "", tls ? tickets : "", tls ? "}" : "", round);
     proxy_configure(&run, text);
 }
 
@@ -416,6 +418,67 @@ START_TEST(new_connections_get_the_new_certificate_and_old_ones_keep_theirs)
 }
 END_TEST
 
+/* Whether so many connections, by whichever worker, resume it. */
+static bool all_resume(SSL_CTX *ctx, SSL_SESSION *session, int count)
+{
+    bool all = true;
+
+    for (int i = 0; i < count; i++) {
+        struct peer p;
+        ck_assert(peer_open(&p, ctx, session));
+        all &= SSL_session_reused(p.ssl) == 1;
+        ck_assert(peer_ask(&p, SHORT, SHORT_END));
+        peer_close(&p);
+    }
+    return all;
+}
+
+static SSL_SESSION *new_session(SSL_CTX *ctx)
+{
+    struct peer p;
+
+    ck_assert(peer_open(&p, ctx, NULL));
+    ck_assert(peer_ask(&p, SHORT, SHORT_END));
+    SSL_SESSION *session = SSL_get1_session(p.ssl);
+    peer_close(&p);
+    return session;
+}
+
+#define CHANGED "event=ticket_key_changed"
+
+/* On a busy machine a key may change while a try is under way: then there is another. */
+START_TEST(tickets_are_taken_over_one_change_of_their_key_and_not_for_ever)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    bool resumed = false;
+    int changes = 0;
+
+    setenv("WEIR_TEST_LOG", "debug", 1);
+    tickets = ", tickets: 1s";
+    start(true);
+    unsetenv("WEIR_TEST_LOG");
+    tickets = "";
+    for (int i = 0; i < 8 && !resumed; i++) {
+        changes = count_in_log(CHANGED);
+        wait_for_log(CHANGED, changes + 1);
+        SSL_SESSION *session = new_session(ctx);
+        changes = count_in_log(CHANGED);
+        wait_for_log(CHANGED, changes + 1);
+        resumed = all_resume(ctx, session, 6);
+        SSL_SESSION_free(session);
+    }
+    ck_assert(resumed);
+    SSL_SESSION *session = new_session(ctx);
+    wait_for_log(CHANGED, count_in_log(CHANGED) + 2);
+    resumed = true;
+    for (int i = 0; i < 500 && resumed; i++, proxy_sleep_ms(10))
+        resumed = all_resume(ctx, session, 1);
+    ck_assert(!resumed);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
 START_TEST(a_certificate_that_does_not_fit_is_refused_and_counted)
 {
     struct buf pem = { 0 };
@@ -617,6 +680,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_drain_cuts_no_stream);
     tcase_add_test(tc, a_storm_of_certificates_fails_no_request);
     tcase_add_test(tc, new_connections_get_the_new_certificate_and_old_ones_keep_theirs);
+    tcase_add_test(tc, tickets_are_taken_over_one_change_of_their_key_and_not_for_ever);
     tcase_add_test(tc, a_certificate_that_does_not_fit_is_refused_and_counted);
     tcase_add_test(tc, fifty_reloads_leave_nothing_behind);
     tcase_add_test(tc, what_is_no_tls_is_logged_in_part_and_counted_in_full);
