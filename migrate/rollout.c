@@ -55,6 +55,7 @@ void rollout_close(struct rollout *r)
     if (r->lock >= 0)
         close(r->lock);
     rollout_sense_release(&r->sense);
+    map_release(&r->known);
     vec_release(&r->entries);
     arena_release(&r->arena);
     buf_release(&r->file);
@@ -141,7 +142,7 @@ static int take_lines(struct rollout *r, struct err *err)
         return 0;
     r->bad_entry = r->entries.len + 1;
     return err_set(err, ERR_CORRUPT,
-                   "entry %" PRIu64 " has no end: %zu bytes are more than a line may have",
+                   "entry %" PRIu64 ": has no end: %zu bytes are more than a line may have",
                    r->bad_entry, r->torn.len);
 }
 
@@ -325,7 +326,7 @@ static int make_line(struct rollout *r, const struct rollout_entry *e, struct st
     if (rollout_line_parse(*ret_text, &r->arena, &line, err) < 0)
         return -1;
     *made = line.entry;
-    if (rollout_sense_take(&r->sense, made, err) < 0)
+    if (rollout_check_blobs(r, made, err) < 0 || rollout_sense_take(&r->sense, made, err) < 0)
         return -1;
     *ret = made;
     return 0;

@@ -28,7 +28,7 @@
 
 #define ROLLOUT_FILE           "rollout.jsonl"
 #define ROLLOUT_FILE_BYTES_MAX (512u << 20)
-#define ROLLOUT_LINE_BYTES_MAX (4u << 20) /* ROLLOUT_MOVES_MAX names of 255 bytes fit */
+#define ROLLOUT_LINE_BYTES_MAX (4u << 20) /* ROLLOUT_MOVES_MAX plain names of 255 bytes fit */
 #define ROLLOUT_BLOB_BYTES_MAX (64u << 20)
 #define ROLLOUT_MOVES_MAX      10000
 #define ROLLOUT_SHA_BYTES      65 /* hex and the NUL */
@@ -121,9 +121,10 @@ uint64_t rollout_epoch(const struct rollout *r);
 struct str rollout_head(const struct rollout *r);
 
 /* Writes a line, fsyncs, and only then returns; seq, hash are made, actor is rollout_open's if
- * empty, detail is made one line and cut to 4 KiB.  An entry that a reader would refuse is
- * ERR_USAGE and nothing is written.  After another error nothing more can be appended: close and
- * open again; what was written is cut off again, by this process or by the next. */
+ * empty, detail is made one line and cut to 4 KiB.  An entry that a reader would refuse, or that
+ * names a blob that is not there, is ERR_USAGE and nothing is written.  After another error nothing
+ * more can be appended: close and open again; what was written is cut off again, by this process or
+ * by the next. */
 int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err *err);
 
 /* Durable when it returns; a blob that is there already is checked, and written again only if it is

@@ -426,10 +426,12 @@ static bool read_moves(struct reader *r, const struct member *m, void *field)
     if (!take(r, STR("[")))
         return refuse(r, "is no list");
     do {
-        if (count == room)
+        if (count == room && str_starts_with(str_sub(r->text, r->at, SIZE_MAX), STR("{")))
             return refuse(r, "has more moves than a step may have");
-        if (!take_move(r, &list[count++]))
+        struct rollout_move move;
+        if (!take_move(r, &move))
             return false;
+        list[count++] = move;
     } while (take(r, STR(",")));
     if (!take(r, STR("]")))
         return refuse(r, "is no list of {app, from, to}");

@@ -19,7 +19,7 @@ extern const char rollout_no_hash[ROLLOUT_SHA_BYTES]; /* what the first line fol
 /* Appends the line without its newline; entry.hash does not matter.  What it is not fit for
  * (a name too long, a share out of range) rollout_line_parse finds. */
 void rollout_line_format(const struct rollout_line *l, struct buf *out);
-/* Strings point into text, or into arena.  The error is what comes after "entry 12 ". */
+/* Strings point into text, or into arena.  The error is what comes after "entry 12: ". */
 int rollout_line_parse(struct str text, struct arena *arena, struct rollout_line *ret,
                        struct err *err);
 /* Appends a text for people as `detail` takes it: one line, no control characters, of a length that

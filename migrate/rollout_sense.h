@@ -30,7 +30,7 @@ struct rollout_sense {
 };
 
 /* Takes an entry, which must live as long as s; ERR_CORRUPT, and s as before, if it makes no sense:
- * the text is what comes after "entry 12 ". */
+ * the text is what comes after "entry 12: ". */
 int rollout_sense_take(struct rollout_sense *s, const struct rollout_entry *e, struct err *err);
 void rollout_sense_release(struct rollout_sense *s);
 

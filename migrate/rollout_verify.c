@@ -30,7 +30,9 @@ static int found(struct auditor *a, uint64_t entry, const char *fmt, ...)
     va_list args;
 
     a->audit->bad = entry;
-    buf_addf(&a->audit->why, "entry %" PRIu64 " ", entry);
+    if (a->audit->entries >= entry)
+        a->audit->entries = entry - 1;
+    buf_addf(&a->audit->why, "entry %" PRIu64 ": ", entry);
     va_start(args, fmt);
     buf_addvf(&a->audit->why, fmt, args);
     va_end(args);
@@ -63,17 +65,10 @@ static int check_blob(struct auditor *a, const struct rollout_entry *e, const ch
 
 static int check_entry(struct auditor *a, const struct rollout_entry *e)
 {
-    const struct {
-        const char *member;
-        struct str sha;
-    } blobs[] = {
-        {"before",    e->before  },
-        { "after",    e->after   },
-        { "plan",     e->plan    },
-        { "evidence", e->evidence},
-    };
+    struct rollout_named_blob blobs[ROLLOUT_BLOB_MEMBERS];
 
-    for (size_t i = 0; i < ARRAY_LEN(blobs); i++)
+    rollout_named_blobs(e, blobs);
+    for (size_t i = 0; i < ROLLOUT_BLOB_MEMBERS; i++)
         if (check_blob(a, e, blobs[i].member, blobs[i].sha))
             return 1;
     return 0;
