@@ -119,7 +119,11 @@ struct programme_hook {
 struct programme_preflight {
     struct programme_names gateway; /* argv with {port}; none = weir's own proxy with config */
     struct str config, provider, scenario;
-    int64_t calls; /* at most so many of an app's recorded calls */
+    struct str path;                /* of calls at the gateway, as replay drive's; "" = the usual */
+    struct str key_env;             /* the variable with the key that goes with each; "" = none */
+    struct programme_names headers; /* "name: value", in place of the calls' own */
+    struct programme_names asserted; /* what must hold under faults, as replay drill's */
+    int64_t calls;                   /* at most so many of an app's recorded calls */
 };
 
 struct programme {

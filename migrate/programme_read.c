@@ -295,6 +295,10 @@ static const struct programme_key preflight_keys[] = {
     KEY("config", PATH, AT(config), "of weir's proxy, if no program is named"),
     KEY("provider", TEXT, AT(provider), "whose part the stand-in plays"),
     KEY("scenario", TEXT, AT(scenario), "what goes wrong, see weir-scenario(5)"),
+    KEY("path", TEXT, AT(path), "where calls go at it, see weir-replay-drive(1) --path"),
+    KEY("key_env", TEXT, AT(key_env), "the variable with the key that goes with each call"),
+    KEY("headers", NAMES, AT(headers), "\"name: value\", in place of the calls' own"),
+    KEY("assert", NAMES, AT(asserted), "what must hold while providers fail, as 'success >= 99%'"),
     KEY("calls", COUNT, AT(calls), "at most so many of an application's recorded calls"),
     KEY_END,
 };
@@ -452,7 +456,12 @@ int programme_parse(struct str text, const char *name, const char *folder, struc
     p->apps_in_flight = FLIGHT_DEFAULT;
     p->spend_moving_per_million = SPEND_DEFAULT;
     p->preflight = (struct programme_preflight){
-        .config = STR(""), .provider = STR(""), .scenario = STR(""), .calls = CALLS_DEFAULT
+        .config = STR(""),
+        .provider = STR(""),
+        .scenario = STR(""),
+        .path = STR(""),
+        .key_env = STR(""),
+        .calls = CALLS_DEFAULT,
     };
     if (yaml_parse(text, name, &y, err) < 0)
         return -1;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/timestamp.h"
 #include "base/vec.h"
 #include "capture/record.h"
 #include "capture/seal.h"
@@ -16,6 +17,7 @@
 
 #define OPEN_FOLDERS 16
 #define SEEN_MAX     16000000
+#define PEAK_US      (10 * US_PER_SECOND)
 
 struct candidate {
     struct uuid id;
@@ -32,7 +34,7 @@ struct sample {
     struct map wanted; /* ids */
     struct journal_writer *journal;
     size_t calls, kind_count;
-    uint64_t seen_count;
+    uint64_t seen_count, peak; /* peak: in PEAK_US */
     int64_t first_us, last_us;
 };
 
@@ -62,11 +64,18 @@ void sample_close(struct sample *s)
 
 /* --- which --- */
 
+static bool is_good(const struct exchange *x)
+{
+    return x->status >= 200 && x->status <= 299 && !x->truncated &&
+           x->facts.error_class == ERROR_CLASS_NONE;
+}
+
 static bool is_wanted(const struct sample *s, const struct exchange *x)
 {
     return x->facts.api != API_USAGE_ROW && str_eq(x->who.app, s->options.app) &&
            x->started_us >= s->options.from_us && x->started_us < s->options.to_us && x->status &&
-           x->method.len && x->path.len && !x->request_body_missing && !x->response_body_missing;
+           (!s->options.only_good || is_good(x)) && x->method.len && x->path.len &&
+           !x->request_body_missing && !x->response_body_missing;
 }
 
 static uint32_t kind_of(struct sample *s, const struct exchange *x)
@@ -121,6 +130,25 @@ static int by_rank(const void *left, const void *right)
     if (a->rank != b->rank)
         return a->rank < b->rank ? -1 : 1;
     return by_kind(left, right);
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+
+    return a->started_us < b->started_us ? -1 : a->started_us > b->started_us;
+}
+
+static void find_peak(struct sample *s)
+{
+    struct candidate *c = s->seen.ptr;
+
+    qsort(c, s->seen.len, sizeof(*c), by_time);
+    for (size_t i = 0, first = 0; i < s->seen.len; i++) {
+        while (c[i].started_us - c[first].started_us >= PEAK_US)
+            first++;
+        s->peak = i - first + 1 > s->peak ? i - first + 1 : s->peak;
+    }
 }
 
 static void choose(struct sample *s)
@@ -188,6 +216,7 @@ int sample_open(const struct sample_options *o, struct sample **ret, struct err 
         return err_set(err, ERR_USAGE,
                        "the archive has no call of '%.*s' with its request and its answer",
                        STR_ARG(o->app));
+    find_peak(s);
     choose(s);
     if (make_folder(s, err) < 0 ||
         archive_journal_create(s->archive, "sample", o->now_us, JOURNAL_BATCH, &s->journal, err) <
@@ -228,6 +257,11 @@ size_t sample_kinds(const struct sample *s)
 uint64_t sample_seen(const struct sample *s)
 {
     return s->seen_count;
+}
+
+double sample_peak(const struct sample *s)
+{
+    return (double)s->peak / ((double)PEAK_US / (double)US_PER_SECOND);
 }
 
 int64_t sample_from_us(const struct sample *s)

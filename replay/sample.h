@@ -21,6 +21,7 @@ struct sample_options {
     struct str app;
     int64_t from_us, to_us; /* started in [from, to) */
     size_t calls;           /* at most */
+    bool only_good;         /* answered well, to the end */
     const char *parent;     /* the folder in which a fresh one is made */
     int64_t now_us;
 };
@@ -36,7 +37,9 @@ const char *sample_folder(const struct sample *s); /* goes with it: for what is 
 const struct archive *sample_archive(const struct sample *s);
 size_t sample_calls(const struct sample *s);
 size_t sample_kinds(const struct sample *s);
-uint64_t sample_seen(const struct sample *s);   /* calls that it was taken from */
+uint64_t sample_seen(const struct sample *s); /* calls that it was taken from */
+/* Calls a second in the busiest ten seconds of all that it was taken from. */
+double sample_peak(const struct sample *s);
 int64_t sample_from_us(const struct sample *s); /* of those in it, the first and the last start */
 int64_t sample_to_us(const struct sample *s);
 

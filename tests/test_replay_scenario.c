@@ -364,7 +364,6 @@ static const char *const presets[] = {
     "opencode-39968",
     "outage",
     "overloaded",
-    "preflight",
     "rate-limits",
     "spike",
     "stalls",
