@@ -25,6 +25,7 @@ extern const struct command command_capture_seal;
 extern const struct command command_capture_show;
 extern const struct command command_capture_verify;
 extern const struct command command_migrate_discover;
+extern const struct command command_migrate_gate;
 extern const struct command command_migrate_preflight;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
@@ -75,6 +76,7 @@ const struct command *const commands[] = {
     &command_analyze_prices_import,
     &command_migrate_discover,
     &command_migrate_preflight,
+    &command_migrate_gate,
     NULL,
 };
 /* clang-format on */

@@ -299,7 +299,7 @@ static void judge_app(const struct judge *j, const struct tally *a, struct verdi
         struct verdict_gate *g = &v->gates[i];
         fill_gate(j, a, i, g);
         judge_gate(j, a, g, &v->arena);
-        if (g->evidence.share_log > v->split_log)
+        if (i == 0 || g->evidence.share_log > v->split_log)
             v->split_log = g->evidence.share_log;
     }
     v->split_is_off = v->split_log >= -log(VERDICT_SPLIT);

@@ -209,7 +209,7 @@ static void print_gate(const struct verdict_gate *g, struct buf *out)
              STR_ARG(g->why));
     for (size_t i = 0; i < c->len; i++) {
         const struct gate_split *s = &c->splits[i];
-        buf_addf(out, "    at %-7.4g%% gateway %lld of %lld units failed, direct %lld of %lld\n",
+        buf_addf(out, "    at %g %%: gateway %lld of %lld units failed, direct %lld of %lld\n",
                  s->share / 100.0, (long long)s->failures[1], (long long)s->units[1],
                  (long long)s->failures[0], (long long)s->units[0]);
     }

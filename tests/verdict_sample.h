@@ -39,13 +39,18 @@ struct sample {
     uint64_t epoch, ledgers, rows;
 };
 
-static inline void sample_begin(struct sample *s, const char *plan)
+static inline void sample_begin_in(struct sample *s, const char *plan, const char *rollout)
 {
     *s = (struct sample){ 0 };
     ck_ok(archive_open(temp_path("traffic"), true, &s->archive, &sample_err));
     ck_ok(programme_parse(str_from(plan), "p.yaml", temp_folder, &s->programme, &sample_err));
-    ck_ok(rollout_open(temp_path("rollout"), ROLLOUT_WRITE, STR("ana@host"), T0, &s->rollout,
+    ck_ok(rollout_open(temp_path(rollout), ROLLOUT_WRITE, STR("ana@host"), T0, &s->rollout,
                        &sample_err));
+}
+
+static inline void sample_begin(struct sample *s, const char *plan)
+{
+    sample_begin_in(s, plan, "rollout");
 }
 
 static inline void sample_end(struct sample *s)
