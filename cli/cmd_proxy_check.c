@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/datadir.h"
+#include "proxy/caution.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/proxy_policy.h"
 
@@ -17,6 +18,9 @@ static const struct option_def options[] = {
     {.kind = OPTION_FLAG,
      .name = "keys",
      .help = "also read the upstreams' keys and the certificate, which must be there"},
+    { .kind = OPTION_FLAG,
+     .name = "strict",
+     .help = "exit with 3 if there is anything to be careful about"                  },
     OPTION_FORMAT(formats),
     OPTIONS_END,
 };
@@ -95,6 +99,22 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
         add_policy_text(c->policy->policy, out);
 }
 
+/* What works but should not be left so: told as it is found, and as a list. */
+struct cautions {
+    const struct invocation *inv;
+    size_t count;
+    struct buf json;
+};
+
+static void take_caution(void *ctx, const char *text)
+{
+    struct cautions *c = ctx;
+
+    buf_add_text(&c->json, c->count++ ? "," : "");
+    json_add_string(&c->json, str_from(text));
+    cli_note(c->inv, "caution: %s", text);
+}
+
 static void add_address(struct str host, unsigned port, const char *key, struct buf *out)
 {
     CLEANUP(buf_release) struct buf address = { 0 };
@@ -105,7 +125,7 @@ static void add_address(struct str host, unsigned port, const char *key, struct 
     json_add_str(out, key, buf_str(&address));
 }
 
-static void add_json(const struct proxy_conf *c, struct buf *out)
+static void add_json(const struct proxy_conf *c, const struct cautions *cautions, struct buf *out)
 {
     buf_add_byte(out, '{');
     add_address(c->listen.host, c->listen.port, "listen", out);
@@ -132,7 +152,8 @@ static void add_json(const struct proxy_conf *c, struct buf *out)
     buf_add_byte(out, ']');
     if (c->policy)
         add_policy_json(c->policy->policy, out);
-    buf_add_text(out, "}\n");
+    json_add_key(out, "cautions");
+    buf_addf(out, "[%.*s]}\n", STR_ARG(buf_str(&cautions->json)));
 }
 
 static int load(const struct invocation *inv, struct proxy_conf **ret, struct err *err)
@@ -157,6 +178,7 @@ static int run(const struct invocation *inv)
 {
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
     CLEANUP(buf_release) struct buf out = { 0 };
+    struct cautions cautions = { .inv = inv };
     struct err err;
 
     if (load(inv, &c, &err) < 0)
@@ -165,17 +187,20 @@ static int run(const struct invocation *inv)
         if (!str_eq(c->conf->unread[i], STR("policy")))
             cli_note(inv, "section '%.*s' is not read by the proxy yet",
                      STR_ARG(c->conf->unread[i]));
+    cautions_find(c, invocation_operand(inv, 0), take_caution, &cautions);
     if (cli_format(inv) == CLI_FORMAT_JSON)
-        add_json(c, &out);
+        add_json(c, &cautions, &out);
     else
         add_text(c, &out);
     cli_out(buf_str(&out));
-    return EXIT_OK;
+    buf_release(&cautions.json);
+    return cautions.count && invocation_has(inv, "strict") ? EXIT_FINDINGS : EXIT_OK;
 }
 
 static const struct example examples[] = {
-    {"weir proxy check proxy.yaml", "what would be listened on, and where calls would go"},
-    { NULL,                         NULL                                                 },
+    {"weir proxy check proxy.yaml",                                  "what would be listened on, and where calls would go"},
+    { "weir proxy check --strict --keys proxy.yaml || echo not yet", "before it goes live"                                },
+    { NULL,                                                          NULL                                                 },
 };
 
 const struct command command_proxy_check = {
@@ -189,7 +214,9 @@ const struct command command_proxy_check = {
         "Reads the configuration FILE as weir proxy run would, and prints where it would listen "
         "and "
         "which path leads to which upstream. What is wrong is said with file, line and column, and "
-        "how to put it right. Nothing is connected to and nothing is written.",
+        "how to put it right. Nothing is connected to and nothing is written. What works but "
+        "should not be left so is a caution on standard error: secrets that others on the machine "
+        "or on the way can read, listening in clear text beyond the machine, and running as root.",
     .examples = examples,
     .see_also = "weir-proxy-run(1), weir-config(5)",
     .run = run,
