@@ -24,9 +24,15 @@ extern const struct command command_capture_prune;
 extern const struct command command_capture_seal;
 extern const struct command command_capture_show;
 extern const struct command command_capture_verify;
+extern const struct command command_migrate_advance;
+extern const struct command command_migrate_approve;
 extern const struct command command_migrate_discover;
+extern const struct command command_migrate_drift;
 extern const struct command command_migrate_gate;
 extern const struct command command_migrate_preflight;
+extern const struct command command_migrate_rehearse;
+extern const struct command command_migrate_rollback;
+extern const struct command command_migrate_watch;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
 extern const struct command command_proxy_key;
@@ -77,6 +83,12 @@ const struct command *const commands[] = {
     &command_migrate_discover,
     &command_migrate_preflight,
     &command_migrate_gate,
+    &command_migrate_approve,
+    &command_migrate_rehearse,
+    &command_migrate_advance,
+    &command_migrate_rollback,
+    &command_migrate_watch,
+    &command_migrate_drift,
     NULL,
 };
 /* clang-format on */

@@ -8,7 +8,8 @@
 #include "base/timestamp.h"
 
 /* Traffic that stopped so long ago proves nothing of today. */
-#define FRESH_US US_PER_DAY
+#define FRESH_US    US_PER_DAY
+#define PER_MILLION 1000000
 
 /* What an obstacle's row looks at. */
 struct question {
@@ -291,7 +292,7 @@ static bool is_too_much_spend(const struct question *q)
     const int64_t *spend = q->in->spend_per_million;
     int64_t cap = p->programme->spend_moving_per_million, sum = 0;
 
-    if (q->app->share > 0 || cap <= 0)
+    if (q->app->share > 0 || cap <= 0 || cap >= PER_MILLION)
         return false;
     if (!spend) {
         buf_add_text(q->say, "the plan caps the spend that moves at once, and what the "

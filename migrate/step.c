@@ -138,7 +138,9 @@ static int abort_step(struct step *s, bool is_touched, const char *why, struct b
     if (is_touched && !is_untouched(s) && restore(s, why, err) < 0)
         return -1;
     buf_clear(ret_why);
-    buf_addf(ret_why, "actuator '%.*s': %s", STR_ARG(s->actuator->name), why);
+    if (!str_starts_with(str_from(why), STR("actuator '")))
+        buf_addf(ret_why, "actuator '%.*s': ", STR_ARG(s->actuator->name));
+    buf_add_text(ret_why, why);
     return note(s, ROLLOUT_ABORTED, 0, buf_str(ret_why), err);
 }
 
@@ -239,17 +241,16 @@ static void collect(const struct portfolio *p, const struct step_wanted *w, cons
         vec_push(&ret->list, *w->dummy);
 }
 
-static int render(struct step *s, const struct step_wanted *w, const struct shares *shares,
-                  struct err *err)
+static int render(struct step *s, const struct shares *shares, struct err *err)
 {
     const struct actuator_driver *driver = s->actuator->driver;
 
     for (size_t i = 0; driver->admits && i < shares->list.len; i++)
         if (driver->admits(s->actuator, &shares->list.ptr[i], err) < 0)
-            return err_wrap(err, "'%.*s'", STR_ARG(shares->list.ptr[i].app));
+            return -1;
     if (driver->render(s->actuator, shares->list.ptr, shares->list.len, s->entry.epoch, &s->after,
                        err) < 0)
-        return err_wrap(err, "actuator '%.*s'", STR_ARG(w->actuator->name));
+        return -1;
     actuator_marker(shares->list.ptr, shares->list.len, s->entry.epoch, s->marker_after);
     return 0;
 }
@@ -268,7 +269,7 @@ static int render_wanted(struct step *s, const struct portfolio *p, const struct
         r = apply_move(p, w, &w->moves[i], share, err);
     if (r == 0) {
         collect(p, w, share, &shares);
-        r = render(s, w, &shares, err);
+        r = render(s, &shares, err);
     }
     free(share);
     vec_release(&shares.list);
@@ -362,10 +363,7 @@ int step_preview(const struct step_context *c, const struct step_wanted *w,
 static int put_blobs(struct step *s, struct err *err)
 {
     struct rollout *r = s->c->rollout;
-    char plan[ROLLOUT_SHA_BYTES];
 
-    if (rollout_put_blob(r, s->c->programme->bytes, plan, err) < 0)
-        return -1;
     if (s->live.is_there && rollout_put_blob(r, buf_str(&s->before), s->before_sha, err) < 0)
         return -1;
     if (rollout_put_blob(r, buf_str(&s->after), s->after_sha, err) < 0)

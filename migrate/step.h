@@ -94,6 +94,11 @@ int step_compare(const struct step_context *c, const struct actuator *a, struct 
 /* Takes live as it is, on a person's word: ACCEPTED with the shares that live has. */
 int step_accept(const struct step_context *c, const struct actuator *a, struct err *err);
 
+/* Where there is no file: writes the one that the ledger says, or the first one, in which all
+ * shares are the ledger's, and ACCEPTED.  The program need not run yet: some cannot start without
+ * it. ERR_USAGE if there is a file, whatever is in it. */
+int step_put_back(const struct step_context *c, const struct actuator *a, struct err *err);
+
 /* The time of day, by wait's clock. */
 int64_t step_now_us(const struct step_context *c);
 /* Appends an entry with the time of day, never before the entry before it, and tells of it. */

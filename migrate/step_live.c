@@ -11,10 +11,22 @@
 #include "base/vec.h"
 
 #define MARKER_DIGITS 12
+#define PUT_BACK_US   (INT64_C(30) * 1000000)
 
 int64_t step_now_us(const struct step_context *c)
 {
     return c->wall_us + c->wait.now_us(c->wait.ctx) - c->began_us;
+}
+
+/* The plan that entries name is kept beside them, from the first that does. */
+static int keep_plan(const struct step_context *c, struct err *err)
+{
+    char sha[ROLLOUT_SHA_BYTES];
+
+    for (size_t i = rollout_count(c->rollout); i > 0; i--)
+        if (str_eq(rollout_at(c->rollout, i - 1)->plan, c->programme->sha))
+            return 0;
+    return rollout_put_blob(c->rollout, c->programme->bytes, sha, err);
 }
 
 int step_note(const struct step_context *c, const struct rollout_entry *e, struct err *err)
@@ -28,7 +40,7 @@ int step_note(const struct step_context *c, const struct rollout_entry *e, struc
     dated.at_us = step_now_us(c) > last_us ? step_now_us(c) : last_us;
     if (e->plan.len && rollout_put_blob(c->rollout, c->programme->bytes, plan, err) < 0)
         return -1;
-    if (rollout_append(c->rollout, &dated, err) < 0)
+    if ((e->plan.len && keep_plan(c, err) < 0) || rollout_append(c->rollout, &dated, err) < 0)
         return -1;
     if (c->told)
         c->told(c->told_ctx, rollout_at(c->rollout, count));
@@ -112,7 +124,8 @@ static bool is_first_state(const struct portfolio *p, const struct actuator *a,
 }
 
 static void say_difference(const struct step_context *c, const struct actuator *a,
-                           const struct actuator_live *live, struct buf *ret)
+                           const struct actuator_live *live, const struct rollout_entry *settled,
+                           struct buf *ret)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     struct actuator_share *shares;
@@ -125,7 +138,7 @@ static void say_difference(const struct step_context *c, const struct actuator *
     if (!live->is_there)
         buf_add_text(ret, "its file is gone");
     else if (a->driver->parse(a, buf_str(&live->bytes), &arena, &shares, &count, &epoch, &err) < 0)
-        buf_addf(ret, "what is live was not written by weir migrate (%s)", err.text);
+        buf_add_text(ret, "what is live was not written by weir migrate");
     else if (epoch > ours)
         buf_addf(ret,
                  "what is live was written at epoch %" PRIu64
@@ -136,6 +149,8 @@ static void say_difference(const struct step_context *c, const struct actuator *
         buf_addf(ret, "what is live (epoch %" PRIu64 ") is not what the ledger says was made live",
                  epoch);
     buf_add_text(ret, "; see 'weir migrate drift'");
+    if (settled && settled->after.len)
+        buf_addf(ret, "; what was made live is blobs/%.*s", STR_ARG(settled->after));
 }
 
 int step_look(const struct step_context *c, const struct portfolio *p, const struct actuator *a,
@@ -146,7 +161,7 @@ int step_look(const struct step_context *c, const struct portfolio *p, const str
 
     if (settled ? step_is_live(live, settled->after) : is_first_state(p, a, live, &epoch))
         return 1;
-    say_difference(c, a, live, ret_why);
+    say_difference(c, a, live, settled, ret_why);
     return 0;
 }
 
@@ -325,10 +340,8 @@ static int accept(const struct step_context *c, const struct portfolio *p, const
     if (a->driver->probe(a, &live, err) < 0)
         return -1;
     if (read_shares(a, &live, &arena, &shares, err) < 0)
-        return err_wrap(err,
-                        "actuator '%.*s': what is live has no shares to accept: move that file "
-                        "away, then accept that there is none",
-                        STR_ARG(a->name));
+        return err_wrap(err, "what is live has no shares to accept: move that file away, then "
+                             "--put-back, or accept that there is none");
     if (find_accepted(p, a, &shares, moves, err) < 0)
         return -1;
     if (live.is_there && rollout_put_blob(c->rollout, buf_str(&live.bytes), sha, err) < 0)
@@ -336,6 +349,7 @@ static int accept(const struct step_context *c, const struct portfolio *p, const
     struct rollout_entry e = {
         .kind = ROLLOUT_ACCEPTED,
         .actuator = a->name,
+        /* A writer that was ahead is caught up with: what we write next is newer than its. */
         .epoch = shares.epoch > ours ? shares.epoch : ours + 1,
         .moves = moves->list.ptr,
         .move_count = moves->list.len,
@@ -352,6 +366,62 @@ int step_accept(const struct step_context *c, const struct actuator *a, struct e
     struct moves moves = { 0 };
 
     if (portfolio_read(c->programme, c->rollout, &p, err) < 0)
+        return -1;
+    int r = accept(c, p, a, &moves, err);
+    vec_release(&moves.list);
+    return r;
+}
+
+/* What the ledger says is live: as it was made, or with the ledger's shares if nothing ever was. */
+static int find_bytes(const struct step_context *c, const struct portfolio *p,
+                      const struct actuator *a, struct buf *ret, struct err *err)
+{
+    const struct rollout_entry *settled = step_last_settled(c->rollout, a->name);
+    VEC(struct actuator_share) shares = { 0 };
+
+    if (settled && settled->after.len)
+        return rollout_get_blob(c->rollout, settled->after, ret, err);
+    for (size_t i = 0; i < p->programme->app_count; i++) {
+        const struct programme_app *app = p->apps[i].app;
+        if (app->actuator == a && (!app->retired || p->apps[i].share))
+            vec_push(&shares, ((struct actuator_share){ app->name, app->direct, app->gateway,
+                                                        app->key, p->apps[i].share }));
+    }
+    int r = a->driver->render(a, shares.ptr, shares.len, rollout_epoch(c->rollout) + 1, ret, err);
+    vec_release(&shares);
+    return r;
+}
+
+static int put_back(const struct step_context *c, const struct portfolio *p,
+                    const struct actuator *a, struct err *err)
+{
+    CLEANUP(actuator_live_release) struct actuator_live before = { 0 }, live = { 0 };
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct actuator_wait wait = c->wait;
+    struct err unheard = { 0 };
+
+    if (a->driver->probe(a, &before, err) < 0 || find_bytes(c, p, a, &bytes, err) < 0)
+        return -1;
+    if (before.is_there)
+        return err_set(err, ERR_USAGE, "actuator '%.*s': its file is there, and is not overwritten",
+                       STR_ARG(a->name));
+    wait.until_us = wait.now_us(wait.ctx) + PUT_BACK_US;
+    int r = a->driver->apply(a, buf_str(&bytes), true, &wait, &unheard);
+    if (a->driver->probe(a, &live, err) < 0)
+        return -1;
+    if (live.is_there && str_eq(buf_str(&live.bytes), buf_str(&bytes)))
+        return 0;
+    if (r < 0)
+        *err = unheard;
+    return r < 0 ? -1 : err_set(err, ERR_SYS, "its file is not what was written");
+}
+
+int step_put_back(const struct step_context *c, const struct actuator *a, struct err *err)
+{
+    CLEANUP(portfolio_free) struct portfolio *p = NULL;
+    struct moves moves = { 0 };
+
+    if (portfolio_read(c->programme, c->rollout, &p, err) < 0 || put_back(c, p, a, err) < 0)
         return -1;
     int r = accept(c, p, a, &moves, err);
     vec_release(&moves.list);

@@ -1,0 +1,165 @@
+#include "config.h"
+
+#include "cli/stepping.h"
+
+#include <stdlib.h>
+
+#include "base/decimal.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+
+/* A watch or an advance that is under way ends within this: a rollback is worth the wait. */
+#define LOCK_WAIT_US (60 * US_PER_SECOND)
+
+static const char *const formats[] = { "text", "json", NULL };
+
+static const struct option_def options[] = {
+    OPTION_PLAN,
+    OPTION(VALUE, .name = "to", .value = "SHARE",
+           .help = "how much stays on the gateway, such as 5% (default: what the plan says, or the "
+                   "last share that was good)"),
+    OPTION(FLAG, .name = "dry-run", .letter = 'n', .help = "only show what would be done"),
+    OPTION_FORMAT(formats),
+    OPTIONS_END,
+};
+
+struct rollbacks {
+    VEC(struct watch_app) list;
+    struct arena arena;
+};
+
+static void rollbacks_release(struct rollbacks *r)
+{
+    vec_release(&r->list);
+    arena_release(&r->arena);
+}
+DEFINE_CLEANUP_VALUE(struct rollbacks, rollbacks_release)
+
+/* "5%" or "5 %"; -1 = not given. */
+static int read_share(const struct invocation *inv, int32_t *ret, struct err *err)
+{
+    const char *given = invocation_get(inv, "to");
+    struct str text = str_trim(str_from(given));
+    i128 share;
+
+    *ret = -1;
+    if (!given)
+        return 0;
+    if (str_ends_with(text, STR("%")))
+        text = str_trim(str_sub(text, 0, text.len - 1));
+    if (decimal_parse(text, 2, &share) != DECIMAL_OK || share < 0 || share >= ROLLOUT_ALL)
+        return err_set(err, ERR_USAGE, "--to '%s' is no share below 100 %%, such as 5%% or 0",
+                       given);
+    *ret = (int32_t)share;
+    return 0;
+}
+
+static bool is_known_bad(const struct portfolio_app *a, int32_t share)
+{
+    for (size_t i = 0; i < a->checkpoint_count; i++)
+        if (a->checkpoints[i].is_bad && a->checkpoints[i].share == share)
+            return true;
+    return false;
+}
+
+static int choose(const struct migration_apps *apps, int32_t to, struct rollbacks *ret,
+                  struct err *err)
+{
+    for (size_t i = 0; i < apps->list.len; i++) {
+        const struct portfolio_app *a = apps->list.ptr[i];
+        struct watch_app app = {
+            .decision = {.app = a, .from = a->share, .to = a->share}
+        };
+        int32_t target = to < 0 ? decide_rollback_share(a) : to;
+        if (to > 0 && target < a->share && is_known_bad(a, target))
+            return err_set(err, ERR_USAGE,
+                           "'%.*s' was rolled back from that share before; choose another, or 0",
+                           STR_ARG(a->app->name));
+        if (target < a->share) {
+            app.decision.to = target;
+            app.decision.action = DECIDE_ROLLBACK;
+            app.decision.reason = STR("a person asked for it");
+            app.is_chosen = true;
+        }
+        vec_push(&ret->list, app);
+    }
+    return 0;
+}
+
+static void print(const struct invocation *inv, const struct rollbacks *r)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+    bool is_json = cli_format(inv) == CLI_FORMAT_JSON;
+
+    if (is_json) {
+        buf_add_byte(&out, '{');
+        json_add_bool(&out, "dry_run", invocation_has(inv, "dry-run"));
+        json_add_key(&out, "apps");
+        buf_add_byte(&out, '[');
+    }
+    for (size_t i = 0; i < r->list.len; i++)
+        if (is_json)
+            stepping_add_app_json(&r->list.ptr[i], &out);
+        else
+            stepping_add_app(&r->list.ptr[i], &out);
+    if (is_json)
+        buf_add_text(&out, "]}\n");
+    cli_out(buf_str(&out));
+}
+
+static int roll_back(const struct invocation *inv, struct stepping *s, struct err *err)
+{
+    CLEANUP(migration_apps_release) struct migration_apps apps = { 0 };
+    CLEANUP(rollbacks_release) struct rollbacks r = { 0 };
+    bool is_dry = invocation_has(inv, "dry-run");
+    int32_t to;
+
+    if (read_share(inv, &to, err) < 0 || migration_apps_named(&s->m, &apps, err) < 0 ||
+        choose(&apps, to, &r, err) < 0)
+        return -1;
+    if (!is_dry)
+        watch_act(&s->context, DECIDE_ROLLBACK, r.list.ptr, r.list.len, &r.arena);
+    print(inv, &r);
+    return is_dry ? EXIT_OK : stepping_status(r.list.ptr, r.list.len, STEPPING_ROLLBACK);
+}
+
+static int run(const struct invocation *inv)
+{
+    CLEANUP(stepping_close) struct stepping s = { 0 };
+    bool is_dry = invocation_has(inv, "dry-run");
+    struct err err;
+    int r = stepping_open(inv, is_dry ? ROLLOUT_READ : ROLLOUT_WRITE, LOCK_WAIT_US, &s, &err);
+
+    if (r == 0)
+        r = roll_back(inv, &s, &err);
+    return r < 0 ? migration_fail(inv, &err) : r;
+}
+
+static const struct example examples[] = {
+    {"weir migrate rollback --plan programme-env.yaml all",               "everything back, now"},
+    { "weir migrate rollback --plan programme-env.yaml pilots --dry-run",
+     "what that would do to a wave"                                                             },
+    { NULL,                                                               NULL                  },
+};
+
+const struct command command_migrate_rollback = {
+    .path = "migrate rollback",
+    .summary = "take applications back, at once",
+    .operands = "APP|WAVE|all...",
+    .operands_min = 1,
+    .operands_max = -1,
+    .options = options,
+    .description =
+        "Lowers the share of calls that goes to the gateway: at once, in any state and any freeze, "
+        "without gates and without approvals. Where to is what the plan says, or the last share "
+        "that was not rolled back from itself; --to names another. An application that is there "
+        "already is left alone.\n"
+        "\n"
+        "What is live and was not written by weir migrate is not touched: take it up with 'weir "
+        "migrate drift --accept' and roll back again. While somebody else writes to the same "
+        "rollout this waits up to a minute.",
+    .exits = migration_exits,
+    .examples = examples,
+    .see_also = "weir-migrate-advance(1), weir-migrate-drift(1), weir-migrate-watch(1)",
+    .run = run,
+};

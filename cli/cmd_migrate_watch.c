@@ -1,0 +1,149 @@
+#include "config.h"
+
+#include "cli/stepping.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/timestamp.h"
+
+#define EVERY_US     (60 * US_PER_SECOND)
+#define EVERY_LEAST  US_PER_SECOND
+#define EVERY_MOST   (7 * US_PER_DAY)
+#define LOCK_WAIT_US (10 * US_PER_SECOND)
+
+static const char *const formats[] = { "text", "json", NULL };
+
+static const struct option_def options[] = {
+    OPTION_PLAN,
+    OPTION(VALUE, .name = "every", .value = "TIME",
+           .help = "how long to wait between two looks, such as 30s or 5m (default 60s)"),
+    OPTION(FLAG, .name = "once", .letter = '1', .help = "look once and end, for cron"),
+    OPTION_FORMAT(formats),
+    OPTIONS_END,
+};
+
+/* Whether anybody would want to read of it. */
+static bool is_news(const struct watch_app *app)
+{
+    return app->end != WATCH_LEFT || app->decision.action != DECIDE_NOTHING;
+}
+
+static void print(const struct invocation *inv, const struct stepping *s, const struct watch *w)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+    bool is_json = cli_format(inv) == CLI_FORMAT_JSON;
+    char at[TIMESTAMP_TEXT_BYTES];
+    int64_t now_us = step_now_us(&s->context);
+
+    timestamp_format(now_us - now_us % US_PER_SECOND, at);
+    if (is_json) {
+        buf_add_byte(&out, '{');
+        json_add_str(&out, "at", str_from(at));
+        json_add_key(&out, "apps");
+        buf_add_byte(&out, '[');
+    }
+    for (size_t i = 0; i < w->app_count; i++) {
+        if (!w->apps[i].decision.app || (!is_json && !is_news(&w->apps[i])))
+            continue;
+        if (!is_json)
+            buf_addf(&out, "%s ", at);
+        if (is_json)
+            stepping_add_app_json(&w->apps[i], &out);
+        else
+            stepping_add_app(&w->apps[i], &out);
+    }
+    if (is_json)
+        buf_add_text(&out, "]}\n");
+    cli_out(buf_str(&out));
+}
+
+static int look(const struct invocation *inv, struct err *err)
+{
+    CLEANUP(stepping_close) struct stepping s = { 0 };
+    CLEANUP(watch_free) struct watch *w = NULL;
+
+    if (stepping_open(inv, ROLLOUT_WRITE, LOCK_WAIT_US, &s, err) < 0 ||
+        stepping_read_archive(&s, err) < 0)
+        return -1;
+    struct watch_input in = stepping_input(&s);
+    if (watch_pass(&in, &w, err) < 0)
+        return -1;
+    print(inv, &s, w);
+    int status = stepping_status(w->apps, w->app_count, STEPPING_WATCH);
+    if (s.has_failed)
+        return EXIT_FAILED;
+    return s.recovered == STEP_DRIFT && status != EXIT_FAILED ? EXIT_DRIFT : status;
+}
+
+static int read_every(const struct invocation *inv, int64_t *ret_us)
+{
+    const char *text = invocation_get(inv, "every");
+
+    *ret_us = EVERY_US;
+    if (text &&
+        (!duration_parse(str_from(text), ret_us) || *ret_us < EVERY_LEAST || *ret_us > EVERY_MOST))
+        return cli_usage(inv, "--every '%s' is no time from 1s to 1w, such as 30s", text);
+    if (text && invocation_has(inv, "once"))
+        return cli_usage(inv, "--every and --once exclude each other");
+    return 0;
+}
+
+/* A step under way is never broken off: signals wait until the look is over. */
+static int watch_on(const struct invocation *inv, int64_t every_us)
+{
+    struct timespec pause = { every_us / US_PER_SECOND, every_us % US_PER_SECOND * 1000 };
+    struct err err;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    do {
+        if (look(inv, &err) < 0)
+            migration_fail(inv, &err);
+    } while (!cli_out_failed() && sigtimedwait(&set, NULL, &pause) < 0);
+    return EXIT_OK;
+}
+
+static int run(const struct invocation *inv)
+{
+    struct err err;
+    int64_t every_us;
+    int r = read_every(inv, &every_us);
+
+    if (r)
+        return r;
+    if (!invocation_has(inv, "once"))
+        return watch_on(inv, every_us);
+    r = look(inv, &err);
+    return r < 0 ? migration_fail(inv, &err) : r;
+}
+
+static const struct example examples[] = {
+    {"weir migrate watch --plan programme-env.yaml --once", "a look, for cron"},
+    { NULL,                                                 NULL              },
+};
+
+const struct command command_migrate_watch = {
+    .path = "migrate watch",
+    .summary = "roll back what does harm, hold what cannot be told, advance what may",
+    .operands = "",
+    .options = options,
+    .description =
+        "Judges every application that has traffic on the gateway and does what follows: rolls "
+        "back where a gate says so, in any phase and any freeze; holds where nothing can be told; "
+        "and moves one stage up only what the plan calls 'auto'. A rollback stops the rest of its "
+        "wave until a person says otherwise.\n"
+        "\n"
+        "Runs until it is ended, or once, with --once, from cron: the exit code then says what "
+        "happened. SIGINT and SIGTERM end it between two looks.",
+    .exits = migration_exits,
+    .examples = examples,
+    .see_also = "weir-migrate-advance(1), weir-migrate-gate(1), weir-migrate-rollback(1), "
+                "weir-programme(5)",
+    .run = run,
+};
