@@ -38,7 +38,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef UPSTREAM_REQUEST_MAX
 #define UPSTREAM_REQUEST_MAX (8u << 20)
+#endif
 
 static inline void upstream_send(int fd, const char *bytes, size_t len)
 {
