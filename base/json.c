@@ -144,6 +144,11 @@ static size_t pass_plain(struct str bytes, size_t at)
         memcpy(&word, bytes.ptr + bytes.len - sizeof(word), sizeof(word));
         if (!is_special(word))
             return bytes.len;
+    } else if (bytes.len > at) {
+        word = EACH_BYTE * 'a';
+        memcpy(&word, bytes.ptr + at, bytes.len - at);
+        if (!is_special(word))
+            return bytes.len;
     }
     return at;
 }
@@ -152,7 +157,13 @@ void json_add_string(struct buf *out, struct str bytes)
 {
     size_t clean = 0, at = pass_plain(bytes, 0); /* bytes[clean, at) go out as they are */
 
-    buf_reserve(out, bytes.len + 2);
+    char *to = buf_reserve(out, bytes.len + 2);
+    if (at == bytes.len && at > 0) { /* as nearly all */
+        to[0] = to[at + 1] = '"';
+        memcpy(to + 1, bytes.ptr, at);
+        out->len += at + 2;
+        return;
+    }
     buf_add_byte(out, '"');
     while (at < bytes.len) {
         unsigned char c = (unsigned char)bytes.ptr[at];

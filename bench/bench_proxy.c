@@ -41,7 +41,7 @@ static int proxy_cpu = -1;
 
 static bool is_weir(enum proxy_kind kind)
 {
-    return kind >= PROXY_WEIR_RELAXED && kind <= PROXY_WEIR_STRICT;
+    return kind >= PROXY_WEIR_RELAXED && kind <= PROXY_WEIR_POLICY;
 }
 
 static struct load *begin(struct proxy *p, double rate, unsigned connections)
@@ -168,6 +168,10 @@ static void print_closed(const struct result *results)
         bench_row_beside(name, ours->rate, "requests/s", peer, ours->rate / r->rate,
                          beside[i].rate_aim);
     }
+    if (ours->is_there && results[PROXY_WEIR_POLICY].is_there)
+        bench_row_beside("proxy: weir, full policy, CPU per request beside none",
+                         results[PROXY_WEIR_POLICY].cpu_us, "µs", "weir, batch",
+                         results[PROXY_WEIR_POLICY].cpu_us / ours->cpu_us, "<= 1.1");
     if (ours->is_there && results[PROXY_WEIR_STRICT].is_there)
         bench_row_beside("proxy: weir, strict, throughput beside relaxed",
                          results[PROXY_WEIR_STRICT].rate, "requests/s", "weir, relaxed",

@@ -37,12 +37,33 @@ void proxies_pin(int cpu)
 
 /* --- configurations: %1$d our port, %2$d the origin's, %3$s the folder --- */
 
-static const char weir_conf[] = "listen: {address: \"127.0.0.1:%1$d\", workers: 1, grace: 1s}\n"
-                                "archive: {path: \"%3$s/archive\", %4$s}\n"
-                                "limits: {connections: 20000}\n"
-                                "upstreams:\n"
-                                "  up: {url: \"http://127.0.0.1:%2$d\", api: openai, proxy: none, "
-                                "connections: 20000}\n";
+#define WEIR_CONF                                                                                  \
+    "listen: {address: \"127.0.0.1:%1$d\", workers: 1, grace: 1s}\n"                               \
+    "archive: {path: \"%3$s/archive\", %4$s}\n"                                                    \
+    "limits: {connections: 20000}\n"                                                               \
+    "upstreams:\n"                                                                                 \
+    "  up: {url: \"http://127.0.0.1:%2$d\", api: openai, proxy: none, connections: 20000}\n"
+
+static const char weir_conf[] = WEIR_CONF;
+
+/* Every rule lets every call pass, and has to be asked about it. */
+static const char weir_policy_conf[] = WEIR_CONF
+    "  other: {url: \"http://127.0.0.1:%2$d\", api: openai, proxy: none, connections: 20000}\n"
+    "policy:\n"
+    "  mode: enforce\n"
+    "  access:\n"
+    "    - {deny: [\"*-preview\", \"gpt-4-32k*\"]}\n"
+    "    - {teams: interns, deny: \"gpt-5*\", instead: gpt-5-mini}\n"
+    "  limits:\n"
+    "    - {app: \"*\", requests: 100000000/min, tokens: 1000000M/min, concurrent: 100000}\n"
+    "  routes:\n"
+    "    - name: chat\n"
+    "      match: {api: openai}\n"
+    "      targets: [{upstream: up, retries: 1}, {upstream: other}]\n"
+    "      timeouts: {connect: 2s, head: 60s, first_token: 60s, idle: 60s, total: 10m}\n"
+    "      breaker: {failures: 5, window: 30s, open: 2s}\n"
+    "      slow: {factor: 3}\n"
+    "budget: {month: 100000000 USD, hard: true}\n";
 
 static const char haproxy_conf[] =
     "global\n  nbthread 1\n  maxconn 9000\n"
@@ -86,15 +107,16 @@ struct recipe {
     "--headless"
 
 static const struct recipe recipes[] = {
-    [PROXY_DIRECT] = {"no proxy",        "",           "",       NULL,       "",        NULL   },
-    [PROXY_WEIR_RELAXED] = { "weir, relaxed",  weir_conf,    RELAXED,  NULL,       WEIR,      JOURNAL},
-    [PROXY_WEIR_BATCH] = { "weir, batch",    weir_conf,    BATCH,    NULL,       WEIR,      JOURNAL},
-    [PROXY_WEIR_STRICT] = { "weir, strict",   weir_conf,    STRICT,   NULL,       WEIR,      JOURNAL},
-    [PROXY_HAPROXY] = { "HAProxy",        haproxy_conf, "",       "haproxy",  HAPROXY,   NULL   },
-    [PROXY_NGINX] = { "nginx",          nginx_conf,   "",       "nginx",    NGINX,     NULL   },
-    [PROXY_MITMPROXY] = { "mitmproxy",      "",           "",       "mitmdump", MITMPROXY, "flows"},
-    [PROXY_PORTKEY] = { "Portkey",        "",           "",       "node",     PORTKEY,   NULL   },
-    [PROXY_WEIR_ROTATING] = { "weir, rotating", weir_conf,    ROTATING, NULL,       WEIR,      JOURNAL},
+    [PROXY_DIRECT] = {"no proxy",        "",               "",       NULL,       "",        NULL   },
+    [PROXY_WEIR_RELAXED] = { "weir, relaxed",  weir_conf,        RELAXED,  NULL,       WEIR,      JOURNAL},
+    [PROXY_WEIR_BATCH] = { "weir, batch",    weir_conf,        BATCH,    NULL,       WEIR,      JOURNAL},
+    [PROXY_WEIR_STRICT] = { "weir, strict",   weir_conf,        STRICT,   NULL,       WEIR,      JOURNAL},
+    [PROXY_WEIR_POLICY] = { "weir, policy",   weir_policy_conf, BATCH,    NULL,       WEIR,      JOURNAL},
+    [PROXY_HAPROXY] = { "HAProxy",        haproxy_conf,     "",       "haproxy",  HAPROXY,   NULL   },
+    [PROXY_NGINX] = { "nginx",          nginx_conf,       "",       "nginx",    NGINX,     NULL   },
+    [PROXY_MITMPROXY] = { "mitmproxy",      "",               "",       "mitmdump", MITMPROXY, "flows"},
+    [PROXY_PORTKEY] = { "Portkey",        "",               "",       "node",     PORTKEY,   NULL   },
+    [PROXY_WEIR_ROTATING] = { "weir, rotating", weir_conf,        ROTATING, NULL,       WEIR,      JOURNAL},
 };
 static_assert(ARRAY_LEN(recipes) == PROXY_KIND_COUNT, "a recipe for each kind");
 
@@ -217,7 +239,7 @@ static bool wait_until_up(struct proxy *p)
 bool proxy_start(struct proxy *p, enum proxy_kind kind, int origin_port, const char *path, int cpu)
 {
     const struct recipe *r = &recipes[kind];
-    bool is_weir = r->conf == weir_conf;
+    bool is_weir = r->conf == weir_conf || r->conf == weir_policy_conf;
 
     *p = (struct proxy){ .kind = kind, .port = origin_port };
     snprintf(p->target, sizeof(p->target), "%s%s", is_weir ? "/up" : "", path);

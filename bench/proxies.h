@@ -18,6 +18,7 @@ enum proxy_kind {
     PROXY_WEIR_RELAXED,
     PROXY_WEIR_BATCH,
     PROXY_WEIR_STRICT,
+    PROXY_WEIR_POLICY, /* batch, with a rule of every kind enforced */
     PROXY_HAPROXY,
     PROXY_NGINX,
     PROXY_MITMPROXY,

@@ -26,30 +26,48 @@ static struct str clip(struct str s)
     return str_sub(s, 0, len);
 }
 
-static void add_name(struct buf *out, const char *name, struct str value)
+/* A member's name as it is written, with the comma before it: every call of a route has these. */
+#define KEY(name) STR(",\"" name "\":")
+
+static void add_key(struct buf *out, struct str key)
 {
-    if (value.len)
-        json_add_str(out, name, clip(value));
+    bool is_first = out->ptr[out->len - 1] == '{';
+
+    buf_add_str(out, str_sub(key, is_first, key.len));
+}
+
+static void add_name(struct buf *out, struct str key, struct str value)
+{
+    if (!value.len)
+        return;
+    add_key(out, key);
+    json_add_string(out, clip(value));
+}
+
+static void add_number(struct buf *out, struct str key, int64_t n)
+{
+    add_key(out, key);
+    buf_add_int(out, n);
 }
 
 static void add_attempt(struct buf *out, const struct exchange_attempt *a)
 {
     buf_add_byte(out, '{');
-    add_name(out, "upstream", a->upstream);
-    add_name(out, "model", a->model);
+    add_name(out, KEY("upstream"), a->upstream);
+    add_name(out, KEY("model"), a->model);
     if (a->skipped)
         json_add_bool(out, "skipped", true);
     if (a->status)
-        json_add_int(out, "status", a->status);
+        add_number(out, KEY("status"), a->status);
     if (a->error_class != ERROR_CLASS_NONE)
         json_add_str(out, "error_class", str_from(error_class_name(a->error_class)));
-    json_add_int(out, "start_us", a->start_us);
+    add_number(out, KEY("start_us"), a->start_us);
     if (a->duration_us >= 0)
-        json_add_int(out, "duration_us", a->duration_us);
+        add_number(out, KEY("duration_us"), a->duration_us);
     if (a->bytes)
-        json_add_int(out, "bytes", (int64_t)a->bytes);
-    add_name(out, "why", a->why);
-    add_name(out, "rule", a->rule);
+        add_number(out, KEY("bytes"), (int64_t)a->bytes);
+    add_name(out, KEY("why"), a->why);
+    add_name(out, KEY("rule"), a->rule);
     buf_add_byte(out, '}');
 }
 
@@ -67,15 +85,15 @@ void exchange_attempts_to_json(const struct exchange *x, struct buf *out)
 static void add_decision(struct buf *out, const struct exchange_decision *d)
 {
     buf_add_byte(out, '{');
-    add_name(out, "rule", d->rule);
-    add_name(out, "mode", d->mode);
-    add_name(out, "outcome", d->outcome);
-    add_name(out, "detail", d->detail);
-    json_add_int(out, "at_us", d->at_us);
+    add_name(out, KEY("rule"), d->rule);
+    add_name(out, KEY("mode"), d->mode);
+    add_name(out, KEY("outcome"), d->outcome);
+    add_name(out, KEY("detail"), d->detail);
+    add_number(out, KEY("at_us"), d->at_us);
     if (d->value)
-        json_add_int(out, "value", d->value);
+        add_number(out, KEY("value"), d->value);
     if (d->bound)
-        json_add_int(out, "bound", d->bound);
+        add_number(out, KEY("bound"), d->bound);
     buf_add_byte(out, '}');
 }
 

@@ -8,7 +8,8 @@
 #include "base/uuid.h"
 #include "capture/exchange_fields.h"
 
-#define PIECE_BYTES (1u << 20) /* of a body without arrival times, per frame */
+#define PIECE_BYTES       (1u << 20) /* of a body without arrival times, per frame */
+#define STEPS_BYTES_USUAL 512        /* what attempts or decisions of a call take */
 
 static void add_member(struct buf *out, const struct exchange *x, const struct exchange_field *f)
 {
@@ -177,6 +178,7 @@ static void add_json(struct buf *out, const char *name,
 {
     CLEANUP(buf_release) struct buf json = { 0 };
 
+    buf_reserve(&json, STEPS_BYTES_USUAL);
     to_json(x, &json);
     journal_add_field(out, name, buf_str(&json));
 }

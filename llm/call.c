@@ -561,6 +561,15 @@ static void read_answer(struct reading *r)
     recognise_answer(r);
 }
 
+/* But for the parts: they are seven kilobytes, and add_part begins each. */
+static void clear(struct call_facts *facts)
+{
+    const size_t behind = offsetof(struct call_facts, part_count);
+
+    memset(facts, 0, offsetof(struct call_facts, parts));
+    memset((char *)facts + behind, 0, sizeof(*facts) - behind);
+}
+
 void call_read_as(const struct call *call, const struct recognition *known, struct arena *arena,
                   struct call_facts *ret)
 {
@@ -573,7 +582,8 @@ void call_read_as(const struct call *call, const struct recognition *known, stru
     r.arena = arena;
     r.facts = ret;
     r.recognised = &recognised;
-    *ret = (struct call_facts){ .billable = true };
+    clear(ret);
+    ret->billable = true;
     request_read(call, arena, &asked);
     r.wire = recognised.wire;
     r.images = -1;

@@ -89,6 +89,7 @@ struct call_facts {
     struct str variant;
 };
 
+/* Parts beyond part_count are left as they were. */
 void call_read(const struct call *call, struct arena *arena, struct call_facts *ret);
 
 /* True for a reported cost that a gateway worked out from a price table of its own rather than the

@@ -234,15 +234,16 @@ struct type_row {
 #define SURE         64
 #define AGREED_BONUS 12 /* for a kind that type and bytes both speak for */
 
+/* What most answers have comes first. */
 static const struct type_row types[] = {
     {STR_INIT("text/event-stream"),                   FRAMING_SSE,         1   },
+    { STR_INIT("application/jsonl"),                  FRAMING_NDJSON,      1   },
+    { STR_INIT("application/json"),                   FRAMING_JSON,        1   },
     { STR_INIT("application/vnd.amazon.eventstream"), FRAMING_EVENTSTREAM, 1   },
     { STR_INIT("application/x-ndjson"),               FRAMING_NDJSON,      1   },
     { STR_INIT("application/ndjson"),                 FRAMING_NDJSON,      1   },
     { STR_INIT("application/x-jsonl"),                FRAMING_NDJSON,      1   },
-    { STR_INIT("application/jsonl"),                  FRAMING_NDJSON,      1   },
     { STR_INIT("application/stream+json"),            FRAMING_NDJSON,      1   },
-    { STR_INIT("application/json"),                   FRAMING_JSON,        1   },
     { STR_INIT("text/json"),                          FRAMING_JSON,        1   },
     { STR_INIT("application/problem+json"),           FRAMING_JSON,        1   },
     { STR_INIT("audio/"),                             FRAMING_OPAQUE,      SURE},
@@ -265,9 +266,11 @@ static const struct type_row *find_type(struct str content_type)
 enum framing framing_guess(struct str content_type, struct str first_bytes)
 {
     const struct type_row *type = find_type(content_type);
-    enum framing best = first_bytes.len ? FRAMING_OPAQUE : FRAMING_JSON;
+    enum framing best = FRAMING_OPAQUE;
     unsigned best_score = 0;
 
+    if (!first_bytes.len) /* which is no kind's */
+        return type ? type->kind : FRAMING_JSON;
     if (str_starts_with(first_bytes, BYTE_ORDER_MARK))
         first_bytes = str_sub(first_bytes, BYTE_ORDER_MARK.len, first_bytes.len);
     for (unsigned kind = 0; kind < FRAMING_COUNT; kind++) {

@@ -447,14 +447,29 @@ static void resolve_prices(const struct policy *p, const struct policy_subject *
 
 /* --- classes --- */
 
+/* As add_part has it; of every call, so all at once. */
 static void key_of_subject(const struct policy_subject *s, struct buf *key)
 {
-    buf_clear(key);
+    struct str parts[POLICY_ABOUTS + 3];
+    size_t total = 0;
+
     for (enum policy_about i = 0; i < POLICY_ABOUTS; i++)
-        add_part(key, about_of(s, i));
-    add_part(key, s->api);
-    add_part(key, s->upstream);
-    add_part(key, s->model);
+        parts[i] = about_of(s, i);
+    parts[POLICY_ABOUTS] = s->api;
+    parts[POLICY_ABOUTS + 1] = s->upstream;
+    parts[POLICY_ABOUTS + 2] = s->model;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        total += sizeof(uint32_t) + parts[i].len;
+    buf_clear(key);
+    char *to = buf_reserve(key, total);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        uint32_t len = (uint32_t)parts[i].len;
+        memcpy(to, &len, sizeof(len));
+        if (len)
+            memcpy(to + sizeof(len), parts[i].ptr, len);
+        to += sizeof(len) + len;
+    }
+    key->len = total;
 }
 
 /* Its own copy of the model, which is the end of its key. */

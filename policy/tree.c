@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/map.h"
@@ -12,7 +13,8 @@
 #include "policy/health.h"
 #include "policy/policy.h"
 
-#define MILLION 1000000
+#define MILLION    1000000
+#define NAME_BYTES 256 /* of a target that is looked for; longer ones take memory */
 
 struct tree {
     const struct plan *plan;
@@ -400,9 +402,20 @@ const struct policy_target *tree_target(const struct tree *t, uint32_t target)
 
 uint32_t tree_target_find(const struct tree *t, struct str upstream, struct str model)
 {
+    char space[NAME_BYTES];
     CLEANUP(buf_release) struct buf name = { 0 };
-    const struct map_entry *e = map_find(&t->names, name_of_target(&name, upstream, model));
+    struct str text = { space, upstream.len + 1 + model.len };
 
+    if (text.len > sizeof(space)) {
+        text = name_of_target(&name, upstream, model);
+    } else {
+        if (upstream.len)
+            memcpy(space, upstream.ptr, upstream.len);
+        space[upstream.len] = '\0';
+        if (model.len)
+            memcpy(space + upstream.len + 1, model.ptr, model.len);
+    }
+    const struct map_entry *e = map_find(&t->names, text);
     return e ? (uint32_t)e->value : POLICY_NONE;
 }
 

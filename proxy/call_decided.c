@@ -1,7 +1,6 @@
 /* A call under a policy: what of it is recorded, counted and told. */
 #include "config.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "proxy/call_policy.h"
@@ -101,11 +100,16 @@ static struct str detail_of(struct call_policy *p, const struct policy_decision 
         buf_add_str(&text, policy_class_model(p->class));
     if (d->target != POLICY_NONE) {
         const struct policy_target *t = policy_target(p->conf->policy, d->target);
-        buf_addf(&text, "%.*s%s%.*s", STR_ARG(t->upstream), t->model.len ? " " : "",
-                 STR_ARG(t->model));
+        buf_add_str(&text, t->upstream);
+        buf_add_text(&text, t->model.len ? " " : "");
+        buf_add_str(&text, t->model);
     }
-    if (d->value || d->bound)
-        buf_addf(&text, "%s%" PRId64 " of %" PRId64, text.len ? ", " : "", d->value, d->bound);
+    if (d->value || d->bound) {
+        buf_add_text(&text, text.len ? ", " : "");
+        buf_add_int(&text, d->value);
+        buf_add_text(&text, " of ");
+        buf_add_int(&text, d->bound);
+    }
     return arena_str(&p->arena, buf_str(&text));
 }
 
@@ -211,6 +215,7 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
         .request = call->request,
         .prices = p->conf->prices,
         .arena = &p->arena,
+        .facts = p->conf->facts,
         .at_us = call_policy_now(p),
     };
 

@@ -199,7 +199,7 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
     CLEANUP(buf_release) struct buf body = { 0 }, some = { 0 };
     size_t count = of->answer->header_count;
     struct call_header *headers = arena_alloc(of->arena, (count + 1) * sizeof(*headers));
-    struct call_facts *facts = arena_alloc(of->arena, sizeof(*facts));
+    struct call_facts *facts = of->facts;
 
     *ret = (struct policy_used){ -1, -1 };
     if (u->is_unknown)

@@ -150,6 +150,7 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
         p->enforces |= policy_rule(p->policy, (uint32_t)i)->mode == PLAN_MODE_ENFORCE;
     find_upstreams(c, p);
     p->recognised = mem_calloc(1, sizeof(*p->recognised));
+    p->facts = mem_calloc(1, sizeof(*p->facts));
     c->policy = TAKE(p);
     return 0;
 }
@@ -161,6 +162,7 @@ void proxy_policy_free(struct proxy_policy *p)
     for (size_t i = 0; p->recognised && i < RECOGNISED_MAX; i++)
         arena_release(&p->recognised->list[i].arena);
     free(p->recognised);
+    free(p->facts);
     policy_cache_free(p->cache);
     policy_free(p->policy);
     price_cache_free(p->prices);

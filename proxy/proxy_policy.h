@@ -27,6 +27,7 @@ struct proxy_policy {
     bool enforces;   /* a rule of it is in mode enforce: else bodies are not held */
     const struct proxy_upstream **upstreams; /* of its targets, by number */
     struct proxy_recognised *recognised;
+    struct call_facts *facts; /* what the answer of one call is read into */
 };
 
 /* Reads the section into c->plan and checks it against the upstreams; the plan stays NULL without

@@ -37,6 +37,7 @@ static struct policy_used used_by(const struct call *call, bool is_whole)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     struct call_used used = { 0 };
+    static struct call_facts facts; /* never cleared, as the proxy's */
     struct http1_header headers[RECORDED_HEADERS_MAX + 1];
     struct http1_head request = { .method = call->method };
     struct http1_head answer = { .status = (unsigned)call->status, .headers = headers };
@@ -63,6 +64,7 @@ static struct policy_used used_by(const struct call *call, bool is_whole)
                                            .known = &known,
                                            .prices = prices,
                                            .arena = &arena,
+                                           .facts = &facts,
                                            .at_us = INT64_C(1785000000000000) },
                    &ret);
     call_used_release(&used);
