@@ -5,6 +5,7 @@
 
 #include "base/timestamp.h"
 #include "capture/ledger_scan.h"
+#include "capture/segment_read.h"
 #include "llm/provider.h"
 #include "migrate/verdict_parts.h"
 
@@ -53,9 +54,6 @@ static const enum ledger_column cost_columns[] = {
 };
 #define COST_COUNT (sizeof(cost_columns) / sizeof(cost_columns[0]))
 
-static const enum ledger_column body_columns[] = { LEDGER_EXCHANGE_ID, LEDGER_SEGMENT_OFFSET };
-#define BODY_COUNT (sizeof(body_columns) / sizeof(body_columns[0]))
-
 struct walk {
     const struct calls_wanted *wanted;
     struct map apps; /* name to index */
@@ -68,6 +66,9 @@ struct walk {
     bool is_open;
     i128 cost_pusd;
     bool has_cost;
+    /* What tools_fit said of the ledger's exchanges, by id, once one was asked for. */
+    struct map fits;
+    bool has_fits;
 };
 
 static struct str text(const struct walk *w, enum ledger_column c)
@@ -208,7 +209,66 @@ static void finish(struct walk *w)
     w->is_open = false;
 }
 
-static void begin(struct walk *w, size_t app)
+/* --- tool calls, from bodies --- */
+
+static bool has_tool_gate(const struct programme_app *app)
+{
+    for (size_t i = 0; i < app->gate_count; i++)
+        if (app->gates[i].metric == GATE_TOOL_SCHEMA)
+            return true;
+    return false;
+}
+
+static void keep_fit(struct walk *w, const struct exchange *x)
+{
+    const struct map_entry *app = map_find(&w->apps, x->who.app);
+
+    if (!app || !(x->facts.features & CALL_TOOLS) || !has_tool_gate(w->wanted->apps[app->value]))
+        return;
+    int fit = tools_fit(x);
+    if (fit >= 0)
+        map_put(&w->fits, (struct str){ (const char *)&x->id, sizeof(x->id) }, NULL)->value =
+            (uint64_t)fit;
+}
+
+/* The whole segment in one go: looking exchanges up one by one would read its lines for each. */
+static int read_segment(struct walk *w, struct err *err)
+{
+    CLEANUP(segment_close) struct segment_reader *segment = NULL;
+    struct exchange x;
+    int r;
+
+    w->has_fits = true;
+    if (w->ledger->has_no_bodies)
+        return 0;
+    if (ledger_list_check_segment(w->ledger, err) < 0 ||
+        segment_open(w->ledger->segment_path, &segment, err) < 0)
+        return -1;
+    while ((r = segment_next(segment, true, &x, err)) > 0)
+        keep_fit(w, &x);
+    return r;
+}
+
+static int read_tools(struct walk *w, struct call_seen *call, struct err *err)
+{
+    struct uuid id;
+
+    if (!w->has_fits && read_segment(w, err) < 0)
+        return -1;
+    if (!uuid_parse(text(w, LEDGER_EXCHANGE_ID), &id))
+        return 0;
+    const struct map_entry *fit = map_find(&w->fits, (struct str){ (char *)&id, sizeof(id) });
+    if (!fit)
+        return 0;
+    call->measured |= 1u << GATE_TOOL_SCHEMA;
+    if (fit->value == 0)
+        call->failed |= 1u << GATE_TOOL_SCHEMA;
+    return 0;
+}
+
+/* --- rows --- */
+
+static int begin(struct walk *w, size_t app, struct err *err)
 {
     int64_t epoch = number(w, LEDGER_CUTOVER_EPOCH);
 
@@ -225,9 +285,13 @@ static void begin(struct walk *w, size_t app)
     w->is_open = true;
     w->cost_pusd = 0;
     w->has_cost = true;
+    if ((w->wanted->metrics >> GATE_TOOL_SCHEMA & 1) && number(w, LEDGER_FEATURES) & CALL_TOOLS &&
+        has_tool_gate(w->wanted->apps[app]))
+        return read_tools(w, &w->call, err);
+    return 0;
 }
 
-static void read_row(struct walk *w)
+static int read_row(struct walk *w, struct err *err)
 {
     const struct calls_wanted *q = w->wanted;
     int64_t part = number(w, LEDGER_PART), parts = number(w, LEDGER_PARTS);
@@ -238,11 +302,12 @@ static void read_row(struct walk *w)
         if (w->is_open)
             finish(w);
         if (!app || started_us < q->from_us || started_us >= q->to_us)
-            return;
-        begin(w, app->value);
+            return 0;
+        if (begin(w, app->value, err) < 0)
+            return -1;
     }
     if (!w->is_open)
-        return;
+        return 0;
     if (w->prices)
         add_cost(w);
     if (part + 1 >= parts) {
@@ -251,11 +316,12 @@ static void read_row(struct walk *w)
         arena_reset(&w->strings);
         w->call.unit = arena_str(&w->strings, w->call.unit);
     }
+    return 0;
 }
 
 static int open_scan(struct walk *w, struct err *err)
 {
-    enum ledger_column columns[PLAIN_COUNT + COST_COUNT + USAGE_UNIT_COUNT + BODY_COUNT];
+    enum ledger_column columns[PLAIN_COUNT + COST_COUNT + USAGE_UNIT_COUNT + 1];
     size_t n = PLAIN_COUNT;
 
     memcpy(columns, plain_columns, sizeof(plain_columns));
@@ -265,10 +331,8 @@ static int open_scan(struct walk *w, struct err *err)
         for (int u = 0; u < USAGE_UNIT_COUNT; u++)
             columns[n++] = (enum ledger_column)(LEDGER_USAGE + u);
     }
-    if (w->wanted->metrics >> GATE_TOOL_SCHEMA & 1) {
-        memcpy(columns + n, body_columns, sizeof(body_columns));
-        n += BODY_COUNT;
-    }
+    if (w->wanted->metrics >> GATE_TOOL_SCHEMA & 1)
+        columns[n++] = LEDGER_EXCHANGE_ID;
     return ledger_scan_open(w->ledger->path, columns, n, &w->scan, err);
 }
 
@@ -279,11 +343,15 @@ static int read_ledger(struct walk *w, struct err *err)
     if (ledger_list_check(w->ledger, err) < 0 || open_scan(w, err) < 0)
         return -1;
     while ((r = ledger_scan_next(w->scan, err)) > 0)
-        read_row(w);
+        if ((r = read_row(w, err)) < 0)
+            break;
     if (r == 0 && w->is_open)
         finish(w);
     ledger_scan_close(w->scan);
     w->scan = NULL;
+    map_release(&w->fits);
+    w->fits = (struct map){ 0 };
+    w->has_fits = false;
     return r < 0 ? err_wrap(err, "'%s'", w->ledger->path) : 0;
 }
 

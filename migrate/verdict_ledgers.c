@@ -22,6 +22,7 @@ static void add(const struct archive *a, const struct chain_line *line, struct m
         archive_path(a, "segments/date=%.*s/%.*s.tar.zst", STR_ARG(line->date), STR_ARG(line->id));
     memcpy(l.id, line->id.ptr, line->id.len < sizeof(l.id) ? line->id.len : sizeof(l.id) - 1);
     hex_encode(line->ledger_sha, SHA256_BYTES, l.sha);
+    hex_encode(line->segment_sha, SHA256_BYTES, l.segment_sha);
     map_put(by_id, line->id, NULL)->value = ret->list.len;
     vec_push(&ret->list, l);
 }
@@ -46,8 +47,10 @@ static int read_lines(const struct archive *a, struct chain *chain, uint64_t mos
         const struct map_entry *e = map_find(&by_id, line.id);
         if (line.kind == CHAIN_SEGMENT)
             add(a, &line, &by_id, ret);
-        else if (line.kind == CHAIN_PRUNE_LEDGER && e)
+        else if (e && line.kind == CHAIN_PRUNE_LEDGER)
             ret->list.ptr[e->value].is_pruned = true;
+        else if (e)
+            ret->list.ptr[e->value].has_no_bodies = true;
     }
     if (r < 0)
         return err_wrap(err, "archive '%s': chain", a->path);
@@ -76,22 +79,32 @@ int ledger_list_read(const struct archive *a, uint64_t chain_lines, struct ledge
     return 0;
 }
 
-int ledger_list_check(struct ledger_ref *l, struct err *err)
+static int check_file(const char *path, const char *wanted, struct err *err)
 {
     uint8_t sha[SHA256_BYTES];
     char hex[SHA256_HEX_BYTES];
 
-    if (l->was_read)
-        return 0;
-    if (sha256_of_file(l->path, sha, err) < 0)
+    if (sha256_of_file(path, sha, err) < 0)
         return -1;
-    if (strcmp(hex_encode(sha, SHA256_BYTES, hex), l->sha) != 0)
+    if (strcmp(hex_encode(sha, SHA256_BYTES, hex), wanted) != 0)
         return err_set(err, ERR_CORRUPT,
                        "'%s' is not what was sealed: its SHA-256 differs from the chain's; nothing "
                        "is judged by it, see weir-capture-verify(1)",
-                       l->path);
+                       path);
+    return 0;
+}
+
+int ledger_list_check(struct ledger_ref *l, struct err *err)
+{
+    if (!l->was_read && check_file(l->path, l->sha, err) < 0)
+        return -1;
     l->was_read = true;
     return 0;
+}
+
+int ledger_list_check_segment(const struct ledger_ref *l, struct err *err)
+{
+    return check_file(l->segment_path, l->segment_sha, err);
 }
 
 void ledger_list_release(struct ledger_list *l)

@@ -43,8 +43,8 @@ struct ledger_ref {
     int64_t day_us;
     char *path, *segment_path;
     char id[UUID_TEXT_BYTES];
-    char sha[SHA256_HEX_BYTES];
-    bool is_pruned;
+    char sha[SHA256_HEX_BYTES], segment_sha[SHA256_HEX_BYTES];
+    bool is_pruned, has_no_bodies;
     bool was_read; /* its hash is the chain's */
 };
 
@@ -59,6 +59,8 @@ int ledger_list_read(const struct archive *a, uint64_t chain_lines, struct ledge
                      struct err *err);
 /* Compares the file's hash with the chain's, once. */
 int ledger_list_check(struct ledger_ref *l, struct err *err);
+/* Likewise of the segment, which must have its bodies. */
+int ledger_list_check_segment(const struct ledger_ref *l, struct err *err);
 void ledger_list_release(struct ledger_list *l);
 DEFINE_CLEANUP_VALUE(struct ledger_list, ledger_list_release)
 
