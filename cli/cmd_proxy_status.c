@@ -87,8 +87,10 @@ static void add_rows(const char *name, json_t *rows, struct buf *out)
     }
 }
 
-static void add_text(const json_t *answer, struct buf *out)
+/* Each member a line; those of a member that is an object itself with its name before theirs. */
+static void add_text(const char *within, const json_t *answer, struct buf *out)
 {
+    CLEANUP(buf_release) struct buf name = { 0 };
     const char *key;
     json_t *value;
     union {
@@ -98,11 +100,17 @@ static void add_text(const json_t *answer, struct buf *out)
 
     json_object_foreach(object.out, key, value)
     {
+        buf_clear(&name);
+        buf_addf(&name, "%s%s%s", within, *within ? "_" : "", key);
         if (json_is_array(value)) {
-            add_rows(key, value, out);
+            add_rows(buf_cstr(&name), value, out);
             continue;
         }
-        buf_addf(out, "%-38s ", key);
+        if (json_is_object(value)) { /* as deep as the proxy makes it: once */
+            add_text(buf_cstr(&name), value, out);
+            continue;
+        }
+        buf_addf(out, "%-38s ", buf_cstr(&name));
         add_value(value, out);
         buf_add_byte(out, '\n');
     }
@@ -117,7 +125,7 @@ static int show(const struct invocation *inv, struct str word)
     if (ask(invocation_operand(inv, 0), word, &answer, &err) < 0 ||
         json_parse(buf_str(&answer), &doc, &err) < 0)
         return cli_fail(inv, &err);
-    add_text(doc, &out);
+    add_text("", doc, &out);
     cli_out(buf_str(&out));
     return EXIT_OK;
 }

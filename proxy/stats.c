@@ -120,9 +120,11 @@ void stats_cutover_json(const struct proxy_stats *workers, size_t count, struct 
     const char *before = "";
 
     common_cutover(workers, count, &c);
-    json_add_str(out, "cutover_marker", str_from(c.marker));
-    json_add_int(out, "cutover_epoch", (int64_t)c.epoch);
-    json_add_key(out, "cutover_workers");
+    json_add_key(out, "cutover");
+    buf_add_byte(out, '{');
+    json_add_str(out, "marker", str_from(c.marker));
+    json_add_int(out, "epoch", (int64_t)c.epoch);
+    json_add_key(out, "workers");
     buf_add_byte(out, '[');
     for (size_t i = 0; i < count; i++) {
         if (!serves(&workers[i]))
@@ -135,7 +137,7 @@ void stats_cutover_json(const struct proxy_stats *workers, size_t count, struct 
         buf_add_byte(out, '}');
         before = ",";
     }
-    buf_add_byte(out, ']');
+    buf_add_text(out, "]}");
 }
 
 void stats_cutover_metrics(const struct proxy_stats *workers, size_t count, struct buf *out)

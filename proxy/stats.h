@@ -76,8 +76,8 @@ struct proxy_stats {
 
 /* Of the worker: what it follows from now on. */
 void stats_set_cutover(struct proxy_stats *worker, uint64_t epoch, struct str marker);
-/* What those workers follow that serve: as members of a JSON object, and as metrics.  The marker of
- * all of them is "mixed" if they differ, "" if it is none. */
+/* What those workers follow that serve: as a member "cutover" of a JSON object, and as metrics. The
+ * marker of all of them is "mixed" if they differ, "" if it is none. */
 void stats_cutover_json(const struct proxy_stats *workers, size_t count, struct buf *out);
 void stats_cutover_metrics(const struct proxy_stats *workers, size_t count, struct buf *out);
 

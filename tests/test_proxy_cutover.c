@@ -105,7 +105,7 @@ static json_t *status(void)
 static bool marker_is(const char *wanted)
 {
     json_t *doc = status();
-    bool is = str_eq(json_get_str(doc, "cutover_marker"), str_from(wanted));
+    bool is = str_eq(json_get_str(json_get(doc, "cutover"), "marker"), str_from(wanted));
 
     json_decref(doc);
     return is;
@@ -509,7 +509,7 @@ END_TEST
 
 START_TEST(a_worker_that_comes_later_follows_what_the_others_do)
 {
-    char path[100];
+    char path[400];
     int pid = 0;
 
     start("");
@@ -525,7 +525,13 @@ START_TEST(a_worker_that_comes_later_follows_what_the_others_do)
     for (int i = 0; i < 10; i++)
         ck_assert(session_went("a"));
     json_t *doc = status();
-    ck_assert_int_eq(json_integer_value(json_get(doc, "cutover_epoch")), 1);
+    struct buf text = { 0 };
+    snprintf(path, sizeof(path), "proxy status %s", run.conf_path);
+    proxy_command(path, &text);
+    ck_assert_ptr_nonnull(strstr(text.ptr, "\ncutover_marker                         e1-test\n"));
+    ck_assert_ptr_nonnull(strstr(text.ptr, "worker 0, epoch 1, marker e1-test"));
+    buf_release(&text);
+    ck_assert_int_eq(json_integer_value(json_get(json_get(doc, "cutover"), "epoch")), 1);
     json_decref(doc);
 }
 END_TEST
@@ -624,14 +630,13 @@ START_TEST(workers_that_differ_are_said_to)
     stats_set_cutover(&workers[1], 5, STR("e5-a"));
     stats_set_cutover(&workers[2], 4, STR("e4-a"));
     stats_cutover_json(workers, 3, &out);
-    ck_assert_str_eq(buf_cstr(&out),
-                     "\"cutover_marker\":\"e5-a\",\"cutover_epoch\":5,\"cutover_workers\":["
-                     "{\"worker\":0,\"epoch\":5,\"marker\":\"e5-a\"},"
-                     "{\"worker\":1,\"epoch\":5,\"marker\":\"e5-a\"}]");
+    ck_assert_str_eq(buf_cstr(&out), "\"cutover\":{\"marker\":\"e5-a\",\"epoch\":5,\"workers\":["
+                                     "{\"worker\":0,\"epoch\":5,\"marker\":\"e5-a\"},"
+                                     "{\"worker\":1,\"epoch\":5,\"marker\":\"e5-a\"}]}");
     stats_set_cutover(&workers[1], 6, STR("e6-b"));
     buf_clear(&out);
     stats_cutover_json(workers, 3, &out);
-    ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"cutover_marker\":\"mixed\""));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"cutover\":{\"marker\":\"mixed\",\"epoch\":0,"));
     ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"marker\":\"e6-b\""));
     buf_clear(&out);
     stats_cutover_metrics(workers, 3, &out);
