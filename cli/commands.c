@@ -33,6 +33,7 @@ extern const struct command command_migrate_preflight;
 extern const struct command command_migrate_rehearse;
 extern const struct command command_migrate_rollback;
 extern const struct command command_migrate_watch;
+extern const struct command command_migrate_status;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
 extern const struct command command_proxy_key;
@@ -82,6 +83,7 @@ const struct command *const commands[] = {
     &command_analyze_prices_import,
     &command_migrate_discover,
     &command_migrate_preflight,
+    &command_migrate_status,
     &command_migrate_gate,
     &command_migrate_approve,
     &command_migrate_rehearse,
