@@ -15,7 +15,7 @@
 #include "tests/check_main.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define RUNS 1000
+#define RUNS 3000
 #else
 #define RUNS 10000
 #endif
@@ -30,6 +30,12 @@ static long runs(void)
     const char *asked = getenv("WEIR_GATE_RUNS");
 
     return asked && atol(asked) > 0 ? atol(asked) : RUNS;
+}
+
+/* What so few runs may be off by: nothing where there are enough. */
+static double slack(double chance, long count)
+{
+    return runs() >= 10000 ? 0 : 3 * sqrt((double)count * chance * (1 - chance));
 }
 
 /* --- chance: splitmix64 --- */
@@ -169,7 +175,7 @@ START_TEST(without_harm_hardly_any_rollback_however_often_one_looks)
            "call: rolled back %.4f (at most %.2f), promoted %.4f\n",
            runs(), t.calls, (double)all.outcomes[ROLLED_BACK] / (double)runs(), ALPHA,
            (double)all.promoted / (double)runs());
-    ck_assert((double)all.outcomes[ROLLED_BACK] <= ALPHA * (double)runs());
+    ck_assert((double)all.outcomes[ROLLED_BACK] <= ALPHA * (double)runs() + slack(ALPHA, runs()));
     ck_assert((double)all.promoted >= 0.95 * (double)runs());
     free(all.calls);
 }
@@ -203,8 +209,74 @@ START_TEST(harm_is_caught_before_it_is_promoted)
            (double)all.outcomes[PROMOTED] / (double)count,
            (double)all.outcomes[HELD] / (double)count, all.calls[caught / 2],
            all.calls[caught * 9 / 10], all.failed / (double)caught);
-    ck_assert((double)caught >= harms[_i].caught * (double)count);
+    ck_assert((double)caught >= harms[_i].caught * (double)count - slack(harms[_i].caught, count));
     free(all.calls);
+}
+END_TEST
+
+/* --- stages that the evidence moves --- */
+
+static const int32_t ladder[] = { 100, 500, 2500, 5000, 10000 };
+
+/* Goes up as soon as the ratio is excluded that the next share asks for, at most a stage a day of
+ * 2,000 calls.  True if it gets to 100 %. */
+static bool climb(double rate, double ratio, struct result *r)
+{
+    struct gate_counts c = { 0 };
+    size_t stage = 0;
+    long since = 0, call = 0;
+
+    *r = (struct result){ 0 };
+    while (ladder[stage] < 10000 && call < 1000000) {
+        double w = ladder[stage] / 10000.0, all = rate * (w * ratio + 1 - w);
+        call += gap(all);
+        bool on_gateway = draw() < w * ratio * rate / all;
+        gate_count_failure(&c, ladder[stage], on_gateway);
+        r->failed += on_gateway;
+        r->calls = call;
+        if (on_gateway && gate_log_harm(&c, HARM) >= -log(ALPHA))
+            return false;
+        if (!on_gateway && call - since >= 2000 &&
+            gate_log_safe(&c, gate_required(SAFE, ladder[stage + 1])) >= -log(BETA)) {
+            stage++;
+            since = call;
+        }
+    }
+    return ladder[stage] == 10000;
+}
+
+static const struct {
+    double ratio, least, most; /* part that may get to 100 % */
+} climbs[] = {
+    {1,   0.99, 1   },
+    { 2,  0,    BETA},
+    { 3,  0,    BETA},
+    { 10, 0,    BETA},
+};
+
+START_TEST(stages_go_up_when_the_next_share_is_safe)
+{
+    long count = runs() / 5 + 1, up = 0;
+    long *calls = calloc((size_t)count, sizeof(*calls));
+    double failed = 0;
+
+    ck_assert_ptr_nonnull(calls);
+    seed(20260600 + (uint64_t)_i);
+    for (long i = 0; i < count; i++) {
+        struct result r;
+        up += climb(0.01, climbs[_i].ratio, &r);
+        calls[i] = r.calls;
+        failed += (double)r.failed;
+    }
+    qsort(calls, (size_t)count, sizeof(*calls), by_size);
+    printf(
+        "stages by evidence, %g times the failures, of 1 %%: %ld runs: %.4f got to 100 %%, calls "
+        "until decided p50 %ld, p90 %ld, failed on the gateway %.1f\n",
+        climbs[_i].ratio, count, (double)up / (double)count, calls[count / 2],
+        calls[count * 9 / 10], failed / (double)count);
+    free(calls);
+    ck_assert((double)up >= climbs[_i].least * (double)count - slack(climbs[_i].least, count));
+    ck_assert((double)up <= climbs[_i].most * (double)count + slack(climbs[_i].most, count));
 }
 END_TEST
 
@@ -239,7 +311,7 @@ START_TEST(an_incident_of_the_provider_is_no_harm_of_the_gateway)
     printf("incident in both arms: %ld runs of 20000 calls, 0.5 %% fail, 20 %% of 500: rolled back "
            "%.4f (at most 0.01); by a rule of less than 95 %% good of %d calls %.4f\n",
            count, (double)back / (double)count, WINDOW, (double)thumb / (double)count);
-    ck_assert((double)back <= 0.01 * (double)count);
+    ck_assert((double)back <= 0.01 * (double)count + slack(0.01, count));
     ck_assert((double)thumb > 0.9 * (double)count);
 }
 END_TEST
@@ -270,7 +342,7 @@ START_TEST(bursts_of_one_key_count_once)
     printf("bursts: %ld runs of 300 keys that fail %d times each, no harm: rolled back %.4f by key "
            "(at most 0.01); by call it would be %.4f\n",
            count, BURST, (double)by_key / (double)count, (double)by_call / (double)count);
-    ck_assert((double)by_key <= 0.01 * (double)count);
+    ck_assert((double)by_key <= 0.01 * (double)count + slack(0.01, count));
     ck_assert((double)by_call > 0.3 * (double)count);
 }
 END_TEST
@@ -300,7 +372,8 @@ START_TEST(power_is_what_happens)
     printf("power: at 25 %%, 1 %% fail, twice as many are caught within %.0f calls in half of the "
            "cases; of %ld runs %.4f were\n",
            half.to_catch, count, (double)before / (double)count);
-    ck_assert(fabs((double)before / (double)count - 0.5) < 0.05);
+    ck_assert(fabs((double)before - 0.5 * (double)count) <=
+              0.05 * (double)count + slack(0.5, count));
 }
 END_TEST
 
@@ -310,6 +383,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, without_harm_hardly_any_rollback_however_often_one_looks);
     tcase_add_loop_test(tc, harm_is_caught_before_it_is_promoted, 0,
                         (int)(sizeof(harms) / sizeof(harms[0])));
+    tcase_add_loop_test(tc, stages_go_up_when_the_next_share_is_safe, 0,
+                        (int)(sizeof(climbs) / sizeof(climbs[0])));
     tcase_add_test(tc, an_incident_of_the_provider_is_no_harm_of_the_gateway);
     tcase_add_test(tc, bursts_of_one_key_count_once);
     tcase_add_test(tc, power_is_what_happens);
