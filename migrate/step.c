@@ -115,9 +115,11 @@ static bool is_untouched(struct step *s)
 static int restore(struct step *s, const char *why, struct err *err)
 {
     bool was_there = s->entry.before.len > 0;
-    /* Without a file there is no marker to wait for. */
-    bool can_be_seen =
-        s->marker_before[0] && (s->live.is_running || !actuator_caps(s->actuator).tells_running);
+    /* Without a file there is no marker; a program that said so before will say so again. */
+    bool said_none = s->live.is_running && s->live.running.len == 0;
+    bool can_be_seen = s->marker_before[0]
+                           ? s->live.is_running || !actuator_caps(s->actuator).tells_running
+                           : said_none;
     int64_t begin_us = elapsed_us(s);
 
     if (apply(s, &s->before, was_there, err) < 0 ||
