@@ -20,7 +20,7 @@
 #include "proxy/admin.h"
 #include "proxy/budgets.h"
 #include "proxy/child.h"
-#include "proxy/cutover_file.h"
+#include "proxy/cutover_keeper.h"
 #include "proxy/policy_keeper.h"
 #include "proxy/privileges.h"
 #include "proxy/proxy_policy.h"
@@ -57,8 +57,7 @@ struct parent {
     sigset_t old_mask;
     struct admin *admin;
     struct watch *watch; /* NULL = only signals reload */
-    struct watch *cutover_watch;
-    struct buf cutover; /* the text that the workers follow; empty = nobody is moved */
+    struct cutover_keeper *cutover;
     uint8_t ticket_keys[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_BYTES]; /* the newest first */
     size_t ticket_key_bytes;
     struct loop_timer seal_timer, ticket_timer;
@@ -82,7 +81,7 @@ static void close_inherited(struct parent *p)
             close(p->children[i].pipe.fd);
     close(p->signals.fd);
     watch_close_inherited(p->watch);
-    watch_close_inherited(p->cutover_watch);
+    cutover_keeper_close_inherited(p->cutover);
 }
 
 /* In the new process.  The parent's loop must not be touched: its epoll is shared. */
@@ -97,7 +96,7 @@ static int run_child(struct parent *p, const struct child_slot *slot, int pipe_f
                    .stats = &p->stats[slot->number],
                    .shared = policy_keeper_shared(p->keeper),
                    .ticket_keys = { (const char *)p->ticket_keys, p->ticket_key_bytes },
-                   .cutover = buf_str(&p->cutover)},
+                   .cutover = cutover_keeper_text(p->cutover)},
         .pipe_fd = pipe_fd,
         .prices = p->o.prices,
         .conf_path = p->o.conf_path,
@@ -313,77 +312,29 @@ static void on_ticket_timer(void *ctx)
 
 /* --- the cutover --- */
 
-static void watch_cutover(struct parent *p)
+static void tell_cutover(void *ctx, struct str text)
 {
-    if (p->cutover_watch)
-        watch_set(p->cutover_watch, &p->conf->cutover_path, p->conf->cutover_path.len > 0);
+    tell(ctx, CHILD_CUTOVER, text);
 }
 
-/* Workers follow text from now on, which fits the configuration that they have. */
-static void follow(struct parent *p, struct buf *text, const struct cutover *c)
+static int open_cutover(struct parent *p, struct err *err)
 {
-    if (str_eq(buf_str(text), buf_str(&p->cutover)))
-        return;
-    struct buf old = p->cutover;
-    p->cutover = *text;
-    *text = old;
-    own_stats(p)->cutovers_taken++;
-    log_event(&p->o.log, LOG_LEVEL_INFO, loop_wall_us(p->loop), "cutover_taken",
-              LOG_INT("epoch", c ? c->epoch : 0), LOG_STR("marker", c ? c->marker : STR("")),
-              LOG_INT("entries", c ? c->app_count : 0));
-    tell(p, CHILD_CUTOVER, buf_str(&p->cutover));
-}
+    struct cutover_keeper_options o = {
+        .loop = p->loop, .log = &p->o.log, .stats = own_stats(p), .tell = tell_cutover, .ctx = p
+    };
 
-static void refuse_cutover(struct parent *p, const struct err *err)
-{
-    own_stats(p)->cutovers_refused++;
-    say(p, LOG_LEVEL_ERROR, "cutover_refused", err->text);
-}
-
-static void read_cutover(struct parent *p)
-{
-    CLEANUP(buf_release) struct buf text = { 0 };
-    CLEANUP(cutover_free) struct cutover *c = NULL;
-    struct err err;
-
-    if (cutover_file_read(p->conf, &text, &err) < 0 ||
-        cutover_file_parse(buf_str(&text), p->conf, &c, &err) < 0)
-        refuse_cutover(p, &err);
-    else
-        follow(p, &text, c);
-}
-
-static void on_cutover_change(void *ctx)
-{
-    struct parent *p = ctx;
-
-    if (!p->is_draining)
-        read_cutover(p);
-}
-
-/* What is to be followed with another configuration: the present one, whatever its file says by
- * now, unless that is another file.  A cutover must not be lost, nor be kept from being taken back,
- * because of something else that is wrong. */
-static int fit_cutover(const struct parent *p, const struct proxy_conf *c, struct buf *ret,
-                       struct cutover **ret_cutover, struct err *err)
-{
-    if (str_eq(c->cutover_path, p->conf->cutover_path))
-        buf_add_str(ret, buf_str(&p->cutover));
-    else if (cutover_file_read(c, ret, err) < 0)
-        return -1;
-    return cutover_file_parse(buf_str(ret), c, ret_cutover, err);
+    return cutover_keeper_open(&o, p->conf, &p->cutover, err);
 }
 
 static void reload(struct parent *p)
 {
-    CLEANUP(buf_release) struct buf packed = { 0 }, paths = { 0 }, text = { 0 };
+    CLEANUP(buf_release) struct buf packed = { 0 }, paths = { 0 };
     CLEANUP(proxy_conf_unref) struct proxy_conf *c = NULL;
-    CLEANUP(cutover_free) struct cutover *cutover = NULL;
     struct err err;
 
     if (proxy_conf_reload(p->o.conf_path, &c, &paths, &err) < 0 ||
         proxy_policy_make(c, p->o.prices, &err) < 0 ||
-        fit_cutover(p, c, &text, &cutover, &err) < 0) {
+        cutover_keeper_fit(p->cutover, c, &err) < 0) {
         own_stats(p)->reloads_refused++;
         say(p, LOG_LEVEL_ERROR, "reload_refused", err.text);
         watch_files(p, buf_str(&paths)); /* a change of one of them may mend it */
@@ -404,8 +355,7 @@ static void reload(struct parent *p)
     watch_files(p, STR(""));
     tell(p, CHILD_RELOAD, buf_str(&packed));
     explicit_bzero(packed.ptr, packed.len);
-    follow(p, &text, cutover);
-    watch_cutover(p);
+    cutover_keeper_use(p->cutover, p->conf);
 }
 
 /* The cutover as well: it may fit only now, and a bad configuration must not keep it from changing.
@@ -413,7 +363,7 @@ static void reload(struct parent *p)
 static void reload_all(struct parent *p)
 {
     reload(p);
-    read_cutover(p);
+    cutover_keeper_read(p->cutover);
 }
 
 static void on_change(void *ctx)
@@ -685,16 +635,6 @@ static int share_stats(struct parent *p, struct err *err)
     return err_sys(err, "cannot share memory with the workers");
 }
 
-/* At the start a bad one is as a bad configuration. */
-static int open_cutover(struct parent *p, struct err *err)
-{
-    CLEANUP(cutover_free) struct cutover *c = NULL;
-
-    if (cutover_file_read(p->conf, &p->cutover, err) < 0)
-        return -1;
-    return cutover_file_parse(buf_str(&p->cutover), p->conf, &c, err);
-}
-
 /* Ports first, which may need root; all else is made by, and within reach of, whom we become. */
 static int prepare(struct parent *p, struct err *err)
 {
@@ -720,13 +660,9 @@ static int prepare(struct parent *p, struct err *err)
 static int start(struct parent *p, struct err *err)
 {
     if (take_signals(p, err) < 0 || prepare(p, err) < 0 || open_sockets(p, err) < 0 ||
-        watch_open(p->loop, on_change, p, &p->watch, err) < 0 ||
-        watch_open(p->loop, on_cutover_change, p, &p->cutover_watch, err) < 0 ||
-        open_sealer(p, err) < 0)
+        watch_open(p->loop, on_change, p, &p->watch, err) < 0 || open_sealer(p, err) < 0)
         return -1;
     watch_files(p, STR(""));
-    watch_cutover(p);
-    read_cutover(p); /* what changed before it was watched */
     log_places(p);
     for (unsigned i = 0; i < p->child_count; i++)
         if (start_child(&p->children[i], err) < 0)
@@ -775,8 +711,7 @@ static void release(struct parent *p)
     loop_timer_cancel(p->loop, &p->seal_timer);
     loop_timer_cancel(p->loop, &p->ticket_timer);
     watch_close(p->watch);
-    watch_close(p->cutover_watch);
-    buf_release(&p->cutover);
+    cutover_keeper_close(p->cutover);
     policy_keeper_close(p->keeper);
     close_fd(p->signals.fd);
     sigprocmask(SIG_SETMASK, &p->old_mask, NULL);

@@ -305,6 +305,93 @@ START_TEST(a_body_in_chunks_or_awaited_arrives_whole)
 }
 END_TEST
 
+START_TEST(a_packed_body_is_read_and_goes_on_packed)
+{
+    /* {"model":"m","user":"packed"} */
+    static const char packed[] =
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\xca\xcd\x4f\x49\xcd\x51\xb2\x52\xca"
+        "\x55\xd2\x51\x2a\x2d\x4e\x2d\x02\x32\x0b\x12\x93\xb3\x53\x53\x94\x6a\x01\x00\x87\xeb"
+        "\xdb\x1d\x00\x00\x00";
+    const int32_t shares[] = { (int32_t)bucket_of("packed"), (int32_t)bucket_of("packed") + 1 };
+
+    start("");
+    for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
+        struct buf answer = { 0 };
+        follow("end_user", shares[i]);
+        int fd = proxy_connect(run.port);
+        upstream_text(fd, "POST /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
+                          "Content-Encoding: gzip\r\nContent-Length: 47\r\n\r\n");
+        upstream_send(fd, packed, sizeof(packed) - 1);
+        ck_assert(proxy_read_all(fd, 10000, &answer));
+        ck_assert(str_find(buf_str(&answer), i ? STR("POST /gate/chat ") : STR("POST /chat "), 0) >
+                  0);
+        ck_assert(str_ends_with(buf_str(&answer), (struct str){ packed, sizeof(packed) - 1 }));
+        close(fd);
+        buf_release(&answer);
+    }
+}
+END_TEST
+
+static void count_unfinished(void *ctx, const struct exchange *x, bool ended)
+{
+    size_t *count = ctx;
+
+    ck_assert(ended);
+    if (x->transport_error != ERROR_CLASS_CLIENT_GONE)
+        return;
+    ck_assert_int_eq(x->cutover_epoch, 0); /* it was never asked */
+    ++*count;
+}
+
+START_TEST(a_client_that_leaves_while_its_body_is_held_leaves_nothing)
+{
+    size_t count = 0;
+
+    start("limits: {body: 64KiB}\n");
+    follow("end_user", CUTOVER_ALL);
+    for (int i = 0; i < 20; i++) {
+        int fd = proxy_connect(run.port);
+        upstream_text(fd,
+                      "POST /bot/direct/chat HTTP/1.1\r\nHost: w\r\nContent-Length: 1000\r\n\r\n"
+                      "{\"user\":\"");
+        close(fd);
+    }
+    for (int i = 0; i < 500 && proxy_metric(&run, "weir_exchanges_recorded_total") < 20; i++)
+        proxy_sleep_ms(10);
+    ck_assert(body_went("x", "y"));
+    struct buf request = { 0 }, answer = { 0 };
+    buf_addf(&request,
+             "POST /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
+             "Transfer-Encoding: chunked\r\n\r\n10001\r\n%065537d\r\n0\r\n\r\n",
+             0);
+    proxy_ask(&run, buf_cstr(&request), &answer);
+    ck_assert_msg(strncmp(answer.ptr, "HTTP/1.1 413", 12) == 0, "%.200s", answer.ptr);
+    buf_release(&request);
+    buf_release(&answer);
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    proxy_each_record(&run, count_unfinished, &count);
+    ck_assert_uint_ge(count, 20);
+    proxy_launch(&run);
+}
+END_TEST
+
+START_TEST(with_a_bad_file_it_does_not_start)
+{
+    struct buf line = { 0 }, said = { 0 };
+
+    start("");
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    write_file(STR("# weir cutover 1\nepoch: x\n"));
+    buf_addf(&line, "proxy run %s 2>&1; test $? != 0", run.conf_path);
+    proxy_command(buf_cstr(&line), &said);
+    ck_assert_msg(strstr(said.ptr, "cutover.yaml:2:8: ") != NULL, "%s", said.ptr);
+    unlink(cutover_path());
+    proxy_launch(&run);
+    buf_release(&line);
+    buf_release(&said);
+}
+END_TEST
+
 START_TEST(each_request_by_itself_is_moved_as_the_share_says)
 {
     int moved = 0;
@@ -654,6 +741,9 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_key_in_the_body_decides_before_anything_is_sent, 0,
                         ARRAY_LEN(body_keys));
     tcase_add_test(tc, a_body_in_chunks_or_awaited_arrives_whole);
+    tcase_add_test(tc, a_packed_body_is_read_and_goes_on_packed);
+    tcase_add_test(tc, a_client_that_leaves_while_its_body_is_held_leaves_nothing);
+    tcase_add_test(tc, with_a_bad_file_it_does_not_start);
     tcase_add_test(tc, each_request_by_itself_is_moved_as_the_share_says);
     tcase_add_test(tc, a_call_under_way_stays_where_it_is);
     tcase_add_test(tc, both_arms_say_epoch_share_and_unit_and_nothing_says_the_key);
