@@ -33,6 +33,8 @@ extern const struct command command_migrate_preflight;
 extern const struct command command_migrate_rehearse;
 extern const struct command command_migrate_rollback;
 extern const struct command command_migrate_watch;
+extern const struct command command_migrate_log;
+extern const struct command command_migrate_verify;
 extern const struct command command_migrate_status;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
@@ -91,6 +93,8 @@ const struct command *const commands[] = {
     &command_migrate_rollback,
     &command_migrate_watch,
     &command_migrate_drift,
+    &command_migrate_log,
+    &command_migrate_verify,
     NULL,
 };
 /* clang-format on */

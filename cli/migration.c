@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/nearest.h"
 #include "base/timestamp.h"
 #include "capture/conf.h"
@@ -55,6 +56,33 @@ int migration_open(const struct invocation *inv, enum rollout_mode mode, struct 
                      &ret->rollout, err) < 0)
         return -1;
     return portfolio_read(ret->programme, ret->rollout, &ret->portfolio, err);
+}
+
+static bool has_name(const char *folder, const char *name)
+{
+    CLEANUP(buf_release) struct buf path = { 0 };
+
+    buf_addf(&path, "%s/%s", folder, name);
+    return file_exists(buf_cstr(&path));
+}
+
+int migration_find_rollout(const struct invocation *inv, struct programme **ret_programme,
+                           const char **ret_folder, struct err *err)
+{
+    const char *plan = invocation_get(inv, "plan");
+
+    if (invocation_operand_count(inv)) {
+        const char *folder = invocation_operand(inv, 0);
+        *ret_folder = folder;
+        if (has_name(folder, ROLLOUT_FILE) || has_name(folder, "blobs"))
+            return 0;
+        return err_set(err, ERR_USAGE, "'%s' is no rollout's folder: it has no " ROLLOUT_FILE,
+                       folder);
+    }
+    if (programme_load(plan ? plan : DEFAULT_PLAN, ret_programme, err) < 0)
+        return -1;
+    *ret_folder = (*ret_programme)->rollout.ptr;
+    return 0;
 }
 
 int migration_read_again(struct migration *m, struct err *err)

@@ -38,6 +38,10 @@ extern const struct exit_status migration_exits[];
  * rollout without a ledger yet is an empty one. */
 int migration_open(const struct invocation *inv, enum rollout_mode mode, struct migration *ret,
                    struct err *err);
+/* For what needs no more than the ledger: the first operand is its folder, which must be one, and
+ * no plan is read (*ret_programme NULL); without one, the plan's.  *ret_folder lives as long. */
+int migration_find_rollout(const struct invocation *inv, struct programme **ret_programme,
+                           const char **ret_folder, struct err *err);
 /* The portfolio once more, after lines were appended. */
 int migration_read_again(struct migration *m, struct err *err);
 /* The archive and the prices; ERR_USAGE if the plan names no archive. */

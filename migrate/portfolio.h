@@ -73,5 +73,10 @@ enum portfolio_phase portfolio_phase(const struct portfolio_app *a, int64_t now_
 int portfolio_stage(const struct portfolio_app *a);
 /* Where a rollback goes: the last checkpoint before the present share that is not bad, else 0. */
 int32_t portfolio_good_share(const struct portfolio_app *a);
+/* Whether the bytes that each actuator was made to run last (blob `after`) hold the shares and the
+ * epoch that the entries say: 0 = they do, 1 = not, and ret_why is what comes after "entry 12: ".
+ * No program is asked or run: what only an exec driver can read is passed over. */
+int portfolio_check_artefacts(const struct portfolio *p, uint64_t *ret_entry, struct buf *ret_why,
+                              struct err *err);
 
 #endif

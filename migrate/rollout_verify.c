@@ -160,6 +160,19 @@ static int check_loading(struct auditor *a, int result, const struct err *readin
     return 0;
 }
 
+/* Blobs are only put once the ledger's file is there. */
+static int check_there(struct auditor *a, struct err *err)
+{
+    CLEANUP(dir_list_release) struct dir_list blobs = { 0 };
+
+    if (file_exists(a->rollout->path))
+        return 0;
+    if (dir_list_read(a->rollout->blobs, &blobs, err) < 0)
+        return -1;
+    return blobs.len ? found(a, 1, "is missing: there are blobs, but no '%s'", a->rollout->path)
+                     : 0;
+}
+
 static int audit(struct auditor *a, struct str anchor, struct err *err)
 {
     struct rollout *r = a->rollout;
@@ -169,7 +182,10 @@ static int audit(struct auditor *a, struct str anchor, struct err *err)
 
     if (anchor.len && parse_anchor(anchor, &anchored, &head, err) < 0)
         return -1;
-    int result = rollout_load(r, &reading);
+    int result = check_there(a, err);
+    if (result)
+        return result;
+    result = rollout_load(r, &reading);
     /* An entry that was written anew has been taken already. */
     size_t count = r->entries.len;
     if (r->bad_entry && r->bad_entry <= count)

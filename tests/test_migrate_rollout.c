@@ -356,6 +356,15 @@ START_TEST(a_blob_changed_cut_or_missing_is_found_at_the_first_entry_that_names_
 }
 END_TEST
 
+START_TEST(a_ledger_that_is_gone_is_missed_where_there_are_blobs)
+{
+    ck_assert_uint_eq(sample_verify(""), 0);
+    write_sample();
+    ck_assert_int_eq(unlink(temp_path(SAMPLE_LEDGER)), 0);
+    ck_assert_uint_eq(sample_verify(""), 1);
+}
+END_TEST
+
 START_TEST(what_is_no_sha_is_no_blob_and_no_path)
 {
     static const char *const names[] = { "", "../rollout.jsonl", "a" };
@@ -678,6 +687,7 @@ static void add_damage_tests(TCase *tc)
     tcase_add_loop_test(tc, what_is_no_anchor_is_refused, 0, ARRAY_LEN(bad_anchors));
     tcase_add_loop_test(tc, a_blob_changed_cut_or_missing_is_found_at_the_first_entry_that_names_it,
                         0, ARRAY_LEN(blobs));
+    tcase_add_test(tc, a_ledger_that_is_gone_is_missed_where_there_are_blobs);
     tcase_add_test(tc, what_is_no_sha_is_no_blob_and_no_path);
     tcase_add_test(tc, a_damaged_history_is_not_opened);
 }
