@@ -33,6 +33,8 @@ extern const struct command command_migrate_preflight;
 extern const struct command command_migrate_rehearse;
 extern const struct command command_migrate_rollback;
 extern const struct command command_migrate_watch;
+extern const struct command command_migrate_plan;
+extern const struct command command_migrate_next;
 extern const struct command command_migrate_log;
 extern const struct command command_migrate_verify;
 extern const struct command command_migrate_status;
@@ -84,6 +86,8 @@ const struct command *const commands[] = {
     &command_analyze_prices_check,
     &command_analyze_prices_import,
     &command_migrate_discover,
+    &command_migrate_plan,
+    &command_migrate_next,
     &command_migrate_preflight,
     &command_migrate_status,
     &command_migrate_gate,
