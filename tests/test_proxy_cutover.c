@@ -508,6 +508,8 @@ static bool quietly_went(const char *session)
 START_TEST(both_arms_say_epoch_share_and_unit_and_nothing_says_the_key)
 {
     struct seen seen = { 0 };
+    struct buf said = { 0 };
+    char arguments[600];
     int moved = 0;
 
     gate_path = "/body/4";
@@ -523,6 +525,18 @@ START_TEST(both_arms_say_epoch_share_and_unit_and_nothing_says_the_key)
     ck_assert_uint_eq(seen.gateway + seen.direct, 60);
     ck_assert_uint_eq(seen.without, 1);
     ck_assert_uint_eq(seen.unit_count, 30);
+    snprintf(arguments, sizeof(arguments), "capture seal --archive %s", run.archive_path);
+    proxy_command(arguments, &said);
+    snprintf(arguments, sizeof(arguments), "capture verify --archive %s", run.archive_path);
+    proxy_command(arguments, &said);
+    ck_assert_ptr_nonnull(strstr(said.ptr, "61 exchanges in "));
+    snprintf(arguments, sizeof(arguments),
+             "analyze spend --archive %s --by arm --format csv --where '%s'", run.archive_path,
+             "cutover_epoch = 1 and cutover_share = 5000 and cutover_unit != \"\"");
+    proxy_command(arguments, &said);
+    snprintf(arguments, sizeof(arguments), "\ngateway,%d,", moved);
+    ck_assert_msg(strstr(said.ptr, arguments) != NULL, "%s", said.ptr);
+    buf_release(&said);
     look_for_secret(temp_folder);
     proxy_launch(&run);
 }
