@@ -95,6 +95,11 @@ static enum error_class class_of(struct str name)
     return name.len ? ERROR_CLASS_TRANSPORT : ERROR_CLASS_NONE;
 }
 
+bool calls_have_upstreams(const struct programme_app *app)
+{
+    return app->actuator && strcmp(app->actuator->driver->name, "weir") == 0;
+}
+
 /* By where it was sent first: what a fallback answered for a gateway that failed is the gateway's.
  */
 static int arm_of(const struct walk *w, const struct programme_app *app)
@@ -107,6 +112,8 @@ static int arm_of(const struct walk *w, const struct programme_app *app)
         return 1;
     if (first.len && str_eq(first, app->direct))
         return 0;
+    if (calls_have_upstreams(app))
+        return -1;
     return str_eq(arm, STR("gateway")) ? 1 : str_eq(arm, STR("direct")) ? 0 : -1;
 }
 

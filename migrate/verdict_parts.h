@@ -94,6 +94,9 @@ struct calls_wanted {
     void *ctx;
 };
 
+/* Whether the plan's direct and gateway are upstreams of the record: then an application's calls to
+ * others are no part of the cutover.  Else what the record says of the arm counts. */
+bool calls_have_upstreams(const struct programme_app *app);
 int calls_walk(const struct calls_wanted *w, struct ledger_list *ledgers, struct err *err);
 
 /* --- verdict_tools: whether tool calls fit their schemas --- */

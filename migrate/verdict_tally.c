@@ -46,7 +46,8 @@ void tallies_add_baseline(void *ctx, const struct call_seen *call)
     struct tally *a = &t->list[call->app];
 
     if (call->started_us < a->baseline_from_us || call->started_us >= a->baseline_to_us ||
-        call->on_gateway == 1 || call->is_sum)
+        call->on_gateway == 1 || call->is_sum ||
+        (call->on_gateway < 0 && calls_have_upstreams(a->app)))
         return;
     for (size_t m = 0; m < GATE_METRIC_COUNT; m++)
         if ((call->measured & CALLS_WITH_THRESHOLD) >> m & 1)

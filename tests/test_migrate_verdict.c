@@ -21,6 +21,8 @@
 
 #define ERROR_GATE "{metric: error, min_units: 10, min_time: 1h, enough: 0%}"
 
+#define TOTAL_GATE "{metric: exceed_total, min_units: 10, min_time: 1h}"
+
 /* count calls of a unit each, a second apart from at_us; every `every`-th fails (0 = none). */
 struct crowd {
     int64_t at_us;
@@ -361,9 +363,63 @@ START_TEST(a_fallback_does_not_hide_where_a_call_was_sent)
 }
 END_TEST
 
-/* --- thresholds --- */
+/* What else the application calls has its arm, too. */
+START_TEST(other_upstreams_of_an_application_are_no_part_of_its_cutover)
+{
+    struct sample s;
 
-#define TOTAL_GATE "{metric: exceed_total, min_units: 10, min_time: 1h}"
+    sample_begin(&s, PLAN(TOTAL_GATE));
+    sample_ledger(&s, T0 - DAY);
+    for (int i = 0; i < 300; i++)
+        sample_call(&s, &(struct sample_call){ .at_us = T0 - DAY,
+                                               .upstream = i < 50 ? "openai" : "anthropic",
+                                               .arm = "direct" });
+    sample_seal(&s);
+    uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
+    sample_ledger(&s, T0);
+    sample_call(&s,
+                &(struct sample_call){
+                    .at_us = T0 + HOUR, .user = "ann", .upstream = "anthropic", .arm = "direct" });
+    sample_call(&s, &(struct sample_call){
+                        .at_us = T0 + HOUR, .epoch = epoch, .share = 5000, .unit = "u" });
+    sample_seal(&s);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert_int_eq(v->calls[0], 1);
+    ck_assert_int_eq(v->left_out, 1);
+    ck_assert_int_eq(v->gates[0].threshold.calls, 50);
+    verdict_free(v, 1);
+    sample_end(&s);
+}
+END_TEST
+
+/* nginx and others split where the record does not see it: there the arm is what it says. */
+START_TEST(behind_other_programs_the_recorded_arm_counts)
+{
+    struct sample s;
+
+    sample_begin(&s, "programme: {name: g, start: 2026-10-05}\n"
+                     "actuators: {proxy: {driver: env, file: ./env, restart: [true]}}\n"
+                     "apps:\n"
+                     "  bot: {actuator: proxy, direct: 'https://a', gateway: 'https://b',\n"
+                     "        key: request, gates: [" ERROR_GATE "]}\n");
+    sample_step(&s, "bot", 0, 5000, T0, true);
+    sample_ledger(&s, T0);
+    for (int i = 0; i < 30; i++)
+        sample_call(&s, &(struct sample_call){ .at_us = T0 + HOUR,
+                                               .user = "ann",
+                                               .upstream = "somewhere",
+                                               .arm = i % 3 ? "gateway" : "direct" });
+    sample_seal(&s);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert_int_eq(v->calls[0], 10);
+    ck_assert_int_eq(v->calls[1], 20);
+    ck_assert_int_eq(split(v, 5000)->units[1], 20); /* by request, whoever called */
+    verdict_free(v, 1);
+    sample_end(&s);
+}
+END_TEST
+
+/* --- thresholds --- */
 
 /* A baseline of 1 to 1000 ms: the 95th percentile is 950. */
 static void add_baseline(struct sample *s, int count)
@@ -753,6 +809,8 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(classes));
     tcase_add_test(tc, what_chance_had_no_part_in_is_left_out);
     tcase_add_test(tc, a_fallback_does_not_hide_where_a_call_was_sent);
+    tcase_add_test(tc, other_upstreams_of_an_application_are_no_part_of_its_cutover);
+    tcase_add_test(tc, behind_other_programs_the_recorded_arm_counts);
     tcase_add_test(tc, thresholds_are_frozen_before_the_first_step);
     tcase_add_test(tc, a_baseline_of_few_calls_makes_no_threshold);
     tcase_add_test(tc, a_threshold_of_the_plan_needs_no_baseline);

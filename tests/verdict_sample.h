@@ -109,6 +109,7 @@ struct sample_call {
     int64_t at_us;
     bool on_gateway;
     const char *upstream; /* NULL = by on_gateway */
+    const char *arm;      /* NULL = of the upstream */
     const char *first;    /* upstream it was sent to first, before a fallback */
     uint64_t epoch;
     int32_t share;
@@ -145,6 +146,8 @@ static inline void sample_call(struct sample *s, const struct sample_call *c)
     x.arm = strcmp(upstream, "litellm") == 0  ? STR("gateway")
             : strcmp(upstream, "openai") == 0 ? STR("direct")
                                               : STR("");
+    if (c->arm)
+        x.arm = str_from(c->arm);
     x.cutover_epoch = (int64_t)c->epoch;
     x.cutover_share = c->share;
     x.cutover_unit = str_from(c->unit);
