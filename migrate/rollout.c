@@ -122,7 +122,7 @@ static int take_line(struct rollout *r, struct str text, struct str rest, struct
     return 0;
 }
 
-static int take_lines(struct rollout *r, struct err *err)
+int rollout_take_lines(struct rollout *r, struct err *err)
 {
     struct str file = buf_str(&r->file);
 
@@ -153,7 +153,7 @@ int rollout_load(struct rollout *r, struct err *err)
             return 0;
         return -1;
     }
-    return take_lines(r, err);
+    return rollout_take_lines(r, err);
 }
 
 /* All of the file in one rename: neither without what was torn nor without the note of it. */

@@ -28,6 +28,8 @@ struct rollout {
  * ("entry 12: ...") it holds those before it, or up to it. */
 struct rollout *rollout_new(const char *folder);
 int rollout_load(struct rollout *r, struct err *err);
+/* Likewise of what r->file holds. */
+int rollout_take_lines(struct rollout *r, struct err *err);
 
 /* ERR_CORRUPT for what is no name of a blob: nothing else becomes part of a path. */
 int rollout_blob_path(const struct rollout *r, struct str sha, struct buf *ret, struct err *err);
