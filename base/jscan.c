@@ -392,6 +392,14 @@ static unsigned find_last_close(uint64_t opens, uint64_t closes, size_t depth)
     return 64;
 }
 
+/* Behind what can neither end the string that `at` is in nor escape its end: most of a prompt. */
+static size_t pass_in_string(struct str text, size_t at)
+{
+    while (text.len - at >= 16 && !string_stops_16(text.ptr + at))
+        at += 16;
+    return at;
+}
+
 /* The index of the bracket that closes `depth` containers, the cursor being inside the innermost
  * one, outside any string; text.len if there is none. */
 static size_t find_close(struct str text, size_t at, size_t depth)
@@ -424,6 +432,8 @@ static size_t find_close(struct str text, size_t at, size_t depth)
             depth = depth + count_bits(opens) - close_count;
         }
         at += BLOCK_BYTES;
+        if (in_string && !escape_carry && at < text.len)
+            at = pass_in_string(text, at);
     }
     return text.len;
 }

@@ -73,6 +73,11 @@ static struct call_policy *new_policy(struct proxy_call *call)
     return p;
 }
 
+struct call_policy_memory {
+    struct arena arena;
+    struct buf body, tail, path, held, first, last;
+};
+
 /* Its memory, for the next call: buffers that are not too large to keep. */
 static struct buf keep_buf(struct buf *b)
 {
@@ -94,6 +99,32 @@ static void release(struct call_policy *p)
     free(p);
 }
 
+/* But for its memory. */
+static void clear(struct call_policy *p)
+{
+    arena_reset(&p->arena);
+    vec_release(&p->attempts);
+    const struct call_policy_memory kept = {
+        .arena = p->arena,
+        .body = keep_buf(&p->body),
+        .tail = keep_buf(&p->tail),
+        .path = keep_buf(&p->path),
+        .held = keep_buf(&p->held),
+        .first = keep_buf(&p->used.first),
+        .last = keep_buf(&p->used.last),
+    };
+    memset(p, 0, offsetof(struct call_policy, claims));
+    p->claims.count = 0;
+    p->notes.count = p->notes.dropped = 0;
+    p->arena = kept.arena;
+    p->body = kept.body;
+    p->tail = kept.tail;
+    p->path = kept.path;
+    p->held = kept.held;
+    p->used.first = kept.first;
+    p->used.last = kept.last;
+}
+
 void call_policy_free(struct call_policy *p)
 {
     if (!p)
@@ -111,18 +142,8 @@ void call_policy_free(struct call_policy *p)
         release(p);
         return;
     }
-    arena_reset(&p->arena);
-    struct call_policy kept = {
-        .arena = p->arena,
-        .body = keep_buf(&p->body),
-        .tail = keep_buf(&p->tail),
-        .path = keep_buf(&p->path),
-        .held = keep_buf(&p->held),
-        .used = {.first = keep_buf(&p->used.first), .last = keep_buf(&p->used.last)},
-        .next_spare = w->policies
-    };
-    vec_release(&p->attempts);
-    *p = kept;
+    clear(p);
+    p->next_spare = w->policies;
     w->policies = p;
     w->spare_policies++;
 }

@@ -71,9 +71,7 @@ struct call_policy {
     bool is_decided;
     /* What was decided. */
     const struct policy_class *class; /* a reference */
-    struct policy_claims claims;
     bool has_claims;
-    struct policy_decisions notes;
     uint32_t notes_seen; /* that are among the attempts already */
     /* The walk; without a route only the notes are of interest. */
     bool walks, is_live; /* live: its steps are taken; else they are noted */
@@ -90,6 +88,9 @@ struct call_policy {
     bool holds_answer;
     struct buf held;
     struct call_used used;
+    /* What follows is long and not cleared for the next call, but for the counts. */
+    struct policy_claims claims;
+    struct policy_decisions notes;
 };
 
 /* call has its BEGIN.  True: it is the policy's: held, refused or on its way; false: it goes on as
