@@ -14,10 +14,8 @@
 #define POLL_LAST_US  200000
 
 static const struct actuator_driver *const drivers[] = {
-    &actuator_weir,
-    &actuator_nginx,
-    &actuator_haproxy,
-    &actuator_env,
+    &actuator_weir,  &actuator_nginx, &actuator_haproxy,
+    &actuator_envoy, &actuator_env,   &actuator_exec,
 };
 
 const struct actuator_driver *actuator_find_driver(struct str name, struct err *err)

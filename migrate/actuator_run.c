@@ -2,6 +2,7 @@
 
 #include "migrate/actuator_tools.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -87,13 +88,26 @@ static void run_release(struct run *r)
 }
 DEFINE_CLEANUP_VALUE(struct run, run_release)
 
-/* The lines of a list, or a shell's; the texts lie in copy. */
+/* A list, or a path alone; anything else is for a shell. */
+static bool is_program(struct str command)
+{
+    bool is_path = str_find_char(command, '/', 0) >= 0;
+
+    if (str_find_char(command, '\n', 0) >= 0)
+        return true;
+    for (size_t i = 0; i < command.len && is_path; i++) {
+        unsigned char c = (unsigned char)command.ptr[i];
+        is_path = isalnum(c) || c >= 0x80 || strchr("/._-+@", c);
+    }
+    return is_path;
+}
+
 static int start(const struct actuator *a, const struct actuator_program *p, struct run *r,
                  struct err *err)
 {
     CLEANUP(buf_release) struct buf copy = { 0 }, program = { 0 };
     VEC(const char *) argv = { 0 };
-    bool is_list = str_find_char(p->command, '\n', 0) >= 0;
+    bool is_list = is_program(p->command);
     struct str line;
 
     if (!is_list) {

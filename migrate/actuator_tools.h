@@ -41,7 +41,8 @@ int actuator_write_file(const struct actuator *a, struct str bytes, bool is_ther
 
 struct actuator_program {
     const char *setting; /* for messages */
-    struct str command;  /* of several lines, each is an argument; one line is /bin/sh's */
+    struct str command;  /* of several lines each is an argument; a path alone is a program's,
+                            relative to the plan's folder; any other line is /bin/sh's */
     struct str input;
     size_t output_bytes_max;
 };

@@ -24,6 +24,8 @@ static const struct driver_row {
     { "env",     "https://api.openai.com/v1", "http://gw:4000/v1", "request",          10000},
     { "nginx",   "openai",                    "litellm",           "header.x-session", 525  },
     { "haproxy", "openai",                    "litellm",           "header.x-session", 525  },
+    { "envoy",   "openai",                    "litellm",           "header.x-session", 525  },
+    { "exec",    "openai",                    "litellm",           "header.x-session", 525  },
 };
 
 static void make(struct sample_actuator *s, const char *driver)
@@ -226,23 +228,26 @@ static const struct refusal {
     int32_t share;
     const char *wanted; /* in the message */
 } refusals[] = {
-    {"weir",     "a", "d",   "g",     "",                 100,   "header.NAME"      },
-    { "weir",    "a", "d",   "g",     "header.X-Session", 100,   "in lower"         },
-    { "weir",    "a", "d",   "d",     "request",          100,   "both 'd'"         },
-    { "weir",    "a", "d",   "g",     "request",          -1,    "hundredths"       },
-    { "weir",    "a", "d",   "g",     "request",          10001, "hundredths"       },
-    { "nginx",   "a", "d",   "g",     "",                 100,   "no key"           },
-    { "nginx",   "a", "d",   "g",     "header.x_session", 100,   "x_session"        },
-    { "nginx",   "a", "d",   "g",     "header.",          100,   "header."          },
-    { "nginx",   "a", "d",   "g",     "end_user",         100,   "client_address"   },
-    { "nginx",   "a", "d",   "g",     "metadata.session", 100,   "client_address"   },
-    { "nginx",   "a", "d",   "d",     "request",          100,   "both 'd'"         },
-    { "nginx",   "a", "d",   "g",     "request",          10001, "hundredths"       },
-    { "haproxy", "a", "d",   "g",     "",                 100,   "no key"           },
-    { "haproxy", "a", "d",   "g",     "request",          -1,    "hundredths"       },
-    { "env",     "a", "u:1", "u:2",   "request",          5000,  "steps are 100.00%"},
-    { "env",     "a", "u:1", "u:1",   "request",          10000, "both"             },
-    { "env",     "a", "u:1", "$(id)", "request",          10000, "byte 1"           },
+    {"weir",     "a",   "d",   "g",     "",                 100,   "header.NAME"      },
+    { "weir",    "a",   "d",   "g",     "header.X-Session", 100,   "in lower"         },
+    { "weir",    "a",   "d",   "d",     "request",          100,   "both 'd'"         },
+    { "weir",    "a",   "d",   "g",     "request",          -1,    "hundredths"       },
+    { "weir",    "a",   "d",   "g",     "request",          10001, "hundredths"       },
+    { "nginx",   "a",   "d",   "g",     "",                 100,   "no key"           },
+    { "nginx",   "a",   "d",   "g",     "header.x_session", 100,   "x_session"        },
+    { "nginx",   "a",   "d",   "g",     "header.",          100,   "header."          },
+    { "nginx",   "a",   "d",   "g",     "end_user",         100,   "client_address"   },
+    { "nginx",   "a",   "d",   "g",     "metadata.session", 100,   "client_address"   },
+    { "nginx",   "a",   "d",   "d",     "request",          100,   "both 'd'"         },
+    { "nginx",   "a",   "d",   "g",     "request",          10001, "hundredths"       },
+    { "haproxy", "a",   "d",   "g",     "",                 100,   "no key"           },
+    { "haproxy", "a",   "d",   "g",     "request",          -1,    "hundredths"       },
+    { "envoy",   "a",   "d",   "g",     "end_user",         100,   "header.NAME"      },
+    { "envoy",   "a.b", "d",   "g",     "request",          100,   "byte 2"           },
+    { "env",     "a",   "u:1", "u:2",   "request",          5000,  "steps are 100.00%"},
+    { "env",     "a",   "u:1", "u:1",   "request",          10000, "both"             },
+    { "env",     "a",   "u:1", "$(id)", "request",          10000, "byte 1"           },
+    { "exec",    "a",   "d",   "g",     "",                 100,   "no key"           },
 };
 
 START_TEST(what_a_driver_cannot_do_is_refused_with_words)
@@ -286,6 +291,7 @@ static const struct {
     { "env",     "app-1", "APP.1"},
     { "weir",    "a",     "a"    },
     { "haproxy", "a",     "a"    },
+    { "envoy",   "a",     "a"    },
 };
 
 START_TEST(applications_of_one_name_are_refused)
@@ -486,7 +492,8 @@ static const struct {
 } bad_commands[] = {
     {"exit 3",                                                    "20s",  "exit status 3"     },
     { "echo 'no such unit' >&2; exit 5",                          "20s",  "no such unit"      },
-    { "/nonexistent/program",                                     "20s",  "exit status 127"   },
+    { "/nonexistent/program x",                                   "20s",  "exit status 127"   },
+    { "/nonexistent/program",                                     "20s",  "cannot start"      },
     { "/nonexistent/program\n-x",                                 "20s",  "cannot start"      },
     { "sleep 60 & sleep 60",                                      "50ms", "did not end within"},
     { "trap '' TERM; while :; do sleep 1; done",                  "50ms", "did not end within"},
