@@ -25,13 +25,41 @@ static const struct option_def options[] = {
     OPTIONS_END,
 };
 
-/* Whether anybody would want to read of it. */
-static bool is_news(const struct watch_app *app)
+/* What was told of an application at the look before. */
+struct told {
+    enum decide_action action;
+    int32_t from, to;
+    uint32_t obstacles;
+};
+
+struct memory {
+    VEC(struct told) list; /* by the programme's apps */
+};
+
+/* Whether anybody would want to read of it, and has not yet. */
+static bool is_news(const struct watch_app *app, struct told *before)
 {
-    return app->end != WATCH_LEFT || app->decision.action != DECIDE_NOTHING;
+    const struct decision *d = &app->decision;
+    const struct told now = { d->action, d->from, d->to, d->obstacles };
+    bool is_same = now.action == before->action && now.from == before->from &&
+                   now.to == before->to && now.obstacles == before->obstacles;
+
+    *before = now;
+    return app->end != WATCH_LEFT || (d->action != DECIDE_NOTHING && !is_same);
 }
 
-static void print(const struct invocation *inv, const struct stepping *s, const struct watch *w)
+/* A plan with more or fewer applications is a new one. */
+static void make_room(struct memory *m, size_t count)
+{
+    if (m->list.len == count)
+        return;
+    vec_clear(&m->list);
+    for (size_t i = 0; i < count; i++)
+        vec_push(&m->list, ((struct told){ 0 }));
+}
+
+static void print(const struct invocation *inv, const struct stepping *s, const struct watch *w,
+                  struct memory *memory)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
     bool is_json = cli_format(inv) == CLI_FORMAT_JSON;
@@ -45,8 +73,9 @@ static void print(const struct invocation *inv, const struct stepping *s, const 
         json_add_key(&out, "apps");
         buf_add_byte(&out, '[');
     }
+    make_room(memory, w->app_count);
     for (size_t i = 0; i < w->app_count; i++) {
-        if (!w->apps[i].decision.app || (!is_json && !is_news(&w->apps[i])))
+        if (!w->apps[i].decision.app || (!is_json && !is_news(&w->apps[i], &memory->list.ptr[i])))
             continue;
         if (!is_json)
             buf_addf(&out, "%s ", at);
@@ -60,7 +89,7 @@ static void print(const struct invocation *inv, const struct stepping *s, const 
     cli_out(buf_str(&out));
 }
 
-static int look(const struct invocation *inv, struct err *err)
+static int look(const struct invocation *inv, struct memory *memory, struct err *err)
 {
     CLEANUP(stepping_close) struct stepping s = { 0 };
     CLEANUP(watch_free) struct watch *w = NULL;
@@ -71,7 +100,7 @@ static int look(const struct invocation *inv, struct err *err)
     struct watch_input in = stepping_input(&s);
     if (watch_pass(&in, &w, err) < 0)
         return -1;
-    print(inv, &s, w);
+    print(inv, &s, w, memory);
     int status = stepping_status(w->apps, w->app_count, STEPPING_WATCH);
     if (s.has_failed)
         return EXIT_FAILED;
@@ -95,6 +124,7 @@ static int read_every(const struct invocation *inv, int64_t *ret_us)
 static int watch_on(const struct invocation *inv, int64_t every_us)
 {
     struct timespec pause = { every_us / US_PER_SECOND, every_us % US_PER_SECOND * 1000 };
+    struct memory memory = { 0 };
     struct err err;
     sigset_t set;
 
@@ -103,14 +133,16 @@ static int watch_on(const struct invocation *inv, int64_t every_us)
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     do {
-        if (look(inv, &err) < 0)
+        if (look(inv, &memory, &err) < 0)
             migration_fail(inv, &err);
     } while (!cli_out_failed() && sigtimedwait(&set, NULL, &pause) < 0);
+    vec_release(&memory.list);
     return EXIT_OK;
 }
 
 static int run(const struct invocation *inv)
 {
+    struct memory memory = { 0 };
     struct err err;
     int64_t every_us;
     int r = read_every(inv, &every_us);
@@ -119,7 +151,8 @@ static int run(const struct invocation *inv)
         return r;
     if (!invocation_has(inv, "once"))
         return watch_on(inv, every_us);
-    r = look(inv, &err);
+    r = look(inv, &memory, &err);
+    vec_release(&memory.list);
     return r < 0 ? migration_fail(inv, &err) : r;
 }
 
@@ -139,8 +172,9 @@ const struct command command_migrate_watch = {
         "and moves one stage up only what the plan calls 'auto'. A rollback stops the rest of its "
         "wave until a person says otherwise.\n"
         "\n"
-        "Runs until it is ended, or once, with --once, from cron: the exit code then says what "
-        "happened. SIGINT and SIGTERM end it between two looks.",
+        "Runs until it is ended, and tells what is new since the look before; or once, with "
+        "--once, from cron: the exit code then says what happened. SIGINT and SIGTERM end it "
+        "between two looks.",
     .exits = migration_exits,
     .examples = examples,
     .see_also = "weir-migrate-advance(1), weir-migrate-gate(1), weir-migrate-rollback(1), "
