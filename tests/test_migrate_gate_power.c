@@ -347,6 +347,62 @@ START_TEST(bursts_of_one_key_count_once)
 }
 END_TEST
 
+/* Keys that stay where a hash puts them while shares rise, few of them with most of the calls, and
+ * some that nearly always fail: the first failure of each counts, with the share of that moment. */
+#define KEYS 400
+
+struct crowd_run {
+    double bucket[KEYS], chance[KEYS];
+    bool failed[KEYS];
+};
+
+static void run_crowd(struct crowd_run *r, bool *ret_by_key, bool *ret_by_call)
+{
+    struct gate_counts keys = { 0 }, calls = { 0 };
+
+    for (int k = 0; k < KEYS; k++) {
+        r->bucket[k] = draw();
+        r->chance[k] = draw() < 0.05 ? 0.5 : 0.01;
+        r->failed[k] = false;
+    }
+    *ret_by_key = *ret_by_call = false;
+    for (long call = 0; call < 12000; call++) {
+        int32_t share = ladder[call / 3000]; /* 1, 5, 25, 50 % */
+        int k = (int)(KEYS * pow(draw(), 3));
+        bool on_gateway = r->bucket[k] < share / 10000.0;
+        if (draw() >= r->chance[k])
+            continue;
+        gate_count_failure(&calls, share, on_gateway);
+        *ret_by_call |= on_gateway && !*ret_by_call && gate_log_harm(&calls, HARM) >= -log(ALPHA);
+        if (r->failed[k])
+            continue;
+        r->failed[k] = true;
+        gate_count_failure(&keys, share, on_gateway);
+        *ret_by_key |= on_gateway && !*ret_by_key && gate_log_harm(&keys, HARM) >= -log(ALPHA);
+    }
+}
+
+START_TEST(uneven_keys_that_stay_where_they_are_make_no_harm)
+{
+    static struct crowd_run run;
+    long count = runs() / 5 + 1, by_key = 0, by_call = 0;
+
+    seed(20260402);
+    for (long i = 0; i < count; i++) {
+        bool key_back, call_back;
+        run_crowd(&run, &key_back, &call_back);
+        by_key += key_back;
+        by_call += call_back;
+    }
+    printf(
+        "uneven keys: %ld runs of 12000 calls of %d keys, 1 -> 5 -> 25 -> 50 %%, no harm: rolled "
+        "back %.4f by key (at most 0.01); by call it would be %.4f\n",
+        count, KEYS, (double)by_key / (double)count, (double)by_call / (double)count);
+    ck_assert((double)by_key <= 0.01 * (double)count + slack(0.01, count));
+    ck_assert((double)by_call > 0.1 * (double)count);
+}
+END_TEST
+
 /* --- power --- */
 
 /* gate_power's walk against the race itself. */
@@ -387,6 +443,7 @@ static void add_tests(TCase *tc)
                         (int)(sizeof(climbs) / sizeof(climbs[0])));
     tcase_add_test(tc, an_incident_of_the_provider_is_no_harm_of_the_gateway);
     tcase_add_test(tc, bursts_of_one_key_count_once);
+    tcase_add_test(tc, uneven_keys_that_stay_where_they_are_make_no_harm);
     tcase_add_test(tc, power_is_what_happens);
 }
 
