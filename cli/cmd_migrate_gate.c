@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 
 #define CHECK_BYTES_MAX (64u << 20)
+#define UNTIL_MAX       (INT64_C(253402300800) * US_PER_SECOND) /* the end of 9999 */
 
 static const char *const formats[] = { "text", "json", NULL };
 
@@ -156,8 +157,8 @@ static int recompute(const struct migration *m, const json_t *stored, struct buf
         .prices = m->prices,
     };
 
-    if (!inputs || !json_get(stored, "app"))
-        return err_set(err, ERR_CORRUPT, "no verdict: it lacks 'app' or 'inputs'");
+    if (!json_is_string(json_get(stored, "app")) || in.until_us <= 0 || in.until_us > UNTIL_MAX)
+        return err_set(err, ERR_CORRUPT, "no verdict: 'app' or 'inputs.until_us' is missing");
     if (find_plan(m, json_get_str(inputs, "plan_sha256"), &kept, &plan, err) < 0)
         return -1;
     in.programme = plan;

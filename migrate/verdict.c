@@ -28,6 +28,12 @@ static void judge_release(struct judge *j)
 }
 DEFINE_CLEANUP_VALUE(struct judge, judge_release)
 
+/* What printf can show of them. */
+static double odds(double log_of_them)
+{
+    return exp(log_of_them < 690 ? log_of_them : 690);
+}
+
 static struct str say(struct arena *arena, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -224,8 +230,9 @@ static struct str silence(const struct judge *j, const struct tally *a,
                    (long long)g->threshold.calls, VERDICT_BASELINE_CALLS);
     if (!c[1].all)
         return STR("no call at the gateway has been recorded and sealed yet");
-    if (metric == GATE_TOOL_SCHEMA && !c[1].measured)
-        return STR("no answer at the gateway wanted a tool called whose schema is recorded");
+    if (c[1].all >= MEASURED_CALLS && c[0].measured + c[1].measured == 0)
+        return STR("not one call could be measured, on either side: if the application makes no "
+                   "such calls, take the gate out of the plan");
     if (c[1].all >= MEASURED_CALLS && part(&c[1]) < MEASURED_LEAST * part(&c[0]))
         return say(arena,
                    "only %.0f %% of the calls at the gateway could be measured, and %.0f %% "
@@ -269,7 +276,7 @@ static void judge_gate(const struct judge *j, const struct tally *a, struct verd
         g->why = say(arena,
                      "more than %.3g x as often at the gateway: the odds are %.3g, %.3g "
                      "suffice",
-                     g->gate->harm_ratio, exp(e->log_harm), 1 / g->alpha);
+                     g->gate->harm_ratio, odds(e->log_harm), 1 / g->alpha);
     } else if (g->cap_tripped) {
         g->says = VERDICT_ROLLBACK;
         g->why = say(arena, "at the gateway more than the cap of %g %%: %lld of %lld calls",
@@ -337,7 +344,7 @@ static void conclude(const struct tally *a, struct verdict *v)
         v->why = say(&v->arena,
                      "the split is not what was intended: the odds against it are %.3g; look at "
                      "what routes, and at calls without a key",
-                     exp(v->split_log));
+                     odds(v->split_log));
     } else if (hold) {
         v->why = gate_why(v, hold);
     } else {

@@ -155,6 +155,12 @@ void verdict_print_json(const struct verdict *v, struct buf *out)
 
 /* --- text --- */
 
+/* What printf can show of them. */
+static double odds(double log_of_them)
+{
+    return exp(log_of_them < 690 ? log_of_them : 690);
+}
+
 struct unit_row {
     double divisor;
     const char *name;
@@ -187,7 +193,7 @@ static void print_evidence(const struct verdict_gate *g, struct buf *out)
     const struct programme_gate *p = g->gate;
 
     buf_addf(out, "    harm       odds of %.3g for more than %.3g x; %.3g roll back\n",
-             exp(g->evidence.log_harm), p->harm_ratio, 1 / g->alpha);
+             odds(g->evidence.log_harm), p->harm_ratio, 1 / g->alpha);
     if (isinf(g->evidence.excluded))
         buf_addf(out,
                  "    safe       today no ratio is excluded; %.3g x must be before the next "
@@ -239,7 +245,7 @@ void verdict_print_text(const struct verdict *v, struct buf *out)
         buf_addf(out, "  from %s", timestamp_format(v->from_us, time));
     if (v->last_us)
         buf_addf(out, " to the last call at %s\n", timestamp_format(v->last_us, time));
-    buf_addf(out, "  split: odds of %.3g against the intended one%s\n", exp(v->split_log),
+    buf_addf(out, "  split: odds of %.3g against the intended one%s\n", odds(v->split_log),
              v->split_is_off ? ": it is off" : "");
     for (size_t i = 0; i < v->gate_count; i++)
         print_gate(&v->gates[i], out);

@@ -15,12 +15,22 @@
 #include "llm/tool_calls.h"
 #include "migrate/verdict_parts.h"
 
-#define DEPTH_MAX 64 /* of schemas in schemas; deeper ones are taken to fit */
+/* Schemas are a caller's, and can be made to take for ever; what lies beyond is taken to fit. */
+#define DEPTH_MAX 64     /* of schemas in schemas */
+#define STEPS_MAX 200000 /* of one tool call: values, names and words that are looked at */
+
+#define CALLS_MAX 64 /* of one answer */
 
 struct fitting {
     const json_t *root; /* of the tool's schema */
     int depth;
+    long steps;
 };
+
+static bool is_over(struct fitting *f)
+{
+    return f->steps++ >= STEPS_MAX;
+}
 
 static bool fits(struct fitting *f, const json_t *value, const json_t *schema);
 
@@ -61,12 +71,15 @@ static bool fits_type(const json_t *value, const json_t *schema)
         return true;
     if (json_is_string(type))
         return has_type(value, json_string_value(type));
-    json_array_foreach(type, i, one) if (json_is_string(one) &&
-                                         has_type(value, json_string_value(one))) return true;
+    json_array_foreach(type, i, one)
+    {
+        if (json_is_string(one) && has_type(value, json_string_value(one)))
+            return true;
+    }
     return json_array_size(type) == 0;
 }
 
-static bool fits_list(const json_t *value, const json_t *schema)
+static bool fits_list(struct fitting *f, const json_t *value, const json_t *schema)
 {
     const json_t *list = json_object_get(schema, "enum"), *one;
     const json_t *only = json_object_get(schema, "const");
@@ -76,7 +89,11 @@ static bool fits_list(const json_t *value, const json_t *schema)
         return false;
     if (!json_is_array(list))
         return true;
-    json_array_foreach(list, i, one) if (json_equal(value, one)) return true;
+    json_array_foreach(list, i, one)
+    {
+        if (is_over(f) || json_equal(value, one))
+            return true;
+    }
     return false;
 }
 
@@ -118,9 +135,13 @@ static bool fits_members(struct fitting *f, const json_t *value, const json_t *s
     json_t *members = (json_t *)(uintptr_t)value; /* Jansson's iterators are not const */
     size_t i;
 
-    json_array_foreach(required, i,
-                       one) if (json_is_string(one) &&
-                                !json_object_get(value, json_string_value(one))) return false;
+    json_array_foreach(required, i, one)
+    {
+        if (is_over(f))
+            return true;
+        if (json_is_string(one) && !json_object_get(value, json_string_value(one)))
+            return false;
+    }
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
         const json_t *of = json_object_get(known, json_object_iter_key(at));
         if (!of && json_is_false(other))
@@ -139,7 +160,11 @@ static bool fits_items(struct fitting *f, const json_t *value, const json_t *sch
 
     if (!json_is_object(items))
         return true;
-    json_array_foreach(value, i, one) if (!fits(f, one, items)) return false;
+    json_array_foreach(value, i, one)
+    {
+        if (!fits(f, one, items))
+            return false;
+    }
     return true;
 }
 
@@ -149,7 +174,11 @@ static bool fits_any(struct fitting *f, const json_t *value, const json_t *list)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one) if (fits(f, value, one)) return true;
+    json_array_foreach(list, i, one)
+    {
+        if (fits(f, value, one))
+            return true;
+    }
     return json_array_size(list) == 0;
 }
 
@@ -158,7 +187,11 @@ static bool fits_all(struct fitting *f, const json_t *value, const json_t *list)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one) if (!fits(f, value, one)) return false;
+    json_array_foreach(list, i, one)
+    {
+        if (!fits(f, value, one))
+            return false;
+    }
     return true;
 }
 
@@ -188,7 +221,7 @@ static bool fits_schema(struct fitting *f, const json_t *value, const json_t *sc
 
     if (other && !fits(f, value, other))
         return false;
-    return fits_type(value, schema) && fits_list(value, schema) && fits_bounds(value, schema) &&
+    return fits_type(value, schema) && fits_list(f, value, schema) && fits_bounds(value, schema) &&
            (!json_is_object(value) || fits_members(f, value, schema)) &&
            (!json_is_array(value) || fits_items(f, value, schema)) &&
            fits_any(f, value, json_object_get(schema, "anyOf")) &&
@@ -200,7 +233,7 @@ static bool fits(struct fitting *f, const json_t *value, const json_t *schema)
 {
     if (json_is_false(schema))
         return false;
-    if (!json_is_object(schema) || f->depth == DEPTH_MAX)
+    if (!json_is_object(schema) || f->depth == DEPTH_MAX || is_over(f))
         return true;
     f->depth++;
     bool fit = fits_schema(f, value, schema);
@@ -283,7 +316,7 @@ int tools_fit(const struct exchange *x)
         return -1;
     tool_calls_read(&calls, framing_guess(content_type(x), str_sub(x->response_body, 0, 1024)),
                     x->response_body, &ignored);
-    for (size_t i = 0; i < calls.list.len; i++) {
+    for (size_t i = 0; i < calls.list.len && i < CALLS_MAX; i++) {
         int fit = fits_offer(&calls.list.ptr[i], request);
         if (fit == 0)
             return 0;
