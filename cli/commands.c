@@ -37,6 +37,7 @@ extern const struct command command_migrate_plan;
 extern const struct command command_migrate_next;
 extern const struct command command_migrate_log;
 extern const struct command command_migrate_verify;
+extern const struct command command_migrate_ready;
 extern const struct command command_migrate_status;
 extern const struct command command_proxy_check;
 extern const struct command command_proxy_drain;
@@ -88,6 +89,7 @@ const struct command *const commands[] = {
     &command_migrate_discover,
     &command_migrate_plan,
     &command_migrate_next,
+    &command_migrate_ready,
     &command_migrate_preflight,
     &command_migrate_status,
     &command_migrate_gate,
