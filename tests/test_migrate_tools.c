@@ -105,6 +105,22 @@ START_TEST(a_schema_may_be_its_own_part)
 }
 END_TEST
 
+/* Each level twice as much work as the one below: 2^64 in all. */
+START_TEST(a_schema_made_to_take_for_ever_does_not)
+{
+    struct call_header type = { STR("content-type"), STR("application/json") };
+    struct exchange x = {
+        .request_body = STR(CHAT("{\"$ref\":\"#/$defs/x\",\"$defs\":{\"x\":{\"allOf\":["
+                                 "{\"$ref\":\"#/$defs/x\"},{\"$ref\":\"#/$defs/x\"}]}}}")),
+        .response_body = STR(ANSWER("{}")),
+        .response_headers = &type,
+        .response_header_count = 1,
+    };
+
+    ck_assert_int_eq(tools_fit(&x), 1);
+}
+END_TEST
+
 /* --- in an archive --- */
 
 #define T0 (SAMPLE_START_US - 3600 * US_PER_SECOND)
@@ -198,6 +214,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, sample_setup, sample_teardown);
     tcase_add_loop_test(tc, calls_fit_what_was_offered_or_do_not, 0, ARRAY_LEN(rows));
     tcase_add_test(tc, a_schema_may_be_its_own_part);
+    tcase_add_test(tc, a_schema_made_to_take_for_ever_does_not);
     tcase_add_test(tc, bodies_tell_whose_tool_calls_do_not_fit);
 }
 
