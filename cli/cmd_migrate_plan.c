@@ -37,13 +37,13 @@ static const struct option_def options[] = {
 
 /* --- a plan that is there --- */
 
-static int lint(const struct invocation *inv, const struct programme *p,
-                const struct inventory *seen)
+/* s may be NULL. */
+static int lint(const struct invocation *inv, const struct programme *p, const struct survey *s)
 {
     CLEANUP(programme_lint_release) struct programme_lint l = { 0 };
     CLEANUP(buf_release) struct buf out = { 0 };
 
-    programme_lint(p, seen, &l);
+    programme_lint(p, s ? &s->inventory : NULL, s ? s->analysis.conf : NULL, &l);
     if (cli_format(inv) == CLI_FORMAT_JSON)
         programme_lint_print_json(p, &l, &out);
     else
@@ -78,7 +78,7 @@ static int run_lint(const struct invocation *inv, const char *path)
     };
     if (survey_run(inv, &o, &s, &err) < 0)
         return cli_fail(inv, &err);
-    return lint(inv, p, &s.inventory);
+    return lint(inv, p, &s);
 }
 
 /* --- a new one --- */
@@ -146,7 +146,7 @@ static int draft(const struct invocation *inv, const struct survey *s, const cha
 }
 
 static int write_plan(const struct invocation *inv, const char *output, const struct buf *text,
-                      const struct inventory *seen, struct err *err)
+                      const struct survey *s, struct err *err)
 {
     CLEANUP(programme_free) struct programme *p = NULL;
     CLEANUP(programme_lint_release) struct programme_lint l = { 0 };
@@ -162,11 +162,17 @@ static int write_plan(const struct invocation *inv, const char *output, const st
         return err_set(err, ERR_USAGE, "'%s' is there already: --force writes over it", output);
     if (file_replace(output, buf_str(text), 0644, err) < 0)
         return -1;
-    programme_lint(p, seen, &l);
+    programme_lint(p, &s->inventory, s->analysis.conf, &l);
+    buf_addf(&out, "%s: %zu applications in %zu waves, ", output, p->app_count, p->wave_count);
+    programme_add_time(p, p->start_us, &out);
+    buf_add_text(&out, " to ");
+    size_t end = out.len + sizeof("2026-10-07") - 1;
+    programme_add_time(p, p->end_us - 1, &out);
+    out.len = end; /* the day, without its last minute */
     buf_addf(&out,
-             "%s: %zu applications in %zu waves; name owners and deputies, then run weir migrate "
+             "; name owners and deputies, then run weir migrate "
              "plan again: it has %zu errors and %zu warnings\n",
-             output, p->app_count, p->wave_count, programme_lint_count(&l, PROGRAMME_ERROR),
+             programme_lint_count(&l, PROGRAMME_ERROR),
              programme_lint_count(&l, PROGRAMME_WARNING));
     cli_out(buf_str(&out));
     return 0;
@@ -187,7 +193,7 @@ static int run_draft(const struct invocation *inv, const char *output)
                                 .from_us = INT64_MIN,
                                 .to_us = INT64_MAX };
     if (survey_run(inv, &o, &s, &err) < 0 || draft(inv, &s, output, &text, &err) < 0 ||
-        write_plan(inv, output, &text, &s.inventory, &err) < 0)
+        write_plan(inv, output, &text, &s, &err) < 0)
         return cli_fail(inv, &err);
     return EXIT_OK;
 }

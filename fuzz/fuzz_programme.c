@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_app(p, &p->apps[i]);
     programme_frozen(p, p->start_us);
     see(&seen);
-    programme_lint(p, &seen, &l);
+    programme_lint(p, &seen, NULL, &l);
     for (size_t i = 0; i < l.findings.len; i++)
         assert(l.findings.ptr[i].text.len);
     programme_lint_print_text(p, &l, &out);

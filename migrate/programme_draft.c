@@ -439,16 +439,37 @@ static void add_stages(struct buf *out, const struct programme_app *app)
     }
 }
 
+static bool has_upstream(const struct conf *conf, struct str name)
+{
+    for (size_t i = 0; conf && i < conf->upstream_count; i++)
+        if (str_eq(conf->upstreams[i].name, name))
+            return true;
+    return false;
+}
+
+/* What the configuration says, or what was recorded; of calls that never went through a proxy the
+ * provider, by the name of the upstream that speaks its interface. */
 static struct str direct_of(const struct draft *d, const struct inventory_app *a)
 {
-    for (size_t i = 0; d->o->conf && i < d->o->conf->app_count; i++)
-        if (str_eq(d->o->conf->apps[i].is.app, a->name) && d->o->conf->apps[i].upstream.len)
-            return d->o->conf->apps[i].upstream;
-    if (a->lists[INVENTORY_UPSTREAMS].items.len &&
-        is_line(a->lists[INVENTORY_UPSTREAMS].items.ptr[0].name))
-        return a->lists[INVENTORY_UPSTREAMS].items.ptr[0].name;
-    return a->lists[INVENTORY_PROVIDERS].items.len ? a->lists[INVENTORY_PROVIDERS].items.ptr[0].name
-                                                   : STR("direct");
+    const struct inventory_list *ways = &a->lists[INVENTORY_UPSTREAMS];
+    const struct inventory_list *providers = &a->lists[INVENTORY_PROVIDERS];
+    const struct conf *conf = d->o->conf;
+
+    for (size_t i = 0; conf && i < conf->app_count; i++)
+        if (str_eq(conf->apps[i].is.app, a->name) && conf->apps[i].upstream.len)
+            return conf->apps[i].upstream;
+    for (size_t i = 0; i < ways->items.len; i++)
+        if (has_upstream(conf, ways->items.ptr[i].name))
+            return ways->items.ptr[i].name;
+    if (ways->items.len && is_line(ways->items.ptr[0].name))
+        return ways->items.ptr[0].name;
+    if (!providers->items.len)
+        return STR("direct");
+    for (size_t i = 0; conf && i < conf->upstream_count; i++)
+        if (str_eq(conf->upstreams[i].api, providers->items.ptr[0].name) &&
+            !str_eq(conf->upstreams[i].arm, STR("gateway")))
+            return conf->upstreams[i].name;
+    return providers->items.ptr[0].name;
 }
 
 static void add_app(const struct draft *d, const struct entry *e)

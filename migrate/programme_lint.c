@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/timestamp.h"
 #include "migrate/rollout.h"
 
@@ -60,6 +61,7 @@ size_t programme_lint_count(const struct programme_lint *l, enum programme_sever
 struct linting {
     const struct programme *p;
     const struct inventory *seen;
+    const struct conf *conf;
     struct programme_lint *l;
 };
 
@@ -164,6 +166,42 @@ static void check_stages(const struct linting *g, const struct programme_app *a)
     if (!is_stage)
         FIND(g, ROLLBACK_TO, a, "'%s' goes back to %g %%, which is no stage below 100 %% of it",
              a->name.ptr, (double)a->rollback_to / 100.0);
+}
+
+/* The proxy looks its upstreams up by name; a configuration without any is another program's. */
+static void check_upstream(const struct linting *g, const struct programme_app *a, struct str name)
+{
+    struct nearest near;
+
+    if (!name.len)
+        return;
+    nearest_init(&near, name);
+    for (size_t i = 0; i < g->conf->upstream_count; i++) {
+        if (str_eq(g->conf->upstreams[i].name, name))
+            return;
+        nearest_offer(&near, g->conf->upstreams[i].name.ptr);
+    }
+    FIND(g, NO_UPSTREAM, a, "'%s': '%s' is no upstream of the configuration%s%s%s", a->name.ptr,
+         name.ptr, near.best ? ": did you mean '" : "", near.best ? near.best : "",
+         near.best ? "'?" : "");
+}
+
+static void check_ways(const struct linting *g, const struct programme_app *a)
+{
+    const struct inventory_app *is = g->seen ? inventory_find(g->seen, a->name) : NULL;
+    const struct inventory_list *ways = is ? &is->lists[INVENTORY_UPSTREAMS] : NULL;
+    bool is_weir = strcmp(a->actuator->driver->name, "weir") == 0;
+
+    if (is_weir && g->conf && g->conf->upstream_count) {
+        check_upstream(g, a, a->direct);
+        check_upstream(g, a, a->gateway);
+    }
+    for (size_t i = 0; is_weir && ways && i < ways->items.len; i++) {
+        const struct inventory_item *way = &ways->items.ptr[i];
+        if (!str_eq(way->name, a->direct) && !str_eq(way->name, a->gateway))
+            FIND(g, OTHER_WAYS, a, "'%s' calls '%s' as well: %.3g %% of its calls", a->name.ptr,
+                 way->name.ptr, 100.0 * (double)way->requests / (double)is->requests);
+    }
 }
 
 /* --- the whole --- */
@@ -309,9 +347,9 @@ static int compare_findings(const void *a, const void *b)
 }
 
 void programme_lint(const struct programme *p, const struct inventory *seen,
-                    struct programme_lint *ret)
+                    const struct conf *conf, struct programme_lint *ret)
 {
-    struct linting g = { p, seen, ret };
+    struct linting g = { p, seen, conf, ret };
 
     *ret = (struct programme_lint){ .slots = mem_calloc(p->app_count + 1, sizeof(*ret->slots)),
                                     .slot_count = p->app_count };
@@ -323,6 +361,7 @@ void programme_lint(const struct programme *p, const struct inventory *seen,
         check_actuator(&g, &p->apps[i]);
         check_units(&g, &p->apps[i]);
         check_stages(&g, &p->apps[i]);
+        check_ways(&g, &p->apps[i]);
     }
     check_names(&g);
     check_alpha(&g);

@@ -50,6 +50,10 @@ enum programme_severity {
     X(UNIT_KEY, "unit-key", ERROR, "use 'unit: request', or a key that is sticky")                 \
     X(RESOLUTION, "resolution", ERROR, "use larger stages, or another actuator")                   \
     X(SAME_WAY, "same-way", ERROR, "direct and gateway must be two")                               \
+    X(NO_UPSTREAM, "no-upstream", ERROR,                                                           \
+      "name it under upstreams of the configuration, or correct it here")                          \
+    X(OTHER_WAYS, "other-ways", NOTE,                                                              \
+      "calls that do not ask for 'direct' stay where they are: is that what you want?")            \
     X(SHORT_BAKE, "short-bake", WARNING,                                                           \
       "stay a day at least: nights and mornings have errors of their own")                         \
     X(SLOW_GATE, "slow-gate", WARNING,                                                             \
@@ -108,9 +112,9 @@ struct programme_lint {
     struct arena arena;
 };
 
-/* seen may be NULL: then nothing is said that needs traffic. */
+/* seen may be NULL: then nothing is said that needs traffic; so may conf, weir's configuration. */
 void programme_lint(const struct programme *p, const struct inventory *seen,
-                    struct programme_lint *ret);
+                    const struct conf *conf, struct programme_lint *ret);
 void programme_lint_release(struct programme_lint *l);
 DEFINE_CLEANUP_VALUE(struct programme_lint, programme_lint_release)
 size_t programme_lint_count(const struct programme_lint *l, enum programme_severity severity);

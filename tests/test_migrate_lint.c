@@ -39,7 +39,7 @@ static void lint(const char *text, const struct inventory *seen, struct buf *ret
     CLEANUP(programme_free) struct programme *p = parse(text);
     CLEANUP(programme_lint_release) struct programme_lint l = { 0 };
 
-    programme_lint(p, seen, &l);
+    programme_lint(p, seen, NULL, &l);
     for (size_t i = 0; i < l.findings.len; i++) {
         const struct programme_finding *f = &l.findings.ptr[i];
         if (programme_rules[f->rule].severity != PROGRAMME_NOTE)
@@ -154,7 +154,7 @@ START_TEST(a_freeze_makes_the_calendar_longer)
     CLEANUP(programme_lint_release) struct programme_lint l = { 0 };
     CLEANUP(buf_release) struct buf text = { 0 };
 
-    programme_lint(p, NULL, &l);
+    programme_lint(p, NULL, NULL, &l);
     programme_add_time(p, l.slots[0].full_us, &text);
     buf_add_byte(&text, ' ');
     programme_add_time(p, l.slots[0].through_us, &text);
@@ -269,6 +269,29 @@ START_TEST(spend_that_moves_at_the_same_time_is_capped)
                      "6:3 spend-moving: with 'b', 18 % of the spend move from 2026-10-09 on; the "
                      "cap is 15 %\n"
                      "7:3 no-traffic: no call of 'd' was recorded\n");
+}
+END_TEST
+
+START_TEST(an_upstream_that_the_proxy_does_not_have_is_found)
+{
+    CLEANUP(programme_free)
+    struct programme *p = parse(HEAD DEFAULTS "apps: {bot: {" BOT ", key: request}}\n");
+    CLEANUP(programme_lint_release) struct programme_lint l = { 0 };
+    CLEANUP(inventory_release) struct inventory seen = { 0 };
+    CLEANUP(conf_free) struct conf *conf = NULL;
+    struct inventory_app *a = see(&seen, "bot", 1000000, 100000, 0);
+    struct err err;
+
+    inventory_note(&seen, a, INVENTORY_UPSTREAMS, STR("a"), 22500000);
+    inventory_note(&seen, a, INVENTORY_UPSTREAMS, STR("c"), 7500000);
+    ck_assert_int_eq(conf_parse(STR("upstreams: {b2: {url: 'http://b'}, a: {url: 'http://a'}}\n"),
+                                "w", "", &conf, &err),
+                     0);
+    programme_lint(p, &seen, conf, &l);
+    ck_assert_uint_eq(l.findings.len, 2);
+    ck_assert_str_eq(l.findings.ptr[0].text.ptr, "'bot': 'b' is no upstream of the configuration: "
+                                                 "did you mean 'b2'?");
+    ck_assert_str_eq(l.findings.ptr[1].text.ptr, "'bot' calls 'c' as well: 25 % of its calls");
 }
 END_TEST
 
@@ -393,7 +416,7 @@ START_TEST(a_thousand_applications_are_linted_in_less_than_a_second)
     draft(&seen, &text);
     clock_t start = clock();
     CLEANUP(programme_free) struct programme *p = parse(buf_cstr(&text));
-    programme_lint(p, &seen, &l);
+    programme_lint(p, &seen, NULL, &l);
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
     printf("# plan lint: 1,000 applications with traffic, %zu bytes, %zu findings: %.0f ms of "
            "processor time\n",
@@ -434,6 +457,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, more_calls_and_more_failures_decide_sooner);
     tcase_add_test(tc, a_gate_without_failures_decides_by_how_few_there_can_be);
     tcase_add_test(tc, spend_that_moves_at_the_same_time_is_capped);
+    tcase_add_test(tc, an_upstream_that_the_proxy_does_not_have_is_found);
     tcase_add_loop_test(tc, a_draft_lints_clean_but_for_people, 0, 4);
     tcase_add_test(tc, a_draft_reads_back_as_it_was_meant);
     tcase_add_test(tc, low_risk_moves_before_high);
