@@ -7,7 +7,11 @@
  *                     torn    of a write, half; then SIGKILL (other calls as kill)
  *                     enospc  this and every later call that needs space fails with ENOSPC
  *                     eio     this call fails with EIO
+ *                     after   SIGKILL after the call
  *     FAULTFS_COUNT   a file that gets the number of calls when the process ends in order
+ *     WEIR_CRASH_AT   as FAULTFS_AT, of this process only: what it starts is neither counted nor
+ *                     faulted, but that it starts something is, and so is a connection (how others
+ *                     are told of a change)
  *     FAULTFS_CONTROL a file of struct faultfs_control (faultfs.h): faults that come and go
  *     FAULTFS_SYNCED  a file that gets a line for what would survive the machine's end:
  *                         C INODE             a file was made, or emptied
@@ -15,8 +19,8 @@
  *                         N INODE NAME        its name was synced, with its folder
  *
  * Counted: write, pwrite, writev, fsync, fdatasync, ftruncate, rename, renameat2, link, unlink,
- * rmdir, mkdir, and open with O_CREAT or O_TMPFILE; not on descriptors 0 to 2.  stdio's own writes
- * cannot be seen from here: the archive does not use it.
+ * rmdir, mkdir, symlink, and open with O_CREAT or O_TMPFILE; not on descriptors 0 to 2.  stdio's
+ * own writes cannot be seen from here: the archive does not use it.
  */
 #include "tests/preload/faultfs.h"
 
@@ -26,31 +30,35 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 static long calls;
+static const char *own_at, *own_action, *own_count; /* with WEIR_CRASH_AT */
+static int is_alone;
 static struct faultfs_control no_control;
 static struct faultfs_control *control = &no_control;
 
 static long fault_at(void)
 {
-    const char *at = getenv("FAULTFS_AT");
+    const char *at = is_alone ? own_at : getenv("FAULTFS_AT");
 
     return at ? strtol(at, NULL, 10) : 0;
 }
 
 static int action_is(const char *name)
 {
-    const char *action = getenv("FAULTFS_ACTION");
+    const char *action = is_alone ? own_action : getenv("FAULTFS_ACTION");
 
     return action && strcmp(action, name) == 0;
 }
@@ -59,6 +67,20 @@ static void die(void)
 {
     kill(getpid(), SIGKILL);
 }
+
+static void after(void)
+{
+    if (fault_at() == calls && action_is("after"))
+        die();
+}
+
+/* The value of a call that was counted. */
+#define AFTER(call)                                                                                \
+    __extension__({                                                                                \
+        __typeof__(call) value_ = (call);                                                          \
+        after();                                                                                   \
+        value_;                                                                                    \
+    })
 
 enum need { NEEDS_SPACE, NEEDS_NONE };
 
@@ -91,7 +113,7 @@ static int is_torn(void)
 
 __attribute__((destructor)) static void report(void)
 {
-    const char *path = getenv("FAULTFS_COUNT");
+    const char *path = is_alone ? own_count : getenv("FAULTFS_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;
 
     if (!file)
@@ -102,6 +124,28 @@ __attribute__((destructor)) static void report(void)
 
 /* The function that this one stands before. */
 #define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+
+static const char *keep(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value ? strdup(value) : NULL;
+}
+
+__attribute__((constructor)) static void be_alone(void)
+{
+    static const char *const names[] = { "FAULTFS_ACTION", "FAULTFS_COUNT", "WEIR_CRASH_AT",
+                                         "LD_PRELOAD" };
+
+    own_at = keep("WEIR_CRASH_AT");
+    is_alone = own_at != NULL;
+    if (!is_alone)
+        return;
+    own_action = keep("FAULTFS_ACTION");
+    own_count = keep("FAULTFS_COUNT");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unsetenv(names[i]);
+}
 
 __attribute__((constructor)) static void map_control(void)
 {
@@ -243,65 +287,68 @@ ssize_t write(int fd, const void *bytes, size_t len)
         if (NEXT(write)(fd, bytes, len / 2) >= 0)
             die();
     }
-    return fd > 2 && (step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0) ? -1 : NEXT(write)(fd, bytes, len);
+    if (fd <= 2)
+        return NEXT(write)(fd, bytes, len);
+    return step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0 ? -1 : AFTER(NEXT(write)(fd, bytes, len));
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
-    return step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0 ? -1 : NEXT(pwrite)(fd, bytes, len, at);
+    return step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0 ? -1 : AFTER(NEXT(pwrite)(fd, bytes, len, at));
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-    return fd > 2 && (step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0) ? -1
-                                                                 : NEXT(writev)(fd, parts, count);
+    if (fd <= 2)
+        return NEXT(writev)(fd, parts, count);
+    return step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0 ? -1 : AFTER(NEXT(writev)(fd, parts, count));
 }
 
 int fsync(int fd)
 {
-    return step(NEEDS_SPACE) < 0 ? -1 : sync_with(fd, NEXT(fsync));
+    return step(NEEDS_SPACE) < 0 ? -1 : AFTER(sync_with(fd, NEXT(fsync)));
 }
 
 int fdatasync(int fd)
 {
-    return step(NEEDS_SPACE) < 0 ? -1 : sync_with(fd, NEXT(fdatasync));
+    return step(NEEDS_SPACE) < 0 ? -1 : AFTER(sync_with(fd, NEXT(fdatasync)));
 }
 
 int ftruncate(int fd, off_t len)
 {
-    return step(NEEDS_NONE) < 0 ? -1 : NEXT(ftruncate)(fd, len);
+    return step(NEEDS_NONE) < 0 ? -1 : AFTER(NEXT(ftruncate)(fd, len));
 }
 
 int rename(const char *from, const char *to)
 {
-    return step(NEEDS_NONE) < 0 || touch(to, 0) < 0 ? -1 : NEXT(rename)(from, to);
+    return step(NEEDS_NONE) < 0 || touch(to, 0) < 0 ? -1 : AFTER(NEXT(rename)(from, to));
 }
 
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
-    return step(NEEDS_NONE) < 0 ? -1 : NEXT(renameat2)(from_dir, from, to_dir, to, flags);
+    return step(NEEDS_NONE) < 0 ? -1 : AFTER(NEXT(renameat2)(from_dir, from, to_dir, to, flags));
 }
 
 int link(const char *from, const char *to)
 {
-    return step(NEEDS_SPACE) < 0 ? -1 : NEXT(link)(from, to);
+    return step(NEEDS_SPACE) < 0 ? -1 : AFTER(NEXT(link)(from, to));
 }
 
 int unlink(const char *path)
 {
     int is_seal = is_below(path, "/journal/") && !is_below(path, ".tmp-");
 
-    return step(NEEDS_NONE) < 0 || touch(path, is_seal) < 0 ? -1 : NEXT(unlink)(path);
+    return step(NEEDS_NONE) < 0 || touch(path, is_seal) < 0 ? -1 : AFTER(NEXT(unlink)(path));
 }
 
 int rmdir(const char *path)
 {
-    return step(NEEDS_NONE) < 0 ? -1 : NEXT(rmdir)(path);
+    return step(NEEDS_NONE) < 0 ? -1 : AFTER(NEXT(rmdir)(path));
 }
 
 int mkdir(const char *path, mode_t mode)
 {
-    return step(NEEDS_SPACE) < 0 ? -1 : NEXT(mkdir)(path, mode);
+    return step(NEEDS_SPACE) < 0 ? -1 : AFTER(NEXT(mkdir)(path, mode));
 }
 
 static int makes(int flags)
@@ -323,10 +370,36 @@ static int makes(int flags)
                 return -1;                                                                         \
         }                                                                                          \
         int fd = NEXT(name)(path, flags, mode);                                                    \
-        if (makes(flags))                                                                          \
+        if (makes(flags)) {                                                                        \
             note_made(fd);                                                                         \
+            after();                                                                               \
+        }                                                                                          \
         return fd;                                                                                 \
     }
 
 OPEN_LIKE(open)
 OPEN_LIKE(open64)
+
+/* --- how others are told of a change --- */
+
+int connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+    if (!is_alone)
+        return NEXT(connect)(fd, to, len);
+    return step(NEEDS_NONE) < 0 ? -1 : AFTER(NEXT(connect)(fd, to, len));
+}
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const *argv, char *const *env)
+{
+    if (!is_alone)
+        return NEXT(posix_spawnp)(pid, file, actions, attributes, argv, env);
+    return step(NEEDS_NONE) < 0
+               ? errno
+               : AFTER(NEXT(posix_spawnp)(pid, file, actions, attributes, argv, env));
+}
+
+int symlink(const char *to, const char *path)
+{
+    return step(NEEDS_SPACE) < 0 ? -1 : AFTER(NEXT(symlink)(to, path));
+}
