@@ -342,6 +342,41 @@ START_TEST(mistyped_words_bring_the_right_ones)
 }
 END_TEST
 
+/* The manual's part of each driver lists its settings, and no others. */
+START_TEST(the_manual_has_every_setting)
+{
+    CLEANUP(buf_release) struct buf page = { 0 }, title = { 0 };
+    const char *top = getenv("abs_top_srcdir"), *srcdir = getenv("srcdir");
+    size_t listed = 0, wanted = 0;
+    struct sample_actuator s;
+    char path[1200];
+    struct err err;
+
+    snprintf(path, sizeof(path), "%s/doc/weir-actuator.5", top ? top : srcdir ? srcdir : ".");
+    ck_assert_msg(file_read(path, 1 << 20, &page, &err) == 0, "%s", err.text);
+    sample_init(&s, driver_rows[_i].name);
+    buf_addf(&title, "\n.Ss %s\n", driver_rows[_i].name);
+    ptrdiff_t at = str_find(buf_str(&page), buf_str(&title), 0);
+    ck_assert_int_ge(at, 0);
+    struct str part = str_sub(buf_str(&page), (size_t)at + title.len, SIZE_MAX);
+    ptrdiff_t end = str_find(part, STR("\n.El\n"), 0);
+    ck_assert_int_ge(end, 0);
+    part.len = (size_t)end;
+    for (ptrdiff_t i = 0; (i = str_find(part, STR(".It Sy "), (size_t)i)) >= 0; i++)
+        listed++;
+    for (const char *const *name = s.a.driver->settings; *name; name++) {
+        const char *text = **name == '!' ? *name + 1 : *name;
+        if (!strcmp(text, "timeout"))
+            continue; /* of all drivers */
+        buf_clear(&title);
+        buf_addf(&title, ".It Sy %s\n", text);
+        ck_assert_msg(str_find(part, buf_str(&title), 0) >= 0, "%s", text);
+        wanted++;
+    }
+    ck_assert_uint_eq(listed, wanted);
+}
+END_TEST
+
 START_TEST(markers_tell_epochs_and_shares_apart)
 {
     struct actuator_share share = share_of(&driver_rows[0], "app", 100);
@@ -533,6 +568,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, shares_finer_than_a_hundredth_of_a_percent_are_none);
     tcase_add_loop_test(tc, applications_of_one_name_are_refused, 0, (int)ARRAY_LEN(collisions));
     tcase_add_test(tc, mistyped_words_bring_the_right_ones);
+    tcase_add_loop_test(tc, the_manual_has_every_setting, 0, drivers);
     tcase_add_test(tc, markers_tell_epochs_and_shares_apart);
     tcase_add_test(tc, the_proxy_must_say_that_it_runs);
     tcase_add_test(tc, an_env_file_is_written_and_its_application_restarted);
