@@ -88,6 +88,8 @@ static inline bool proxy_has_admin(const struct proxy_run *p)
 /* Starts weir with what proxy_configure wrote, in a process group of its own. */
 static inline void proxy_launch(struct proxy_run *p)
 {
+    const char *weir = proxy_weir(); /* not in the child: it asserts */
+
     unlink(p->log_path);
     p->pid = fork();
     ck_assert_int_ge(p->pid, 0);
@@ -97,7 +99,7 @@ static inline void proxy_launch(struct proxy_run *p)
         if (!freopen(p->log_path, "w", stderr))
             abort();
         const char *level = getenv("WEIR_TEST_LOG");
-        execl(proxy_weir(), "weir", "proxy", "run", "--log", level ? level : "info", p->conf_path,
+        execl(weir, "weir", "proxy", "run", "--log", level ? level : "info", p->conf_path,
               (char *)NULL);
         abort();
     }
