@@ -13,7 +13,7 @@ static struct sample_actuator s;
 /* The configuration of a user, as weir-actuator(5) has it. */
 static const char conf[] =
     "global\n"
-    "  nbthread 1\n"
+    "  nbthread 1\n  hard-stop-after 2s\n"
     "  stats socket $FOLDER/haproxy.sock mode 600 level admin expose-fd listeners\n"
     "defaults\n"
     "  mode http\n"
