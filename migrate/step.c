@@ -12,6 +12,7 @@
 /* Looks in a row, on fresh connections, until a marker counts as running. */
 #define VERIFY_TIMES   8
 #define STEP_US_NORMAL (INT64_C(30) * 1000000)
+#define SETTLE_US      (INT64_C(5) * 1000000)
 
 struct step {
     const struct step_context *c;
@@ -286,12 +287,21 @@ static bool moves_nothing(const struct step_wanted *w)
     return w->why != ROLLOUT_REHEARSE;
 }
 
-/* Whether the program runs the file that lies there.  A rollback does not ask: it will. */
+/* Whether the program runs the file that lies there; one that was told of it a moment ago may still
+ * have old workers that answer.  A rollback does not ask: it will. */
 static bool runs_its_file(const struct step *s, struct buf *ret_why)
 {
+    CLEANUP(buf_release) struct buf seen = { 0 };
+    struct actuator_wait wait = s->c->wait;
+    struct err err;
+
     if (s->entry.why == ROLLOUT_ROLLBACK || !s->live.is_running ||
         !actuator_caps(s->actuator).tells_running ||
         str_eq(buf_str(&s->live.running), str_from(s->marker_before)))
+        return true;
+    wait.until_us = elapsed_us(s) + SETTLE_US;
+    if (s->live.is_there && actuator_verify(s->actuator, s->marker_before, buf_str(&s->before),
+                                            VERIFY_TIMES, &wait, &seen, &err) == 1)
         return true;
     buf_clear(ret_why);
     buf_addf(ret_why,
