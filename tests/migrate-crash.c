@@ -535,16 +535,25 @@ static void check_ledger(const struct scene *s, int32_t share)
 }
 
 /* The marker lies in the bytes; what runs says the same. */
-static void check_settled(struct scene *s, int32_t share)
+static bool runs_what_is_live(struct scene *s, int32_t share)
 {
     CLEANUP(actuator_live_release) struct actuator_live live = { 0 };
     int32_t found = live_share(s, &live);
 
     if (found != share)
         fail(s, "%d is live, not %d", found, share);
-    if (actuator_caps(s->actuator).tells_running && live.is_there &&
-        (!live.is_running || str_find(buf_str(&live.bytes), buf_str(&live.running), 0) < 0))
-        fail(s, "runs '%.*s'", STR_ARG(buf_str(&live.running)));
+    return !actuator_caps(s->actuator).tells_running || !live.is_there ||
+           (live.is_running && str_find(buf_str(&live.bytes), buf_str(&live.running), 0) >= 0);
+}
+
+static void check_settled(struct scene *s, int32_t share)
+{
+    /* A worker that is on its way out may answer once more on a busy machine. */
+    for (int i = 0; !runs_what_is_live(s, share); i++) {
+        if (i == STEP_MS / 10)
+            fail(s, "what is live does not run");
+        sleep_us(NULL, 10000);
+    }
     check_ledger(s, share);
     if (s->kind->has_log && strcmp(s->action, "enospc") != 0 && strcmp(s->action, "eio") != 0)
         check_log(s);
