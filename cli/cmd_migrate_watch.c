@@ -87,6 +87,7 @@ static void print(const struct invocation *inv, const struct stepping *s, const 
     if (is_json)
         buf_add_text(&out, "]}\n");
     cli_out(buf_str(&out));
+    cli_out_flush();
 }
 
 static int look(const struct invocation *inv, struct memory *memory, struct err *err)

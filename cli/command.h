@@ -103,6 +103,8 @@ void cli_progress(const struct invocation *inv, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Writes bytes to stdout; a failing stdout makes the command fail at exit. */
 void cli_out(struct str bytes);
+/* What was written so far is there for whoever reads: for commands that run on. */
+void cli_out_flush(void);
 /* A reader that went away (head, a pager) or a full disk: a command that prints long may stop. */
 bool cli_out_failed(void);
 

@@ -164,6 +164,12 @@ void cli_out(struct str bytes)
         stdout_errno = errno;
 }
 
+void cli_out_flush(void)
+{
+    if (!stdout_errno && fflush(stdout) != 0)
+        stdout_errno = errno;
+}
+
 bool cli_out_failed(void)
 {
     return stdout_errno != 0;
