@@ -281,6 +281,14 @@ static void note_made(int fd)
     note_line(line);
 }
 
+/* What is said to others takes no space. */
+static enum need need_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? NEEDS_NONE : NEEDS_SPACE;
+}
+
 ssize_t write(int fd, const void *bytes, size_t len)
 {
     if (fd > 2 && is_torn()) {
@@ -289,7 +297,7 @@ ssize_t write(int fd, const void *bytes, size_t len)
     }
     if (fd <= 2)
         return NEXT(write)(fd, bytes, len);
-    return step(NEEDS_SPACE) < 0 || touch_fd(fd) < 0 ? -1 : AFTER(NEXT(write)(fd, bytes, len));
+    return step(need_of(fd)) < 0 || touch_fd(fd) < 0 ? -1 : AFTER(NEXT(write)(fd, bytes, len));
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
