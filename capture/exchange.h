@@ -82,8 +82,8 @@ struct exchange {
     int64_t cutover_epoch;   /* of the cutover that was asked; 0 = none */
     int32_t cutover_share;   /* of 10000, of its entry; nothing without an epoch */
     struct str cutover_unit; /* keyed HMAC of application and key, 16 hex digits; empty = no key */
-    struct str labels;   /* JSON object of what attribution rules may look at later; may be empty */
-    struct str origin;   /* "proxy", "import:jsonl", "import:har", "import:rows" */
+    struct str labels; /* JSON object of what attribution rules may look at later; may be empty */
+    struct str origin; /* "proxy", "import:jsonl", "import:har", "import:rows" */
 
     struct str method, scheme, host, path, query;
     struct call_header *request_headers;
