@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/page.h"
 #include "cli/analysis.h"
+#include "cli/values.h"
 
 #define TOP_DEFAULT 20
 #define TOP_MAX     100000
@@ -256,21 +257,6 @@ static int read_all(struct run *r, int *ret_days_before, struct err *err)
 
 /* --- writing --- */
 
-static const char *format_of(const struct invocation *inv)
-{
-    static const char *const endings[][2] = {
-        {".html",  "html"},
-        { ".json", "json"},
-        { ".csv",  "csv" },
-    };
-    const char *format = invocation_get(inv, "format"), *output = invocation_get(inv, "output");
-
-    for (size_t i = 0; !format && output && i < ARRAY_LEN(endings); i++)
-        if (str_iends_with(str_from(output), str_from(endings[i][0])))
-            return endings[i][1];
-    return format ? format : "text";
-}
-
 static void print_page(const struct invocation *inv, const struct document *d, struct buf *out)
 {
     struct err err;
@@ -297,7 +283,7 @@ static int write_file(const char *path, struct str bytes, struct err *err)
 static int print(const struct invocation *inv, const struct document *d, struct err *err)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *format = format_of(inv), *output = invocation_get(inv, "output");
+    const char *format = value_page_format(inv), *output = invocation_get(inv, "output");
 
     if (strcmp(format, "json") == 0)
         document_print_json(d, &out);

@@ -204,20 +204,6 @@ static void print_text(const struct history *h)
     cli_out(buf_str(&out));
 }
 
-static void add_moves(const struct rollout_entry *e, struct buf *out)
-{
-    json_add_key(out, "moves");
-    buf_add_byte(out, '[');
-    for (size_t i = 0; i < e->move_count; i++) {
-        buf_add_text(out, i ? ",{" : "{");
-        json_add_str(out, "app", e->moves[i].app);
-        json_add_int(out, "from", e->moves[i].from);
-        json_add_int(out, "to", e->moves[i].to);
-        buf_add_byte(out, '}');
-    }
-    buf_add_byte(out, ']');
-}
-
 /* Members as in the ledger, but for what only links its lines; and a step's moves in each of its
  * entries. */
 static void add_json(const struct line *l, struct buf *out)
@@ -250,7 +236,7 @@ static void add_json(const struct line *l, struct buf *out)
         if (texts[i].text.len)
             json_add_str(out, texts[i].key, texts[i].text);
     if (e->move_count || (l->step && l->step->move_count))
-        add_moves(e->move_count ? e : l->step, out);
+        rollout_add_moves(e->move_count ? e : l->step, out);
     if (e->value)
         json_add_int(out, "value", e->value);
     json_add_str(out, "hash", e->hash);

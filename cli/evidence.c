@@ -7,30 +7,16 @@
 #include "base/document_print.h"
 #include "base/file.h"
 #include "base/page.h"
+#include "cli/values.h"
 
 #define GNUPLOT "gnuplot"
 
 const char *const evidence_formats[] = { "text", "html", "json", "csv", NULL };
 
-static const char *format_of(const struct invocation *inv)
-{
-    static const char *const endings[][2] = {
-        {".html",  "html"},
-        { ".json", "json"},
-        { ".csv",  "csv" },
-    };
-    const char *format = invocation_get(inv, "format"), *output = invocation_get(inv, "output");
-
-    for (size_t i = 0; !format && output && i < ARRAY_LEN(endings); i++)
-        if (str_iends_with(str_from(output), str_from(endings[i][0])))
-            return endings[i][1];
-    return format ? format : "text";
-}
-
 int evidence_print(const struct invocation *inv, const struct document *d, struct err *err)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *format = format_of(inv), *output = invocation_get(inv, "output");
+    const char *format = value_page_format(inv), *output = invocation_get(inv, "output");
     struct err no_charts;
 
     if (strcmp(format, "json") == 0)

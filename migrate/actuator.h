@@ -79,10 +79,17 @@ struct actuator_wait {
     int64_t until_us;
 };
 
+struct actuator_form;
+struct actuator_rules;
+
 struct actuator_driver {
     const char *name;            /* "weir", "nginx", "haproxy", "envoy", "env", "exec" */
     struct actuator_caps caps;   /* without settings that say otherwise: see actuator_caps */
     const char *const *settings; /* all there are; required ones begin with '!'; NULL ends */
+    /* How its bytes are written and what it takes, of those whose bytes are lines of text
+     * (migrate/actuator_tools); NULL of others. */
+    const struct actuator_form *form;
+    const struct actuator_rules *rules;
     /* What settings make of caps; NULL = nothing.  They have been checked. */
     void (*set_caps)(const struct actuator *a, struct actuator_caps *caps);
     /* ERR_USAGE: a value that will not do; NULL = all will. */

@@ -66,7 +66,7 @@ static int admits(const struct actuator *a, const struct actuator_share *s, stru
 {
     CLEANUP(buf_release) struct buf variable = { 0 };
 
-    if (actuator_admit(a, s, &rules, err) < 0)
+    if (actuator_admit(a, s, err) < 0)
         return -1;
     name(a, s->app, &variable);
     if (str_eq(buf_str(&variable), STR(REVISION)))
@@ -109,19 +109,6 @@ static const struct actuator_form form = {
     .end = add_end,
     .share = read_share,
 };
-
-static int render(const struct actuator *a, const struct actuator_share *shares, size_t count,
-                  uint64_t epoch, struct buf *ret, struct err *err)
-{
-    return actuator_form_write(a, &form, shares, count, epoch, ret, err);
-}
-
-static int parse(const struct actuator *a, struct str bytes, struct arena *arena,
-                 struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
-                 struct err *err)
-{
-    return actuator_form_read(a, &form, bytes, arena, ret, ret_count, ret_epoch, err);
-}
 
 /* What `verify` prints first is the value of WEIR_CUTOVER where the application runs. */
 static int ask_running(const struct actuator *a, struct buf *ret, struct err *err)
@@ -210,8 +197,10 @@ const struct actuator_driver actuator_env = {
     .set_caps = set_caps,
     .admits_settings = admits_settings,
     .admits = admits,
+    .rules = &rules,
+    .form = &form,
     .probe = probe,
-    .render = render,
-    .parse = parse,
+    .render = actuator_form_write,
+    .parse = actuator_form_read,
     .apply = apply,
 };

@@ -58,48 +58,10 @@ static const struct actuator_rules rules = {
             "routes say",
 };
 
-static int admits(const struct actuator *a, const struct actuator_share *s, struct err *err)
-{
-    return actuator_admit(a, s, &rules, err);
-}
-
-static void add_app(const struct actuator *a, const struct actuator_share *s, struct str name,
-                    struct buf *out)
-{
-    (void)a;
-    buf_addf(out, "%.*s %" PRId32 "\n", STR_ARG(name), s->share);
-}
-
-static bool read_share(const struct actuator *a, struct str lines, struct actuator_share *s)
-{
-    struct str line, name;
-    int64_t n;
-
-    (void)a;
-    if (!str_split(&lines, '\n', &line) || !str_split(&line, ' ', &name) || !str_to_i64(line, &n) ||
-        n < 0 || n > 10000)
-        return false;
-    s->share = (int32_t)n;
-    return true;
-}
-
 static const struct actuator_form form = {
-    .app = add_app,
-    .share = read_share,
+    .app = actuator_form_add_share,
+    .share = actuator_form_share,
 };
-
-static int render(const struct actuator *a, const struct actuator_share *shares, size_t count,
-                  uint64_t epoch, struct buf *ret, struct err *err)
-{
-    return actuator_form_write(a, &form, shares, count, epoch, ret, err);
-}
-
-static int parse(const struct actuator *a, struct str bytes, struct arena *arena,
-                 struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
-                 struct err *err)
-{
-    return actuator_form_read(a, &form, bytes, arena, ret, ret_count, ret_epoch, err);
-}
 
 /* --- the values of a tree --- */
 
@@ -157,7 +119,7 @@ static int visit(struct visitor *v, struct str manifest, struct err *err)
     uint64_t epoch;
     size_t count;
 
-    if (parse(v->a, manifest, &arena, &shares, &count, &epoch, err) < 0)
+    if (actuator_form_read(v->a, manifest, &arena, &shares, &count, &epoch, err) < 0)
         return -1;
     actuator_form_marker(v->a, manifest, &marker);
     buf_addf(&key, "%.*s_revision", STR_ARG(setting_or(v->a, "prefix", PREFIX)));
@@ -501,9 +463,11 @@ const struct actuator_driver actuator_envoy = {
     .settings = settings,
     .set_caps = set_caps,
     .admits_settings = admits_settings,
-    .admits = admits,
+    .admits = actuator_admit,
+    .rules = &rules,
+    .form = &form,
     .probe = probe,
-    .render = render,
-    .parse = parse,
+    .render = actuator_form_write,
+    .parse = actuator_form_read,
     .apply = apply,
 };

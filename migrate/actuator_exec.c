@@ -112,11 +112,6 @@ static const struct actuator_rules rules = {
     .keys = "any that the program can, 'request' say",
 };
 
-static int admits(const struct actuator *a, const struct actuator_share *s, struct err *err)
-{
-    return actuator_admit(a, s, &rules, err);
-}
-
 /* --- a verb --- */
 
 static void begin(const struct actuator *a, const char *verb, struct buf *out)
@@ -246,29 +241,9 @@ static int probe(const struct actuator *a, struct actuator_live *ret, struct err
     return 0;
 }
 
-static void add_app(const struct actuator *a, const struct actuator_share *s, struct str name,
-                    struct buf *out)
-{
-    (void)a;
-    buf_addf(out, "%.*s %" PRId32 "\n", STR_ARG(name), s->share);
-}
-
-static bool read_share(const struct actuator *a, struct str lines, struct actuator_share *s)
-{
-    struct str line, name;
-    int64_t n;
-
-    (void)a;
-    if (!str_split(&lines, '\n', &line) || !str_split(&line, ' ', &name) || !str_to_i64(line, &n) ||
-        n < 0 || n > 10000)
-        return false;
-    s->share = (int32_t)n;
-    return true;
-}
-
 static const struct actuator_form form = {
-    .app = add_app,
-    .share = read_share,
+    .app = actuator_form_add_share,
+    .share = actuator_form_share,
 };
 
 static int render(const struct actuator *a, const struct actuator_share *shares, size_t count,
@@ -278,7 +253,7 @@ static int render(const struct actuator *a, const struct actuator_share *shares,
     CLEANUP(json_decref) json_t *doc = NULL;
 
     /* Also what the program writes is of shares that are fit to be written. */
-    if (actuator_form_write(a, &form, shares, count, epoch, &own, err) < 0)
+    if (actuator_form_write(a, shares, count, epoch, &own, err) < 0)
         return -1;
     if (!can(a, "render")) {
         buf_add_str(ret, buf_str(&own));
@@ -357,7 +332,7 @@ static int parse(const struct actuator *a, struct str bytes, struct arena *arena
 
     if (can(a, "render") && !actuator_form_marker(a, bytes, &marker))
         return parse_by_program(a, bytes, arena, ret, ret_count, ret_epoch, err);
-    return actuator_form_read(a, &form, bytes, arena, ret, ret_count, ret_epoch, err);
+    return actuator_form_read(a, bytes, arena, ret, ret_count, ret_epoch, err);
 }
 
 /* With the shares, so that a program need not read the bytes. */
@@ -410,7 +385,9 @@ const struct actuator_driver actuator_exec = {
     .settings = settings,
     .set_caps = set_caps,
     .admits_settings = admits_settings,
-    .admits = admits,
+    .admits = actuator_admit,
+    .rules = &rules,
+    .form = &form,
     .probe = probe,
     .render = render,
     .parse = parse,

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "migrate/rollout.h"
 
 #define DECLARATION "# app "
 
@@ -56,9 +57,10 @@ static int admit_share(const struct actuator *a, const struct actuator_share *s,
                          resolution / 100, resolution % 100);
 }
 
-int actuator_admit(const struct actuator *a, const struct actuator_share *s,
-                   const struct actuator_rules *rules, struct err *err)
+int actuator_admit(const struct actuator *a, const struct actuator_share *s, struct err *err)
 {
+    const struct actuator_rules *rules = a->driver->rules;
+
     if (admit_text(a, "application", s->app, rules->app, err) < 0 ||
         admit_text(a, "upstream", s->direct, rules->upstream, err) < 0 ||
         admit_text(a, "upstream", s->gateway, rules->upstream, err) < 0)
@@ -114,19 +116,17 @@ bool actuator_is_marker(struct str text, uint64_t *ret_epoch)
 
 /* --- writing --- */
 
-static void write_name(const struct actuator *a, const struct actuator_form *f, struct str app,
-                       struct buf *ret)
+static void write_name(const struct actuator *a, struct str app, struct buf *ret)
 {
     buf_clear(ret);
-    if (f->name)
-        f->name(a, app, ret);
+    if (a->driver->form->name)
+        a->driver->form->name(a, app, ret);
     else
         buf_add_str(ret, app);
 }
 
-static int write_with(const struct actuator *a, const struct actuator_form *f,
-                      const struct actuator_share *shares, size_t count, struct str marker,
-                      struct buf *out, struct err *err)
+static int write_with(const struct actuator *a, const struct actuator_share *shares, size_t count,
+                      struct str marker, struct buf *out, struct err *err)
 {
     CLEANUP(map_release) struct map names = { 0 };
     CLEANUP(buf_release) struct buf name = { 0 };
@@ -140,7 +140,7 @@ static int write_with(const struct actuator *a, const struct actuator_form *f,
         const struct actuator_share *s = &shares[i];
         if (a->driver->admits(a, s, err) < 0)
             return -1;
-        write_name(a, f, s->app, &name);
+        write_name(a, s->app, &name);
         struct map_entry *e = map_put(&names, buf_str(&name), &is_new);
         if (!is_new)
             return actuator_fail(a, err, ERR_USAGE,
@@ -151,16 +151,15 @@ static int write_with(const struct actuator *a, const struct actuator_form *f,
         e->value = i;
         buf_addf(out, DECLARATION "%.*s key %.*s direct %.*s gateway %.*s\n", STR_ARG(s->app),
                  STR_ARG(s->key), STR_ARG(s->direct), STR_ARG(s->gateway));
-        f->app(a, s, buf_str(&name), out);
+        a->driver->form->app(a, s, buf_str(&name), out);
     }
-    if (f->end)
-        f->end(a, marker, epoch, out);
+    if (a->driver->form->end)
+        a->driver->form->end(a, marker, epoch, out);
     return 0;
 }
 
-int actuator_form_write(const struct actuator *a, const struct actuator_form *f,
-                        const struct actuator_share *shares, size_t count, uint64_t epoch,
-                        struct buf *ret, struct err *err)
+int actuator_form_write(const struct actuator *a, const struct actuator_share *shares, size_t count,
+                        uint64_t epoch, struct buf *ret, struct err *err)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
     char marker[ACTUATOR_MARKER_BYTES];
@@ -168,7 +167,7 @@ int actuator_form_write(const struct actuator *a, const struct actuator_form *f,
     if (count > ACTUATOR_APPS_MAX)
         return actuator_fail(a, err, ERR_LIMIT, "more than %d applications", ACTUATOR_APPS_MAX);
     actuator_marker(shares, count, epoch, marker);
-    if (write_with(a, f, shares, count, str_from(marker), &out, err) < 0)
+    if (write_with(a, shares, count, str_from(marker), &out, err) < 0)
         return -1;
     if (out.len > ACTUATOR_BYTES_MAX)
         return actuator_fail(a, err, ERR_LIMIT, "its file would be longer than %u bytes",
@@ -230,8 +229,8 @@ struct share_list {
     size_t len, cap;
 };
 
-static int read_apps(const struct actuator *a, const struct actuator_form *f, struct str bytes,
-                     struct share_list *ret, struct err *err)
+static int read_apps(const struct actuator *a, struct str bytes, struct share_list *ret,
+                     struct err *err)
 {
     struct str next = STR("\n" DECLARATION);
 
@@ -242,7 +241,7 @@ static int read_apps(const struct actuator *a, const struct actuator_form *f, st
         struct str lines = str_sub(bytes, begin, end - begin), line;
         struct actuator_share s = { 0 };
         if (!str_split(&lines, '\n', &line) || !read_declaration(line, &s) ||
-            !f->share(a, lines, &s))
+            !a->driver->form->share(a, lines, &s))
             return actuator_fail(a, err, ERR_CORRUPT,
                                  "its file says of application %zu what weir does not write",
                                  ret->len + 1);
@@ -270,9 +269,9 @@ static struct actuator_share *copy_shares(const struct actuator_share *shares, s
     return copy;
 }
 
-int actuator_form_read(const struct actuator *a, const struct actuator_form *f, struct str bytes,
-                       struct arena *arena, struct actuator_share **ret, size_t *ret_count,
-                       uint64_t *ret_epoch, struct err *err)
+int actuator_form_read(const struct actuator *a, struct str bytes, struct arena *arena,
+                       struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
+                       struct err *err)
 {
     CLEANUP(buf_release) struct buf again = { 0 };
     struct share_list shares = { 0 };
@@ -280,9 +279,9 @@ int actuator_form_read(const struct actuator *a, const struct actuator_form *f, 
 
     if (!actuator_form_marker(a, bytes, &marker))
         return actuator_fail(a, err, ERR_CORRUPT, "its file is not one that weir wrote");
-    int r = read_apps(a, f, bytes, &shares, err);
+    int r = read_apps(a, bytes, &shares, err);
     if (r == 0)
-        r = write_with(a, f, shares.ptr, shares.len, marker, &again, err);
+        r = write_with(a, shares.ptr, shares.len, marker, &again, err);
     if (r == 0)
         r = compare_lines(a, bytes, buf_str(&again), err);
     if (r == 0) {
@@ -294,4 +293,24 @@ int actuator_form_read(const struct actuator *a, const struct actuator_form *f, 
     }
     vec_release(&shares);
     return r;
+}
+
+void actuator_form_add_share(const struct actuator *a, const struct actuator_share *s,
+                             struct str name, struct buf *out)
+{
+    (void)a;
+    buf_addf(out, "%.*s %" PRId32 "\n", STR_ARG(name), s->share);
+}
+
+bool actuator_form_share(const struct actuator *a, struct str lines, struct actuator_share *s)
+{
+    struct str line, name;
+    int64_t n;
+
+    (void)a;
+    if (!str_split(&lines, '\n', &line) || !str_split(&line, ' ', &name) || !str_to_i64(line, &n) ||
+        n < 0 || n > ROLLOUT_ALL)
+        return false;
+    s->share = (int32_t)n;
+    return true;
 }

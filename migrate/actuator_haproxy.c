@@ -49,18 +49,6 @@ static const struct actuator_rules rules = {
             "configuration says",
 };
 
-static int admits(const struct actuator *a, const struct actuator_share *s, struct err *err)
-{
-    return actuator_admit(a, s, &rules, err);
-}
-
-static void add_app(const struct actuator *a, const struct actuator_share *s, struct str name,
-                    struct buf *out)
-{
-    (void)a;
-    buf_addf(out, "%.*s %" PRId32 "\n", STR_ARG(name), s->share);
-}
-
 /* The twelve hexadecimal digits of the marker as one number. */
 static int64_t digest_of(struct str marker)
 {
@@ -77,37 +65,11 @@ static void add_end(const struct actuator *a, struct str marker, uint64_t epoch,
     buf_addf(out, EPOCH " %" PRIu64 "\n" DIGEST " %" PRId64 "\n", epoch, digest_of(buf_str(&text)));
 }
 
-static bool read_share(const struct actuator *a, struct str lines, struct actuator_share *s)
-{
-    struct str line, name;
-    int64_t n;
-
-    (void)a;
-    if (!str_split(&lines, '\n', &line) || !str_split(&line, ' ', &name) || !str_to_i64(line, &n) ||
-        n < 0 || n > 10000)
-        return false;
-    s->share = (int32_t)n;
-    return true;
-}
-
 static const struct actuator_form form = {
-    .app = add_app,
+    .app = actuator_form_add_share,
     .end = add_end,
-    .share = read_share,
+    .share = actuator_form_share,
 };
-
-static int render(const struct actuator *a, const struct actuator_share *shares, size_t count,
-                  uint64_t epoch, struct buf *ret, struct err *err)
-{
-    return actuator_form_write(a, &form, shares, count, epoch, ret, err);
-}
-
-static int parse(const struct actuator *a, struct str bytes, struct arena *arena,
-                 struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
-                 struct err *err)
-{
-    return actuator_form_read(a, &form, bytes, arena, ret, ret_count, ret_epoch, err);
-}
 
 /* The next entry of a file: true and line = "support-bot 500". */
 static bool next_entry(struct str *rest, struct str *line)
@@ -263,7 +225,7 @@ static int check(const struct actuator *a, struct str bytes, const struct actuat
     uint64_t epoch;
     size_t count;
 
-    if (parse(a, bytes, &arena, &shares, &count, &epoch, err) < 0)
+    if (actuator_form_read(a, bytes, &arena, &shares, &count, &epoch, err) < 0)
         return -1;
     if (show(a, &shown, err) < 0)
         return actuator_wrap(a, err);
@@ -356,10 +318,12 @@ const struct actuator_driver actuator_haproxy = {
     },
     .settings = settings,
     .admits_settings = admits_settings,
-    .admits = admits,
+    .admits = actuator_admit,
+    .rules = &rules,
+    .form = &form,
     .probe = probe,
-    .render = render,
-    .parse = parse,
+    .render = actuator_form_write,
+    .parse = actuator_form_read,
     .check = check,
     .apply = apply,
 };

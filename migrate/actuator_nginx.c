@@ -60,11 +60,6 @@ static const struct actuator_rules rules = {
     .keys = "header.NAME (lower-case letters, digits and '-'), client_address and request",
 };
 
-static int admits(const struct actuator *a, const struct actuator_share *s, struct err *err)
-{
-    return actuator_admit(a, s, &rules, err);
-}
-
 static struct str prefix_of(const struct actuator *a)
 {
     struct str prefix = actuator_setting(a, "prefix");
@@ -131,19 +126,6 @@ static const struct actuator_form form = {
     .share = read_share,
 };
 
-static int render(const struct actuator *a, const struct actuator_share *shares, size_t count,
-                  uint64_t epoch, struct buf *ret, struct err *err)
-{
-    return actuator_form_write(a, &form, shares, count, epoch, ret, err);
-}
-
-static int parse(const struct actuator *a, struct str bytes, struct arena *arena,
-                 struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
-                 struct err *err)
-{
-    return actuator_form_read(a, &form, bytes, arena, ret, ret_count, ret_epoch, err);
-}
-
 /* --- what runs --- */
 
 static int ask_running(const struct actuator *a, struct buf *ret, struct err *err)
@@ -194,7 +176,7 @@ static int check(const struct actuator *a, struct str bytes, const struct actuat
     uint64_t epoch;
     size_t count;
 
-    if (parse(a, bytes, &arena, &shares, &count, &epoch, err) < 0 ||
+    if (actuator_form_read(a, bytes, &arena, &shares, &count, &epoch, err) < 0 ||
         actuator_read_file(a, &now, err) < 0)
         return -1;
     return now.is_there ? test(a, wait, err) : 0;
@@ -269,10 +251,12 @@ const struct actuator_driver actuator_nginx = {
     },
     .settings = settings,
     .admits_settings = admits_settings,
-    .admits = admits,
+    .admits = actuator_admit,
+    .rules = &rules,
+    .form = &form,
     .probe = probe,
-    .render = render,
-    .parse = parse,
+    .render = actuator_form_write,
+    .parse = actuator_form_read,
     .check = check,
     .apply = apply,
 };

@@ -81,8 +81,8 @@ struct actuator_rules {
     bool (*takes_key)(struct str key);
     const char *keys; /* which those are, for people */
 };
-int actuator_admit(const struct actuator *a, const struct actuator_share *s,
-                   const struct actuator_rules *rules, struct err *err);
+/* Of drivers with rules: their `admits`. */
+int actuator_admit(const struct actuator *a, const struct actuator_share *s, struct err *err);
 /* "header.NAME" of lower-case letters, digits and '-'. */
 bool actuator_header_key(struct str key, struct str *ret_name);
 bool actuator_is_marker(struct str text, uint64_t *ret_epoch);
@@ -107,12 +107,16 @@ struct actuator_form {
      * looked at: reading ends in writing it again, which must give the same. */
     bool (*share)(const struct actuator *a, struct str lines, struct actuator_share *s);
 };
-int actuator_form_write(const struct actuator *a, const struct actuator_form *f,
-                        const struct actuator_share *shares, size_t count, uint64_t epoch,
-                        struct buf *ret, struct err *err);
-int actuator_form_read(const struct actuator *a, const struct actuator_form *f, struct str bytes,
-                       struct arena *arena, struct actuator_share **ret, size_t *ret_count,
-                       uint64_t *ret_epoch, struct err *err);
+/* Of drivers with a form: their `render` and `parse`. */
+int actuator_form_write(const struct actuator *a, const struct actuator_share *shares, size_t count,
+                        uint64_t epoch, struct buf *ret, struct err *err);
+int actuator_form_read(const struct actuator *a, struct str bytes, struct arena *arena,
+                       struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
+                       struct err *err);
+/* The simplest `app` and `share`: a line "NAME SHARE". */
+void actuator_form_add_share(const struct actuator *a, const struct actuator_share *s,
+                             struct str name, struct buf *out);
+bool actuator_form_share(const struct actuator *a, struct str lines, struct actuator_share *s);
 /* The marker of the first line; false = it is not ours. */
 bool actuator_form_marker(const struct actuator *a, struct str bytes, struct str *ret);
 

@@ -82,20 +82,6 @@ static const struct rollout_entry *find_moves(const struct notify *n, const stru
     return e;
 }
 
-static void add_moves(const struct rollout_entry *e, struct buf *out)
-{
-    json_add_key(out, "moves");
-    buf_add_byte(out, '[');
-    for (size_t i = 0; i < e->move_count; i++) {
-        buf_add_text(out, i ? ",{" : "{");
-        json_add_str(out, "app", e->moves[i].app);
-        json_add_int(out, "from", e->moves[i].from);
-        json_add_int(out, "to", e->moves[i].to);
-        buf_add_byte(out, '}');
-    }
-    buf_add_byte(out, ']');
-}
-
 static void add_if(struct buf *out, const char *key, struct str value)
 {
     if (value.len)
@@ -118,7 +104,7 @@ static void print(const struct notify *n, const struct rollout_entry *e, struct 
     add_if(out, "actuator", e->actuator);
     if (e->epoch)
         json_add_int(out, "epoch", (int64_t)e->epoch);
-    add_moves(find_moves(n, e), out);
+    rollout_add_moves(find_moves(n, e), out);
     if (e->value)
         json_add_int(out, "value", e->value);
     add_if(out, "detail", e->detail);

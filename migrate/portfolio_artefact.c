@@ -5,18 +5,6 @@
 
 #include "migrate/portfolio.h"
 
-/* The entry that says what an actuator was last made to run. */
-static const struct rollout_entry *last_settled(const struct rollout *r, struct str actuator)
-{
-    for (size_t i = rollout_count(r); i > 0; i--) {
-        const struct rollout_entry *e = rollout_at(r, i - 1);
-        if ((e->kind == ROLLOUT_COMMITTED || e->kind == ROLLOUT_ACCEPTED) &&
-            str_eq(e->actuator, actuator))
-            return e;
-    }
-    return NULL;
-}
-
 /* 1 = an application has another share in the bytes than in the ledger. */
 static int compare(const struct portfolio *p, const struct actuator *a,
                    const struct actuator_share *shares, size_t count, struct buf *ret_why)
@@ -77,7 +65,7 @@ int portfolio_check_artefacts(const struct portfolio *p, uint64_t *ret_entry, st
 
     for (size_t i = 0; i < programme->actuator_count; i++) {
         const struct actuator *a = &programme->actuators[i];
-        const struct rollout_entry *e = last_settled(p->rollout, a->name);
+        const struct rollout_entry *e = rollout_last_settled(p->rollout, a->name);
         if (!e || !e->after.len || !reads_itself(a))
             continue;
         int r = check_one(p, a, e, ret_why, err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "migrate/rollout_inside.h"
 #include "migrate/rollout_line.h"
 
@@ -396,4 +397,29 @@ int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err 
     }
     push(r, made);
     return 0;
+}
+
+const struct rollout_entry *rollout_last_settled(const struct rollout *r, struct str actuator)
+{
+    for (size_t i = rollout_count(r); i > 0; i--) {
+        const struct rollout_entry *e = rollout_at(r, i - 1);
+        if ((e->kind == ROLLOUT_COMMITTED || e->kind == ROLLOUT_ACCEPTED) &&
+            str_eq(e->actuator, actuator))
+            return e;
+    }
+    return NULL;
+}
+
+void rollout_add_moves(const struct rollout_entry *e, struct buf *out)
+{
+    json_add_key(out, "moves");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < e->move_count; i++) {
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "app", e->moves[i].app);
+        json_add_int(out, "from", e->moves[i].from);
+        json_add_int(out, "to", e->moves[i].to);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
 }

@@ -152,6 +152,10 @@ DEFINE_CLEANUP_VALUE(struct rollout_audit, rollout_audit_release)
 int rollout_verify(const char *folder, struct str anchor, struct rollout_audit *ret,
                    struct err *err);
 
+/* The entry that says what an actuator was last made to run, COMMITTED or ACCEPTED; NULL = none. */
+const struct rollout_entry *rollout_last_settled(const struct rollout *r, struct str actuator);
+/* The member "moves" of a JSON object: a list, also of none. */
+void rollout_add_moves(const struct rollout_entry *e, struct buf *out);
 const char *rollout_kind_name(enum rollout_kind kind);
 const char *rollout_why_name(enum rollout_why why);
 

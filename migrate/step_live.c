@@ -90,17 +90,6 @@ bool step_is_live(const struct actuator_live *live, struct str sha)
     return str_eq(str_from(hex_encode(hash, sizeof(hash), hex)), sha);
 }
 
-const struct rollout_entry *step_last_settled(const struct rollout *r, struct str actuator)
-{
-    for (size_t i = rollout_count(r); i > 0; i--) {
-        const struct rollout_entry *e = rollout_at(r, i - 1);
-        if ((e->kind == ROLLOUT_COMMITTED || e->kind == ROLLOUT_ACCEPTED) &&
-            str_eq(e->actuator, actuator))
-            return e;
-    }
-    return NULL;
-}
-
 /* Nothing is known of it yet: an empty file, or one of ours that says what the ledger does. */
 static bool is_first_state(const struct portfolio *p, const struct actuator *a,
                            const struct actuator_live *live, uint64_t *ret_epoch)
@@ -156,7 +145,7 @@ static void say_difference(const struct step_context *c, const struct actuator *
 int step_look(const struct step_context *c, const struct portfolio *p, const struct actuator *a,
               const struct actuator_live *live, struct buf *ret_why)
 {
-    const struct rollout_entry *settled = step_last_settled(c->rollout, a->name);
+    const struct rollout_entry *settled = rollout_last_settled(c->rollout, a->name);
     uint64_t epoch;
 
     if (settled ? step_is_live(live, settled->after) : is_first_state(p, a, live, &epoch))
@@ -376,7 +365,7 @@ int step_accept(const struct step_context *c, const struct actuator *a, struct e
 static int find_bytes(const struct step_context *c, const struct portfolio *p,
                       const struct actuator *a, struct buf *ret, struct err *err)
 {
-    const struct rollout_entry *settled = step_last_settled(c->rollout, a->name);
+    const struct rollout_entry *settled = rollout_last_settled(c->rollout, a->name);
     VEC(struct actuator_share) shares = { 0 };
 
     if (settled && settled->after.len)

@@ -11,8 +11,6 @@ void step_marker(const struct actuator *a, struct str bytes,
                  char ret[static ACTUATOR_MARKER_BYTES]);
 /* Whether these are the live bytes; an empty sha stands for no file. */
 bool step_is_live(const struct actuator_live *live, struct str sha);
-/* The latest entry of the actuator's that says what is live (its `after`); NULL = none yet. */
-const struct rollout_entry *step_last_settled(const struct rollout *r, struct str actuator);
 /* 1 live is what the ledger says; 0 it is not, and ret_why says how. */
 int step_look(const struct step_context *c, const struct portfolio *p, const struct actuator *a,
               const struct actuator_live *live, struct buf *ret_why);
