@@ -131,14 +131,19 @@ static bool has_kind(const struct section *s, enum cell_kind kind)
     return false;
 }
 
+/* A column without a title has no header: an empty one is read out as one. */
 static void add_head(const struct section *s, struct buf *out)
 {
     buf_add_text(out, "<thead><tr>");
-    for (size_t c = 0; c < s->columns.len; c++)
-        add_element(out,
-                    s->columns.ptr[c].is_number ? "<th scope=\"col\" class=\"n\">"
-                                                : "<th scope=\"col\">",
-                    s->columns.ptr[c].title, "</th>");
+    for (size_t c = 0; c < s->columns.len; c++) {
+        const struct column *column = &s->columns.ptr[c];
+        if (!column->title.len)
+            buf_add_text(out, "<td></td>");
+        else
+            add_element(out,
+                        column->is_number ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">",
+                        column->title, "</th>");
+    }
     buf_add_text(out, "</tr></thead>\n<tbody>\n");
 }
 

@@ -40,8 +40,8 @@
 /* X(constant, word) */
 #define ROLLOUT_KINDS(X)                                                                           \
     X(PLANNED, "planned")     /* a plan was taken up: blob evidence is its bytes */                \
-    X(READY, "ready")         /* R1-R12 were looked at */                                          \
-    X(PREFLIGHT, "preflight") /* recorded traffic was played through the gateway */                \
+    X(READY, "ready")         /* R1-R12 were looked at; value = needed ones that did not pass */   \
+    X(PREFLIGHT, "preflight") /* recorded calls went through the gateway; value = failures */      \
     X(REHEARSED, "rehearsed") /* apply and restore were timed; value = p99 in us */                \
     X(APPROVED, "approved")   /* by actor, in the role `detail` */                                 \
     X(JUDGED, "judged")       /* a gate's verdict that led to a step or a hold */                  \

@@ -1,8 +1,8 @@
-// page.mjs WEIR FOLDER BROWSER SAMPLE - makes reports and looks at them: html-validate on the bytes;
+// page.mjs WEIR FOLDER BROWSER SAMPLE - makes reports and pages of migrate and looks at them: html-validate on the bytes;
 // axe, light and dark, in a browser that may run no script of the page; every section on a
 // screenshot that is not blank; nothing asked of the network; and the page's figures against JSON.
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inflateSync } from 'node:zlib'
@@ -125,10 +125,8 @@ async function figures(name, page, json) {
   check(`${name}: its rows are those of JSON`, JSON.stringify(names) !== JSON.stringify(wanted) && `${names} for ${wanted}`)
 }
 
-async function look(browser, name, archive, month, wantedCharts) {
-  const file = join(folder, `${name}.html`)
-  run('analyze', 'report', '--archive', archive, '--month', month, '--output', file)
-  const json = JSON.parse(run('analyze', 'report', '--archive', archive, '--month', month, '--format', 'json'))
+// What holds for every page, whatever is on it; more(page) looks at what is.
+async function lookAt(browser, name, file, more = async () => {}) {
   await validate(name, file)
   for (const colorScheme of ['light', 'dark']) {
     const scripted = await browser.newContext({ colorScheme, bypassCSP: true, viewport: { width: 1200, height: 900 } })
@@ -145,9 +143,7 @@ async function look(browser, name, archive, month, wantedCharts) {
     const plain = await browser.newContext({ colorScheme, javaScriptEnabled: false, viewport: { width: 1200, height: 900 } })
     const still = await plain.newPage()
     await still.goto(`file://${file}`)
-    const charts = await pictures(`${name}, ${colorScheme}`, still, json.sections.map((s) => s.id))
-    check(`${name}, ${colorScheme}: has ${wantedCharts} charts`, charts !== wantedCharts && `${charts}`)
-    await figures(`${name}, ${colorScheme}`, still, json)
+    await more(`${name}, ${colorScheme}`, still)
     if (colorScheme === 'light') {
       const pdf = await still.pdf({ format: 'A4' })
       check(`${name}: prints`, pdf.length < 10000 && `${pdf.length} bytes of PDF`)
@@ -159,6 +155,30 @@ async function look(browser, name, archive, month, wantedCharts) {
   }
 }
 
+async function look(browser, name, archive, month, wantedCharts) {
+  const file = join(folder, `${name}.html`)
+  run('analyze', 'report', '--archive', archive, '--month', month, '--output', file)
+  const json = JSON.parse(run('analyze', 'report', '--archive', archive, '--month', month, '--format', 'json'))
+  await lookAt(browser, name, file, async (which, page) => {
+    const charts = await pictures(which, page, json.sections.map((s) => s.id))
+    check(`${which}: has ${wantedCharts} charts`, charts !== wantedCharts && `${charts}`)
+    await figures(which, page, json)
+  })
+}
+
+// Pages of migrate, of the sample's plan.
+async function lookAtMigration(browser) {
+  for (const name of ['programme.yaml', 'weir.yaml'])
+    copyFileSync(join(sample, name), join(folder, name))
+  const ready = join(folder, 'ready.html')
+  const { status: code } = spawnSync(weir, ['migrate', 'ready', '--output', ready], { cwd: folder })
+  check('ready: the sample is not', code !== 40 && `exit code ${code}`)
+  await lookAt(browser, 'ready', ready)
+  const status = join(folder, 'status.html')
+  run('migrate', 'status', '--html', status)
+  await lookAt(browser, 'status', status)
+}
+
 run('capture', 'import', '--archive', 'demo', '--config', join(sample, 'weir.yaml'), join(sample, 'traffic.jsonl'))
 makeTraffic()
 run('capture', 'import', '--archive', 'months', '--map', 'generic', 'traffic.csv')
@@ -167,6 +187,7 @@ try {
   await look(browser, 'sample', 'demo', '2026-10', 2)
   await look(browser, 'months', 'months', '2026-09', 3)
   await look(browser, 'empty', 'demo', '2025-01', 0)
+  await lookAtMigration(browser)
 } finally {
   await browser.close()
 }
