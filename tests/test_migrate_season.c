@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "analyze/ledgers.h"
-#include "base/vec.h"
 #include "migrate/programme_draft.h"
 #include "policy/cutover.h"
 #include "tests/check_main.h"
@@ -41,7 +40,7 @@
 #define BASE_CALLS 12       /* of an application and a day */
 #define IDLE_CALLS 8        /* likewise, while it does not move: a sample of what it really does */
 #define FAILING    3        /* its gateway fails twice as often */
-#define SLOW       26       /* its gateway takes three times as long to the first token */
+#define SLOW       16       /* its gateway takes three times as long to the first token */
 #define LATE       9        /* its owner approves 10 days late */
 #define ABSENT     18       /* its owner never does */
 #define SEED       20261005 /* WEIR_SEASON_SEED says another */
@@ -54,6 +53,7 @@ struct season_app {
     bool was_in_outage, was_back; /* moved when its provider was out; was rolled back */
     int back_day;                 /* at 0 again; -1 = not */
     bool is_let_go_on;
+    char why[200]; /* of its last hold, the first reason */
 };
 
 struct season {
@@ -281,7 +281,7 @@ static void write_plan(const struct programme *drafted, struct buf *out)
              "  freeze: [{from: 2026-11-04, to: 2026-11-10, reason: the sale}]}\n"
              "actuators: {proxy: {driver: weir, file: ./cutover.yaml, socket: ./none.sock}}\n"
              "defaults: {actuator: proxy, key: header.x-session, auto: true, readiness: [R1, R2],\n"
-             "  stages: [1%%, 5%%, 25%%, 50%%, 100%%], bake: 2d,\n"
+             "  stages: [1%%, 5%%, 25%%, 50%%, 100%%], bake: 60h,\n"
              "  evidence: {preflight: 30d, rehearsal: 14d},\n"
              "  gates: [{metric: error, enough: 3%%}, {metric: exceed_ttft, enough: 15%%}]}\n"
              "waves:\n",
@@ -411,6 +411,8 @@ static void note_decision(struct season *z, int day, int index, const struct wat
     } else if (d->action == DECIDE_HOLD) {
         diary->all_held++;
         z->holds++;
+        size_t first = (size_t)__builtin_ctz(d->obstacles);
+        snprintf(a->why, sizeof(a->why), "%.*s", STR_ARG(d->why[first]));
         for (size_t i = 0; i < DECIDE_OBSTACLE_COUNT; i++) {
             diary->held[i] += (d->obstacles >> i & 1) != 0;
             z->alone[i] += d->obstacles == 1u << i;
@@ -537,8 +539,8 @@ static void check_end(struct season *z)
             ck_assert(a->share == 0 && a->attempts == 0 && a->first_us == 0);
         if (i == LATE)
             ck_assert_int_ge(a->first_us, T0 + (wave_day(LATE) + 10) * DAY);
-        if (!is_bad && i != ABSENT && a->share < ROLLOUT_ALL)
-            printf("%s is at %g %%\n", z->apps[i].name, a->share / 100.0);
+        if (a->share < ROLLOUT_ALL)
+            printf("%s is at %g %%: %s\n", z->apps[i].name, a->share / 100.0, z->apps[i].why);
     }
     printf("%d of %d healthy and approved applications are at 100 %%; at most %zu moved at once\n"
            "%zu advances, %zu rollbacks, %zu holds; the outage met %d that moved, and rolled back "
