@@ -24,11 +24,11 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define DAYS       48 /* both bad gateways, outage and freeze are in them; each look reads them all */
 #define AGAIN_DAYS 4
-#define THROUGH    15 /* at least so many healthy ones have arrived */
+#define THROUGH    12 /* at least so many healthy ones have arrived */
 #else
 #define DAYS       75
 #define AGAIN_DAYS 16 /* of the second run, which is to decide the same */
-#define THROUGH    33
+#define THROUGH    30
 #endif
 #define WAVE_APPS  8
 #define WAVE_DAYS  11
@@ -36,6 +36,7 @@
 #define FREEZE_END 37
 #define OUTAGE     24
 #define IN_FLIGHT  10
+#define OWNERS     12
 #define BASE_DAYS  28
 #define BASE_CALLS 12       /* of an application and a day */
 #define IDLE_CALLS 8        /* likewise, while it does not move: a sample of what it really does */
@@ -268,7 +269,7 @@ static void add_app(const struct programme_app *a, int index, struct buf *out)
     buf_addf(out,
              "  %.*s: {owner: owner-%02d, deputy: deputy, risk: %s, wave: w%d, direct: %.*s,\n"
              "    gateway: %.*s%s}\n",
-             STR_ARG(a->name), index % 20, programme_risk_name(a->risk), index / WAVE_APPS,
+             STR_ARG(a->name), index % OWNERS, programme_risk_name(a->risk), index / WAVE_APPS,
              STR_ARG(a->direct), STR_ARG(a->gateway), index % 3 == 0 ? ", approvals: [owner]" : "");
 }
 
@@ -404,6 +405,7 @@ static void note_decision(struct season *z, int day, int index, const struct wat
         ck_assert_int_eq(d->action, DECIDE_ADVANCE);
         add_move(d, &diary->advanced);
         z->advances++;
+        ck_assert(d->from == 0 || app->verdict->says == VERDICT_PROMOTE);
         ck_assert_msg(!a->was_back, "day %d: %s is bad and advanced", day, a->name);
         ck_assert_msg(day < FREEZE || day >= FREEZE_END, "day %d is frozen: %s", day, a->name);
         ck_assert_msg(index % 3 || day >= approval_day(index), "day %d: %s was not approved", day,
@@ -441,7 +443,7 @@ static void print_day(int day, size_t moving, const struct diary *d)
 /* Those that move now, after what was decided: within the cap, and no two of an owner. */
 static size_t count_moving(struct season *z)
 {
-    unsigned of_owner[20] = { 0 };
+    unsigned of_owner[OWNERS] = { 0 };
     size_t moving = 0;
 
     read_live(z);
@@ -449,7 +451,7 @@ static size_t count_moving(struct season *z)
         if (!moves(z, i))
             continue;
         moving++;
-        ck_assert_uint_eq(++of_owner[i % 20], 1);
+        ck_assert_uint_eq(++of_owner[i % OWNERS], 1);
     }
     ck_assert_uint_le(moving, IN_FLIGHT);
     if (moving > z->most_moving)
@@ -554,7 +556,8 @@ static void check_end(struct season *z)
 /* What held somebody all by itself: without it there would have been an advance. */
 static void check_holds(const struct season *z)
 {
-    static const enum decide_obstacle planted[] = { DECIDE_FREEZE, DECIDE_APPROVAL, DECIDE_WAVE,
+    static const enum decide_obstacle planted[] = { DECIDE_FREEZE,    DECIDE_GATE,     DECIDE_OWNER,
+                                                    DECIDE_IN_FLIGHT, DECIDE_APPROVAL, DECIDE_WAVE,
                                                     DECIDE_BAD };
 
     printf("days of an application that one thing alone held:");
