@@ -445,7 +445,8 @@ void decide(const struct decide_input *in, const struct portfolio_app *app, stru
     *ret = (struct decision){ .app = app, .from = app->share, .to = app->share };
     if (in->verdict && in->verdict->says == VERDICT_ROLLBACK && app->share > 0) {
         ret->action = DECIDE_ROLLBACK;
-        ret->to = decide_rollback_share(app);
+        /* Evidence is against the gateway, whatever its part of the calls: no share was good. */
+        ret->to = plan->rollback_to > 0 ? decide_rollback_share(app) : 0;
         ret->reason = arena_str(arena, in->verdict->why);
         return;
     }

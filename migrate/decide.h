@@ -72,7 +72,9 @@ struct decide_input {
 void decide(const struct decide_input *in, const struct portfolio_app *app, struct arena *arena,
             struct decision *ret);
 
-/* Where a rollback of it goes: as the plan says, never to what was rolled back from before. */
+/* Where a person's rollback of it goes: as the plan says, never to what was rolled back from
+ * before.
+ */
 int32_t decide_rollback_share(const struct portfolio_app *app);
 
 const char *decide_action_name(enum decide_action action); /* "nothing", "hold", ... */

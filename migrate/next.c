@@ -92,9 +92,7 @@ static void add_gate(const struct programme *p, const struct programme_app *a, s
 
 static void add_back(const struct programme_app *a, struct buf *out)
 {
-    if (a->rollback_to < 0)
-        buf_add_text(out, "to the last good share");
-    else if (a->rollback_to == 0)
+    if (a->rollback_to <= 0)
         buf_add_text(out, "to direct");
     else
         buf_addf(out, "to %g %%", (double)a->rollback_to / 100.0);

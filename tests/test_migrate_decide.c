@@ -307,6 +307,26 @@ START_TEST(a_rollback_goes_before_each_of_them_in_every_phase)
 }
 END_TEST
 
+START_TEST(evidence_against_the_gateway_leaves_no_share_good)
+{
+    CLEANUP(world_release) struct world w = { 0 };
+    struct portfolio_checkpoint past[] = { { .share = 100 }, { .share = 500 } };
+    struct programme_app *apps;
+
+    world_make(&w, 500);
+    memcpy(&apps, &w.programme->apps, sizeof(apps));
+    apps[BOT].rollback_to = -1;
+    w.apps[BOT].checkpoints = past;
+    w.apps[BOT].checkpoint_count = ARRAY_LEN(past);
+    w.in.verdict = &w.verdict;
+    w.verdict.says = VERDICT_ROLLBACK;
+    ck_assert_int_eq(decide_rollback_share(&w.apps[BOT]), 100);
+    ck_assert_int_eq(decide_bot(&w).to, 0);
+    apps[BOT].rollback_to = 100;
+    ck_assert_int_eq(decide_bot(&w).to, 100);
+}
+END_TEST
+
 START_TEST(where_nothing_goes_to_the_gateway_there_is_nothing_to_roll_back)
 {
     CLEANUP(world_release) struct world w = { 0 };
@@ -456,6 +476,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, each_obstacle_alone_holds_and_says_why, 0, ARRAY_LEN(rows));
     tcase_add_loop_test(tc, each_pair_is_told_as_a_pair, 0, ARRAY_LEN(rows));
     tcase_add_loop_test(tc, a_rollback_goes_before_each_of_them_in_every_phase, 0, ARRAY_LEN(rows));
+    tcase_add_test(tc, evidence_against_the_gateway_leaves_no_share_good);
     tcase_add_test(tc, where_nothing_goes_to_the_gateway_there_is_nothing_to_roll_back);
     tcase_add_loop_test(tc, a_rollback_goes_to_what_was_good_and_never_to_what_was_bad, 0,
                         ARRAY_LEN(targets));
