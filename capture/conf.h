@@ -163,7 +163,7 @@ struct conf_key {
     enum conf_type type;
     const char *help;            /* one line, no full stop */
     const struct conf_key *keys; /* MAP, NAMED, LIST */
-    const char *const *choices;  /* CHOICE */
+    const char *const *choices;  /* CHOICE; of a MAP: words that may stand instead */
 };
 
 /* The top level. */

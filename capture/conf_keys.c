@@ -17,6 +17,7 @@ static const char *const pressures[] = { "block", "drop_bodies", "refuse", NULL 
 static const char *const apis[] = { "openai",  "azure_openai", "anthropic", "gemini",
                                     "bedrock", "ollama",       "other",     NULL };
 static const char *const arms[] = { "direct", "gateway", NULL };
+static const char *const key_words[] = { "pass", "none", NULL };
 static const char *const risks[] = { "low", "medium", "high", NULL };
 
 static const struct conf_key segment_keys[] = {
@@ -87,7 +88,7 @@ static const struct conf_key upstream_keys[] = {
     {"url",                                      CONF_URL, "where it is", NULL, NULL },
     { "api",                             CONF_CHOICE, "which provider's interface it speaks", NULL, apis },
     { "arm",                                      CONF_CHOICE, "whether it is the provider or a gateway", NULL, arms },
-    { "key",                                     CONF_MAP, "the credential to send it", upstream_key_keys, NULL },
+    { "key",                                     CONF_MAP, "the credential to send it, pass or none", upstream_key_keys, key_words },
     { "key_header",    CONF_STRING, "the header that carries the credential", NULL, NULL },
     { "requires_key",                                      CONF_BOOL, "whether a call needs a key of clients", NULL, NULL },
     { "hosts",                                     CONF_PATTERNS, "names that callers may reach it by, in the Host header", NULL,
@@ -95,8 +96,8 @@ static const struct conf_key upstream_keys[] = {
     { "ca", CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
     { "proxy",                                      CONF_STRING, "the corporate proxy on the way to it, or none", NULL, NULL },
     { "connections",                                     CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
-    { "timeouts",               CONF_MAP, "how long to wait for it", timeout_keys, NULL },
-    { 0                                     },
+    { "timeouts", CONF_MAP, "how long to wait for it", timeout_keys, NULL },
+    { 0                                },
 };
 static const char *const policy_modes[] = { "off", "observe", "warn", "enforce", NULL };
 static const struct conf_key budget_keys[] = {
@@ -503,12 +504,30 @@ static int check_maps(const struct yaml *y, const struct yaml_node *n, const str
     return 0;
 }
 
+/* A map, or one of a few words instead.  What stands there may be a secret: it is not repeated. */
+static int check_map_or_word(const struct yaml *y, const struct yaml_node *n,
+                             const struct conf_key *key, struct err *err)
+{
+    if (!key->choices || n->kind != YAML_SCALAR)
+        return check_map(y, n, key->keys, err);
+    for (size_t i = 0; key->choices[i]; i++)
+        if (str_eq(n->text, str_from(key->choices[i])))
+            return 0;
+    struct buf list = { 0 };
+    for (size_t i = 0; key->choices[i]; i++)
+        buf_addf(&list, ", or %s", key->choices[i]);
+    yaml_err(y, n, err, "expected a map of settings, such as {%s: ...}%s", key->keys[0].name,
+             buf_cstr(&list));
+    buf_release(&list);
+    return -1;
+}
+
 static int check_value(const struct yaml *y, const struct yaml_node *n, const struct conf_key *key,
                        struct err *err)
 {
     switch (key->type) {
     case CONF_MAP:
-        return check_map(y, n, key->keys, err);
+        return check_map_or_word(y, n, key, err);
     case CONF_NAMED:
     case CONF_LIST:
         return check_maps(y, n, key, err);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/datadir.h"
 #include "proxy/caution.h"
+#include "proxy/cutover_file.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/proxy_policy.h"
 
@@ -86,9 +87,11 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
         const struct proxy_upstream *u = &c->upstreams[i];
         buf_addf(out, "/%.*s goes to %s://%.*s%.*s%s%s\n", STR_ARG(u->name),
                  u->tls ? "https" : "http", STR_ARG(u->authority), STR_ARG(u->base_path),
-                 u->aws       ? ", signed for AWS"
-                 : u->has_key ? " with a key of its own"
-                              : "",
+                 u->aws          ? ", signed for AWS"
+                 : u->has_key    ? " with a key of its own"
+                 : u->drops_key  ? " without a key"
+                 : u->passes_key ? " with callers' keys, moved calls too"
+                                 : "",
                  u->requires_key ? ", for holders of a key" : "");
     }
     for (size_t i = 0; i < c->conf->app_count; i++)
@@ -146,6 +149,8 @@ static void add_json(const struct proxy_conf *c, const struct cautions *cautions
         json_add_str(out, "authority", u->authority);
         json_add_str(out, "path", u->base_path);
         json_add_bool(out, "own_key", u->has_key);
+        if (u->drops_key || u->passes_key)
+            json_add_str(out, "key", str_from(u->drops_key ? "none" : "pass"));
         json_add_bool(out, "requires_key", u->requires_key);
         buf_add_byte(out, '}');
     }
@@ -154,6 +159,17 @@ static void add_json(const struct proxy_conf *c, const struct cautions *cautions
         add_policy_json(c->policy->policy, out);
     json_add_key(out, "cautions");
     buf_addf(out, "[%.*s]}\n", STR_ARG(buf_str(&cautions->json)));
+}
+
+/* With a bad one weir does not start. */
+static int check_cutover(const struct proxy_conf *c, struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    CLEANUP(cutover_free) struct cutover *cutover = NULL;
+
+    if (cutover_file_read(c, &text, err) < 0)
+        return -1;
+    return cutover_file_parse(buf_str(&text), c, &cutover, err);
 }
 
 static int load(const struct invocation *inv, struct proxy_conf **ret, struct err *err)
@@ -168,7 +184,7 @@ static int load(const struct invocation *inv, struct proxy_conf **ret, struct er
         prices = NULL; /* only budgets ask for it, and say so */
     int r = proxy_policy_make(c, prices, err);
     free(prices);
-    if (r < 0)
+    if (r < 0 || check_cutover(c, err) < 0)
         return -1;
     *ret = TAKE(c);
     return 0;
@@ -214,9 +230,12 @@ const struct command command_proxy_check = {
         "Reads the configuration FILE as weir proxy run would, and prints where it would listen "
         "and "
         "which path leads to which upstream. What is wrong is said with file, line and column, and "
-        "how to put it right. Nothing is connected to and nothing is written. What works but "
+        "how to put it right, also in the file of a cutover. Nothing is connected to and nothing "
+        "is written. What works but "
         "should not be left so is a caution on standard error: secrets that others on the machine "
-        "or on the way can read, listening in clear text beyond the machine, and running as root.",
+        "or on the way can read, listening in clear text beyond the machine, running as root, and "
+        "a gateway to which no "
+        "cutover can move calls because it has no key.",
     .examples = examples,
     .see_also = "weir-proxy-run(1), weir-config(5)",
     .run = run,

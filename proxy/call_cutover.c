@@ -166,6 +166,7 @@ static void decide(struct proxy_call *call, const struct cutover_app *a)
      */
     if (gateway && cutover_bucket(a->app, buf_str(&key)) < (uint32_t)a->share) {
         call->upstream = gateway;
+        call->is_foreign = !proxy_upstream_may_have_key(gateway, c->asked);
         stats->cutover_calls_gateway++;
     } else {
         stats->cutover_calls_direct++;
@@ -254,6 +255,16 @@ const struct exchange_who *call_cutover_who(const struct proxy_call *call)
     const struct call_cutover *c = call->cutover;
 
     return c && c->who.app.ptr ? &c->who : NULL;
+}
+
+bool call_cutover_is_foreign(const struct proxy_call *call, const struct proxy_upstream *from,
+                             const struct proxy_upstream *to)
+{
+    const struct proxy_upstream *asked = call->cutover ? call->cutover->asked : from;
+
+    if (to == asked)
+        return false;
+    return to != from || !proxy_upstream_may_have_key(to, asked);
 }
 
 void call_cutover_end(const struct proxy_call *call, struct exchange *x)

@@ -30,6 +30,10 @@ bool call_cutover_request_body(struct proxy_call *call, struct str bytes);
 bool call_cutover_request_end(struct proxy_call *call);
 /* Who the head said it is, of a call whose body was held; else NULL. */
 const struct exchange_who *call_cutover_who(const struct proxy_call *call);
+/* Whether the caller's credentials are not for to, which is tried for a call that from was asked
+ * for, since the cutover at the latest. */
+bool call_cutover_is_foreign(const struct proxy_call *call, const struct proxy_upstream *from,
+                             const struct proxy_upstream *to);
 /* What END says. */
 void call_cutover_end(const struct proxy_call *call, struct exchange *x);
 

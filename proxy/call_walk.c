@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/digest.h"
+#include "proxy/call_cutover.h"
 #include "proxy/call_policy.h"
 #include "proxy/worker.h"
 
@@ -98,7 +99,7 @@ static void write_request(struct call_policy *p, const struct proxy_upstream *u,
 
 void call_walk_send(struct call_policy *p, const struct proxy_upstream *u)
 {
-    struct buf *out = call_send_to(p->call, u, u != p->upstream);
+    struct buf *out = call_send_to(p->call, u, call_cutover_is_foreign(p->call, p->upstream, u));
 
     p->was_sent = true;
     set_path(p, u);

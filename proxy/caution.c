@@ -118,6 +118,34 @@ static void look_at_upstreams(const struct finding *f, const struct yaml_node *m
     }
 }
 
+/* Of another arm, with the same interface and another place: a cutover could move its calls. */
+static bool is_for_others(const struct proxy_conf *c, const struct proxy_upstream *gateway)
+{
+    for (size_t i = 0; i < c->upstream_count; i++)
+        if (!str_eq(c->upstreams[i].arm, STR("gateway")) &&
+            str_eq(c->upstreams[i].api, gateway->api) &&
+            !proxy_upstream_may_have_key(gateway, &c->upstreams[i]))
+            return true;
+    return false;
+}
+
+static void look_at_gateways(const struct finding *f, const struct yaml_node *map)
+{
+    size_t i = 0;
+
+    if (!f->c->cutover_path.len)
+        return;
+    for (const struct yaml_node *n = map ? map->items : NULL; n; n = n->next, i++) {
+        const struct proxy_upstream *u = &f->c->upstreams[i];
+        if (str_eq(u->arm, STR("gateway")) && !u->has_key && !u->drops_key &&
+            is_for_others(f->c, u))
+            tell(f, n->key,
+                 "'%.*s' has no key, so that no cutover can move calls to it: give it a key of its "
+                 "own, or say key: pass if callers' own credentials are to reach it, or key: none",
+                 STR_ARG(u->name));
+    }
+}
+
 static void look_at_listen(const struct finding *f, const struct yaml_node *map)
 {
     const struct proxy_listen *l = &f->c->listen;
@@ -143,6 +171,7 @@ void cautions_find(const struct proxy_conf *c, const char *path, caution_fn fn, 
 
     look_at(&f, root, NULL);
     look_at_upstreams(&f, yaml_get(root, "upstreams"));
+    look_at_gateways(&f, yaml_get(root, "upstreams"));
     look_at_listen(&f, yaml_get(root, "listen"));
     if (stat(c->conf->archive_path.ptr, &st) == 0 && (st.st_mode & S_IRWXO))
         tell(&f, yaml_get(yaml_get(root, "archive"), "path"),

@@ -58,6 +58,12 @@ static int check_entry(const struct proxy_conf *c, const struct cutover_app *a, 
                       "the same",
                       STR_ARG(a->direct), STR_ARG(direct->api), STR_ARG(a->gateway),
                       STR_ARG(gateway->api));
+    if (!gateway->has_key && !gateway->drops_key && !proxy_upstream_may_have_key(gateway, direct))
+        return refuse(c, a, err,
+                      "'%.*s' is another place than '%.*s' and has no key: give it a key of its "
+                      "own, or say key: pass if callers' own credentials are to reach it, or key: "
+                      "none if it needs none",
+                      STR_ARG(a->gateway), STR_ARG(a->direct));
     if (gateway->requires_key && !direct->requires_key)
         return refuse(c, a, err,
                       "'%.*s' wants a key of clients and '%.*s' does not: calls without "

@@ -121,8 +121,9 @@ static bool keep_request_header(void *ctx, const struct http1_header *h)
         return false;
     if (how->is_foreign && (is_callers_own(h->name) || is_signature(h->name)))
         return false;
-    if (u->has_key && (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
-                       str_ieq(h->name, STR("x-amz-security-token"))))
+    if ((u->has_key || u->drops_key) &&
+        (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
+         str_ieq(h->name, STR("x-amz-security-token"))))
         return false;
     return !(u->aws && is_signature(h->name)) && !door_shows_key(h);
 }
@@ -211,7 +212,7 @@ void head_write_request(struct buf *out, const struct http1_head *in,
     buf_add_str(&target, u->base_path);
     if (!target.len && (!how->rest.len || how->rest.ptr[0] != '/'))
         buf_add_byte(&target, '/');
-    door_copy_path(how->rest, u->has_key || how->is_foreign, &target);
+    door_copy_path(how->rest, u->has_key || u->drops_key || how->is_foreign, &target);
     http1_write_request_line(out, in->method, buf_str(&target));
     http1_write_header(out, STR("Host"), u->authority);
     http1_write_headers(out, in, keep_request_header, ctx.out);

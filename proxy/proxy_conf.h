@@ -41,6 +41,8 @@ struct proxy_upstream {
     size_t host_count;
     bool has_key;                     /* the caller's credential is replaced by this header: */
     struct str key_header, key_value; /* the value holds the secret: into no log, no record */
+    bool drops_key;                   /* "none": the caller's credential goes no further */
+    bool passes_key;                  /* "pass": also of calls that a cutover moved here */
     const struct proxy_aws *aws;      /* signed instead, as authorization; NULL = not */
     bool requires_key;                /* of clients */
     uint32_t connections;             /* 0 = the default */
@@ -124,6 +126,10 @@ void proxy_conf_pack(const struct proxy_conf *c, struct buf *out);
 /* path is what messages call the text; its folder is what the paths in it are relative to. */
 int proxy_conf_unpack(struct str packed, const char *path, struct proxy_conf **ret,
                       struct err *err);
+/* Whether what a caller sent as its credential for asked may reach u, where a cutover moves its
+ * call: u says so, or is at the same place. */
+bool proxy_upstream_may_have_key(const struct proxy_upstream *u,
+                                 const struct proxy_upstream *asked);
 struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
 /* Frees it with the last reference; NULL is fine. */
 void proxy_conf_unref(struct proxy_conf *c);

@@ -191,7 +191,12 @@ int proxy_conf_read_key(struct proxy_conf_reading *r, const struct yaml_node *up
     struct str prefix = STR("Bearer "), secret;
     CLEANUP(buf_release) struct buf value = { 0 };
 
-    if (!key)
+    u->drops_key = key && str_eq(key->text, STR("none"));
+    u->passes_key = key && str_eq(key->text, STR("pass"));
+    if (header && (!key || u->drops_key || u->passes_key))
+        return yaml_err(r->yaml, header, err,
+                        "no key goes into it: add key: {env: NAME} or key: {file: PATH}");
+    if (!key || u->drops_key || u->passes_key)
         return 0;
     u->has_key = true;
     u->key_header = STR("authorization");
@@ -216,6 +221,12 @@ int proxy_conf_read_key(struct proxy_conf_reading *r, const struct yaml_node *up
     u->key_value = proxy_conf_secret(r->c, buf_str(&value));
     explicit_bzero(value.ptr, value.len);
     return 0;
+}
+
+bool proxy_upstream_may_have_key(const struct proxy_upstream *u, const struct proxy_upstream *asked)
+{
+    return u->passes_key ||
+           (u->tls == asked->tls && u->port == asked->port && str_ieq(u->host, asked->host));
 }
 
 /* --- what applications hold --- */

@@ -248,7 +248,9 @@ static void check_table(const struct conf_key *keys, int depth)
         ck_assert_msg(manual_names(keys->name), "weir-config(5) lacks '%s'", keys->name);
         bool nests = keys->type == CONF_MAP || keys->type == CONF_NAMED || keys->type == CONF_LIST;
         ck_assert_msg(nests == (keys->keys != NULL), "%s", keys->name);
-        ck_assert_msg((keys->type == CONF_CHOICE) == (keys->choices != NULL), "%s", keys->name);
+        ck_assert_msg(keys->type == CONF_MAP ||
+                          (keys->type == CONF_CHOICE) == (keys->choices != NULL),
+                      "%s", keys->name);
         if (nests)
             check_table(keys->keys, depth + 1);
     }

@@ -24,6 +24,7 @@
 static struct proxy_run run;
 static uint64_t epoch;                  /* of what was written last */
 static const char *gate_path = "/gate"; /* of the gateway */
+static const char *gate_host = "127.0.0.1", *gate_more = "";
 
 static const char *cutover_path(void)
 {
@@ -40,9 +41,9 @@ static void configure(const char *more)
 
     buf_addf(&settings,
              "  direct: {url: \"http://127.0.0.1:%d\", api: openai, arm: direct, proxy: none}\n"
-             "  gate: {url: \"http://127.0.0.1:%d%s\", api: openai, arm: gateway, proxy: none}\n"
+             "  gate: {url: \"http://%s:%d%s\", api: openai, arm: gateway, proxy: none%s}\n"
              "%s%s",
-             run.upstream_port, run.upstream_port, gate_path, LISTEN, more);
+             run.upstream_port, gate_host, run.upstream_port, gate_path, gate_more, LISTEN, more);
     proxy_configure(&run, buf_cstr(&settings));
     buf_release(&settings);
 }
@@ -61,6 +62,8 @@ static void stop(void)
         proxy_stop(&run);
     run = (struct proxy_run){ 0 };
     gate_path = "/gate";
+    gate_host = "127.0.0.1";
+    gate_more = "";
 }
 
 /* --- what it follows --- */
@@ -251,6 +254,74 @@ START_TEST(a_call_without_its_key_or_of_others_goes_directly)
                                "Connection: close\r\n\r\n"));
     ck_assert(
         went_to_gateway("GET /bot/gate/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"));
+}
+END_TEST
+
+/* What the stand-in was asked. */
+static void echo_of(const char *request, struct buf *ret)
+{
+    struct buf answer = { 0 };
+
+    proxy_ask(&run, request, &answer);
+    ck_assert_msg(strncmp(answer.ptr, "HTTP/1.1 200", 12) == 0, "%s", answer.ptr);
+    buf_add_text(ret, strstr(answer.ptr, "\r\n\r\n") + 4);
+    buf_release(&answer);
+}
+
+#define WITH_ROUTES                                                                                \
+    "policy: {mode: enforce, routes: [{match: {upstream: gate}, targets: [{upstream: gate}, "      \
+    "{upstream: direct}]}]}\n"
+
+static const struct {
+    const char *host, *gate, *more;
+    bool has_callers, has_own; /* keys, at the gateway */
+} entrusted[] = {
+    {"localhost",  ", key: none",               "",          false, false},
+    { "localhost", ", key: pass",               "",          true,  false},
+    { "localhost", ", key: {env: GATE_SECRET}", "",          false, true },
+    { "127.0.0.1", "",                          "",          true,  false},
+    { "localhost", ", key: none",               WITH_ROUTES, false, false},
+    { "localhost", ", key: pass",               WITH_ROUTES, true,  false},
+    { "localhost", ", key: {env: GATE_SECRET}", WITH_ROUTES, false, true },
+    { "127.0.0.1", "",                          WITH_ROUTES, true,  false},
+};
+
+START_TEST(a_gateway_gets_the_credential_that_it_was_configured_to_get)
+{
+    static const char *const keys[] = { "header.x-session", "end_user" };
+    static const char *const callers[] = { "Authorization: Bearer of-the-provider\r\n",
+                                           "Cookie: of=the-provider\r\n",
+                                           "OpenAI-Organization: of-the-provider\r\n" };
+    struct buf request = { 0 }, echo = { 0 };
+
+    setenv("GATE_SECRET", "of-the-gateway", 1);
+    gate_host = entrusted[_i].host;
+    gate_more = entrusted[_i].gate;
+    start(entrusted[_i].more);
+    buf_addf(&request,
+             "POST /bot/direct/chat?key=of-the-provider HTTP/1.1\r\nHost: w\r\nX-Session: a\r\n"
+             "Connection: close\r\n%s%s%sContent-Length: 24\r\n\r\n"
+             "{\"model\":\"m\",\"user\":\"u\"}",
+             callers[0], callers[1], callers[2]);
+    for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+        follow(keys[k], 0);
+        buf_clear(&echo);
+        echo_of(buf_cstr(&request), &echo);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&echo), "POST /chat?key=of-the-provider "));
+        for (size_t i = 0; i < ARRAY_LEN(callers); i++)
+            ck_assert_ptr_nonnull(strstr(buf_cstr(&echo), callers[i]));
+        follow(keys[k], CUTOVER_ALL);
+        buf_clear(&echo);
+        echo_of(buf_cstr(&request), &echo);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&echo), "POST /gate/chat"));
+        ck_assert_msg((strstr(buf_cstr(&echo), "of-the-gateway") != NULL) == entrusted[_i].has_own,
+                      "%s", buf_cstr(&echo));
+        ck_assert_msg((strstr(buf_cstr(&echo), "the-provider") != NULL) ==
+                          entrusted[_i].has_callers,
+                      "%s", buf_cstr(&echo));
+    }
+    buf_release(&request);
+    buf_release(&echo);
 }
 END_TEST
 
@@ -683,15 +754,20 @@ END_TEST
 /* --- what fits what --- */
 
 #define HASH                 "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define AFAR(more)           "  gate: {url: \"http://127.0.0.1:2\", api: openai, arm: gateway" more "}\n"
 #define UPSTREAM(name, more) "  " name ": {url: \"http://127.0.0.1:1\", api: openai" more "}\n"
 
 static const struct {
     const char *gateway, *error; /* NULL = it fits */
 } fits[] = {
     {UPSTREAM("gate",                 ", arm: gateway"),                    NULL },
-    { "",                              "no upstream 'gate' (direct 'direct', "                                                               },
+    { AFAR(""),                              "'gate' is another place than 'direct' and has no key: give it a key"                                                         },
+    { AFAR(", key: pass"),                              NULL},
+    { AFAR(", key: none"),                              NULL                                                         },
+    { AFAR(", key: {env: GATE_KEY}"),                              NULL},
+    { "",                              "no upstream 'gate' (direct 'direct', "                                                                                     },
     { UPSTREAM("gate",                              ""),"'gate' has no 'arm: gateway'" },
-    { UPSTREAM("gate", ", arm: direct"),                                                "'gate' has no 'arm: gateway'" },
+    { UPSTREAM("gate", ", arm: direct"),                                                                      "'gate' has no 'arm: gateway'" },
     { UPSTREAM("gate",               ", arm: gateway, requires_key: true"),"'gate' wants a key of clients" },
     { "  gate: {url: \"http://127.0.0.1:1\", api: anthropic, arm: gateway}\n",
      "'direct' speaks 'openai' and 'gate' speaks 'anthropic'"},
@@ -752,6 +828,8 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, NULL, stop);
     tcase_add_test(tc, a_raised_share_moves_callers_over_and_none_back);
     tcase_add_test(tc, a_call_without_its_key_or_of_others_goes_directly);
+    tcase_add_loop_test(tc, a_gateway_gets_the_credential_that_it_was_configured_to_get, 0,
+                        ARRAY_LEN(entrusted));
     tcase_add_loop_test(tc, a_key_in_the_body_decides_before_anything_is_sent, 0,
                         ARRAY_LEN(body_keys));
     tcase_add_test(tc, a_body_in_chunks_or_awaited_arrives_whole);

@@ -114,6 +114,19 @@ START_TEST(an_upstreams_own_key_replaces_all_that_a_caller_sent)
 }
 END_TEST
 
+START_TEST(an_upstream_that_wants_no_key_gets_none)
+{
+    struct proxy_upstream u = { .authority = STR("up"), .drops_key = true };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    pass("GET /up/v1?x HTTP/1.1\r\nHost: weir\r\nAuthorization: a\r\nX-API-Key: b\r\n"
+         "api-key: c\r\nx-goog-api-key: d\r\nx-amz-security-token: e\r\nX-Kept: f\r\n\r\n",
+         &u, &out);
+    ck_assert_str_eq(buf_cstr(&out), "GET /v1?x HTTP/1.1\r\nHost: up\r\nX-Kept: f\r\n"
+                                     "traceparent: TP\r\nx-weir-exchange-id: ID\r\n\r\n");
+}
+END_TEST
+
 static const struct {
     const char *path, *without_keys, *without_ours;
 } paths[] = {
@@ -149,6 +162,7 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(encodings));
     tcase_add_test(tc, a_request_keeps_its_headers_but_for_those_of_the_connection);
     tcase_add_test(tc, an_upstreams_own_key_replaces_all_that_a_caller_sent);
+    tcase_add_test(tc, an_upstream_that_wants_no_key_gets_none);
     tcase_add_loop_test(tc, a_path_loses_credentials_and_nothing_else, 0, ARRAY_LEN(paths));
 }
 
