@@ -7,9 +7,10 @@
  * ...} /envoy/weir/support-bot/clusters/litellm  500 /envoy/weir/support-bot/clusters/openai   9500
  *
  * `gateway` is for a route's runtime_fraction (a draw for each call), `clusters` for
- * weighted_clusters with a hash policy.  Envoy watches moves into ROOT alone: what is written into
- * a tree in its place is never read.  The tree before stays for those who still read it; older ones
- * go.  The live bytes are the manifest, and a line for each value that is not as it says.
+ * weighted_clusters with a hash policy, `keyless` (all or none) for calls that it finds no key in.
+ * Envoy watches moves into ROOT alone: what is written into a tree in its place is never read.  The
+ * tree before stays for those who still read it; older ones go.  The live bytes are the manifest,
+ * and a line for each value that is not as it says.
  */
 #include "config.h"
 
@@ -85,6 +86,7 @@ struct visitor {
 static int visit_app(struct visitor *v, const struct actuator_share *s, struct err *err)
 {
     struct str prefix = setting_or(v->a, "prefix", PREFIX);
+    int32_t keyless = s->share == 10000 ? 10000 : 0;
     const struct {
         const char *folder;
         struct str name;
@@ -92,6 +94,7 @@ static int visit_app(struct visitor *v, const struct actuator_share *s, struct e
         bool is_fraction;
     } rows[] = {
         {"",           STR("gateway"), s->share,         true },
+        { "",          STR("keyless"), keyless,          true },
         { "clusters/", s->gateway,     s->share,         false},
         { "clusters/", s->direct,      10000 - s->share, false},
     };

@@ -9,8 +9,8 @@
  *
  * The gateway's arm comes first: thresholds add up in the order of the file, so a raised share
  * keeps whom it had.  nginx refuses 0%: then the arm is left out.  Calls without a key go directly,
- * as they would all have one hash.  `nginx -T` and -t read what is on disk; what runs is asked at
- * `status`, which returns $weir_rev.
+ * as they would all have one hash, until the share is 100%.  `nginx -T` and -t read what is on
+ * disk; what runs is asked at `status`, which returns $weir_rev.
  */
 #include "config.h"
 
@@ -90,8 +90,9 @@ static void add_app(const struct actuator *a, const struct actuator_share *s, st
         buf_addf(out, "%" PRId32 ".%02" PRId32 "%% %.*s; ", s->share / 100, s->share % 100,
                  STR_ARG(s->gateway));
     buf_addf(out, "* %.*s; }\n", STR_ARG(s->direct));
+    struct str keyless = s->share == 10000 ? s->gateway : s->direct;
     buf_addf(out, "map %.*s $%.*s_arm_%.*s { \"\" %.*s; default $%.*s_split_%.*s; }\n",
-             STR_ARG(buf_str(&key)), STR_ARG(prefix), STR_ARG(variable), STR_ARG(s->direct),
+             STR_ARG(buf_str(&key)), STR_ARG(prefix), STR_ARG(variable), STR_ARG(keyless),
              STR_ARG(prefix), STR_ARG(variable));
 }
 

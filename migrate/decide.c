@@ -436,6 +436,22 @@ int32_t decide_rollback_share(const struct portfolio_app *app)
     return to >= app->share || is_bad_share(app, (int32_t)to) ? 0 : (int32_t)to;
 }
 
+/* Of the last stage also what moves that no gate has seen. */
+static struct str why_now(const struct decide_input *in, const struct portfolio_app *app,
+                          int32_t to, struct arena *arena)
+{
+    CLEANUP(buf_release) struct buf say = { 0 };
+    const struct verdict *v = in->verdict;
+
+    if (!app->share)
+        return STR("its first stage");
+    buf_add_str(&say, v->why);
+    if (to == ROLLOUT_ALL && v->keyless > 0)
+        buf_addf(&say, "; %" PRId64 " of its %" PRId64 " calls had no key, and go with this step",
+                 v->keyless, v->calls[0] + v->calls[1] + v->left_out);
+    return arena_str(arena, buf_str(&say));
+}
+
 void decide(const struct decide_input *in, const struct portfolio_app *app, struct arena *arena,
             struct decision *ret)
 {
@@ -456,7 +472,7 @@ void decide(const struct decide_input *in, const struct portfolio_app *app, stru
     find_obstacles(in, app, arena, ret);
     if (!ret->obstacles) {
         ret->action = DECIDE_ADVANCE;
-        ret->reason = app->share ? arena_str(arena, in->verdict->why) : STR("its first stage");
+        ret->reason = why_now(in, app, ret->to, arena);
     } else if (!(ret->obstacles & 1u << DECIDE_DATE)) {
         ret->action = DECIDE_HOLD;
     }

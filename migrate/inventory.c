@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/document.h"
 #include "base/timestamp.h"
 #include "llm/call.h"
+#include "policy/cutover.h"
 
 static const enum ledger_column columns[] = {
-    LEDGER_PART,     LEDGER_STARTED_AT,  LEDGER_FIRST_TOKEN_US, LEDGER_END_US,
-    LEDGER_APP,      LEDGER_TEAM,        LEDGER_ENVIRONMENT,    LEDGER_END_USER,
-    LEDGER_KEY_ID,   LEDGER_USER_AGENT,  LEDGER_UPSTREAM,       LEDGER_ARM,
-    LEDGER_PROVIDER, LEDGER_API,         LEDGER_MODEL,          LEDGER_MODEL_REQUESTED,
-    LEDGER_STREAM,   LEDGER_FEATURES,    LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,
-    LEDGER_STATUS,   LEDGER_EXCHANGE_ID, LEDGER_SEGMENT_OFFSET,
+    LEDGER_PART,         LEDGER_STARTED_AT,  LEDGER_FIRST_TOKEN_US, LEDGER_END_US,
+    LEDGER_APP,          LEDGER_TEAM,        LEDGER_ENVIRONMENT,    LEDGER_END_USER,
+    LEDGER_KEY_ID,       LEDGER_USER_AGENT,  LEDGER_UPSTREAM,       LEDGER_ARM,
+    LEDGER_PROVIDER,     LEDGER_API,         LEDGER_MODEL,          LEDGER_MODEL_REQUESTED,
+    LEDGER_STREAM,       LEDGER_FEATURES,    LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,
+    LEDGER_STATUS,       LEDGER_EXCHANGE_ID, LEDGER_SEGMENT_OFFSET, LEDGER_CUTOVER_EPOCH,
+    LEDGER_CUTOVER_UNIT,
 };
 
 /* What a gateway has to be able to do for nearly everybody. */
@@ -154,6 +157,17 @@ static void count_lists(struct inventory *inv, struct inventory_app *a, const st
     inventory_note(inv, a, INVENTORY_SDKS, sdk.len ? sdk : agent, n);
 }
 
+/* What a cutover could tell callers apart by. */
+static void count_units(struct inventory_app *a, const struct block *b, size_t row, int64_t n)
+{
+    a->with_user += block_str(b, LEDGER_END_USER, row).len ? n : 0;
+    a->with_key_id += block_str(b, LEDGER_KEY_ID, row).len ? n : 0;
+    if (block_int(b, LEDGER_CUTOVER_EPOCH, row) <= 0)
+        return;
+    a->in_cutover += n;
+    a->with_unit += block_str(b, LEDGER_CUTOVER_UNIT, row).len ? n : 0;
+}
+
 static void count_call(struct inventory_app *a, const struct block *b, size_t row, int64_t n)
 {
     struct str error = block_str(b, LEDGER_ERROR_CLASS, row);
@@ -171,6 +185,7 @@ static void count_call(struct inventory_app *a, const struct block *b, size_t ro
     a->on_gateway += str_eq(block_str(b, LEDGER_ARM, row), STR("gateway")) ? n : 0;
     *(is_common(block_str(b, LEDGER_API, row)) ? &a->chat : &a->other_apis) += n;
     count_features(a, block_int(b, LEDGER_FEATURES, row), n);
+    count_units(a, b, row, n);
     if (user.len)
         distinct_add(&a->users, map_hash(user));
     a->first_us = at < a->first_us ? at : a->first_us;
@@ -330,6 +345,26 @@ double inventory_days(const struct inventory_app *a)
         a->last_us >= a->first_us ? (double)(a->last_us - a->first_us) / (double)US_PER_DAY : 0;
 
     return days > 1 ? days : 1;
+}
+
+int64_t inventory_keyless(const struct inventory_app *a, struct str key)
+{
+    int64_t all = a->requests, with = -1;
+    struct cutover_key parsed;
+
+    if (!cutover_key_parse(key, &parsed))
+        return -1;
+    if (parsed.kind == CUTOVER_KEY_REQUEST)
+        return 0;
+    if (a->in_cutover > 0) {
+        all = a->in_cutover;
+        with = a->with_unit;
+    } else if (parsed.kind == CUTOVER_KEY_USER) {
+        with = a->with_user;
+    } else if (parsed.kind == CUTOVER_KEY_KEY_ID) {
+        with = a->with_key_id;
+    }
+    return with < 0 || all <= 0 ? -1 : (int64_t)ratio_of(all - with, all);
 }
 
 static int compare_missing(const void *a, const void *b)

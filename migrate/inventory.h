@@ -102,6 +102,8 @@ struct inventory_app {
     enum programme_risk declared;
     int64_t requests, errors, streams, truncated, tools, vision, structured, specials;
     int64_t on_gateway;             /* requests */
+    int64_t with_user, with_key_id; /* requests of which these are known */
+    int64_t in_cutover, with_unit;  /* requests that a cutover decided about; those with its key */
     int64_t chat, other_apis;       /* requests to chat and embeddings, and to anything else */
     int64_t known_sdk, unknown_sdk; /* requests with a user agent */
     int64_t tool_bodies;            /* calls whose tools were looked at */
@@ -118,6 +120,10 @@ struct inventory_app {
     bool is_counted;                       /* risk is worked out */
     struct map seen[INVENTORY_LIST_COUNT]; /* private */
 };
+
+/* How many of an application's requests lack what a cutover by that key tells callers apart by, in
+ * millionths; what a cutover saw comes before what the ledger has.  -1 = not on record. */
+int64_t inventory_keyless(const struct inventory_app *a, struct str key);
 
 /* Billed, but not recorded: who calls past the proxy? */
 struct inventory_missing {

@@ -330,6 +330,21 @@ static enum ready_result is_rehearsed(const struct looking *l)
     return is_slow || is_old ? READY_FAIL : READY_PASS;
 }
 
+/* Adds what is to be said of calls that go directly until all do; true = they are too many. */
+static bool lacks_key(const struct looking *l)
+{
+    int64_t without = inventory_keyless(l->seen, l->app->key);
+
+    if (without < 0)
+        buf_addf(l->say, "; how many of its calls have no %.*s is not on record",
+                 STR_ARG(l->app->key));
+    else if (without > 0)
+        buf_addf(l->say,
+                 "; %.2g %% of its calls have no %.*s: gates see nothing of them below 100 %%",
+                 (double)without / 1e4, STR_ARG(l->app->key));
+    return without > READY_KEYLESS;
+}
+
 static enum ready_result can_decide(const struct looking *l)
 {
     double worst = 0;
@@ -360,11 +375,11 @@ static enum ready_result can_decide(const struct looking *l)
                      bake);
         }
     }
-    if (!gates) {
+    if (!gates)
         buf_add_text(l->say, "of no gate is it known how long it takes");
-        return READY_UNKNOWN;
-    }
-    return worst <= 1 ? READY_PASS : READY_FAIL;
+    if (lacks_key(l) || worst > 1)
+        return READY_FAIL;
+    return gates ? READY_PASS : READY_UNKNOWN;
 }
 
 /* --- expansion --- */

@@ -17,6 +17,7 @@
 #define READY_BASELINE_DAYS  14
 #define READY_ATTRIBUTED     990000 /* of the spend, millionths */
 #define READY_CAPACITY_TIMES 2      /* the peak */
+#define READY_KEYLESS        50000  /* of the calls, millionths: more would move unjudged */
 
 /* The questions that the checks answer together. */
 #define READY_QUESTIONS(X)                                                                         \

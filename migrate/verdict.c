@@ -429,6 +429,7 @@ int verdict_judge(const struct verdict_input *in, const struct programme_app *co
             .attempt = a->history.attempt,
             .calls = {a->calls[0], a->calls[1]},
             .left_out = a->left_out,
+            .keyless = a->keyless,
             .last_us = a->last_us,
             .gate_count = apps[i]->gate_count,
         };

@@ -7,7 +7,8 @@
  * A call's arm is the one it was sent to first; its share is the recorded one (cutover_share), else
  * that of the step that was committed when it began.  Left out are calls that cannot be laid to
  * chance: those between INTENT and COMMITTED without a recorded share, those that had no key to be
- * split by, rows that sum several calls, those of other upstreams.
+ * split by (but at 100 %, where caps see them), rows that sum several calls, those of other
+ * upstreams.
  *
  * Units are counted per attempt of the programme at this application: since the last step that took
  * it from 0.  The k-th attempt may spend alpha / 2^k, so that all of them spend at most alpha.
@@ -72,6 +73,7 @@ struct verdict {
     int32_t share;    /* in force */
     unsigned attempt; /* from 1 */
     int64_t calls[2], left_out;
+    int64_t keyless; /* calls that had nothing to be split by: none moves below 100 % */
     int64_t last_us; /* the latest call that was looked at; 0 = none */
     bool split_is_off;
     double split_log; /* of the e-value against the intended split, the worst of its gates */

@@ -141,7 +141,7 @@ struct tally {
     struct history history;
     struct sketch baseline[GATE_METRIC_COUNT];
     int64_t baseline_from_us, baseline_to_us;
-    int64_t calls[2], left_out, last_us;
+    int64_t calls[2], left_out, keyless, last_us;
     int64_t hour; /* since 1970, the latest with calls */
     struct tally_gate gates[PROGRAMME_GATES];
 };

@@ -138,6 +138,7 @@ void verdict_print_json(const struct verdict *v, struct buf *out)
     json_add_int(&line, "last_us", v->last_us);
     add_arms(&line, "calls", v->calls);
     json_add_int(&line, "left_out", v->left_out);
+    json_add_int(&line, "keyless", v->keyless);
     json_add_bool(&line, "split_is_off", v->split_is_off);
     add_double(&line, "log_e_split", v->split_log);
     json_add_key(&line, "gates");
@@ -241,6 +242,9 @@ void verdict_print_text(const struct verdict *v, struct buf *out)
              "%lld\n",
              v->share / 100.0, v->attempt, timestamp_format(v->until_us, time),
              (long long)v->calls[1], (long long)v->calls[0], (long long)v->left_out);
+    if (v->keyless)
+        buf_addf(out, "  %lld calls have no key: all of them move at 100 %%\n",
+                 (long long)v->keyless);
     if (v->last_us)
         buf_addf(out, "  from %s", timestamp_format(v->from_us, time));
     if (v->last_us)

@@ -222,7 +222,10 @@ static bool place_of(const struct tally *a, const struct call_seen *call, struct
 
     if (call->on_gateway < 0 || call->is_sum)
         return false;
-    if (call->epoch > 0 && (call->epoch < h->first_epoch || !call->unit.len))
+    if (call->epoch > 0 && call->epoch < h->first_epoch)
+        return false;
+    /* Chance sent it nowhere, but what happens to it at 100% counts. */
+    if (call->epoch > 0 && !call->unit.len && call->share != ROLLOUT_ALL)
         return false;
     int32_t share = call->epoch > 0 ? call->share : history_share_at(h, call->started_us);
     *ret = (struct moment){ call->started_us, share, call->on_gateway == 1 };
@@ -239,6 +242,7 @@ void tallies_add(void *ctx, const struct call_seen *call)
         return;
     if (call->started_us > a->last_us)
         a->last_us = call->started_us;
+    a->keyless += call->epoch > 0 && !call->unit.len;
     if (!place_of(a, call, &m)) {
         a->left_out++;
         return;

@@ -422,3 +422,8 @@ uint32_t cutover_bucket(struct str app, struct str key)
         n = n << 8 | hash[i];
     return (uint32_t)(n % CUTOVER_ALL);
 }
+
+bool cutover_moves(const struct cutover_app *a, struct str key)
+{
+    return a->share == CUTOVER_ALL || cutover_bucket(a->app, key) < (uint32_t)a->share;
+}

@@ -9,8 +9,8 @@
  *
  * A caller is its key; its bucket is a hash of application and key, from 0 to 9999, and it goes to
  * the gateway while the bucket is below the share: raising a share moves nobody back, lowering it
- * to 0 moves all.  A call without a key goes directly: an empty key would send all such calls one
- * way at once.
+ * to 0 moves all.  A call without a key goes directly, as an empty key would send all such calls
+ * one way at once, until the share is 100%: then everything goes to the gateway.
  */
 #ifndef POLICY_CUTOVER_H
 #define POLICY_CUTOVER_H
@@ -76,5 +76,7 @@ const struct cutover_app *cutover_find(const struct cutover *c, struct str app,
                                        struct str upstream);
 /* Below CUTOVER_ALL; of an empty key CUTOVER_ALL: below no share. */
 uint32_t cutover_bucket(struct str app, struct str key);
+/* Whether a call with that key goes to the gateway. */
+bool cutover_moves(const struct cutover_app *a, struct str key);
 
 #endif

@@ -164,7 +164,7 @@ static void decide(struct proxy_call *call, const struct cutover_app *a)
         make_unit(call, a->app, buf_str(&key));
     /* The parent saw to it that there is one: but for a configuration that a worker could not take.
      */
-    if (gateway && cutover_bucket(a->app, buf_str(&key)) < (uint32_t)a->share) {
+    if (gateway && cutover_moves(a, buf_str(&key))) {
         call->upstream = gateway;
         call->is_foreign = !proxy_upstream_may_have_key(gateway, c->asked);
         stats->cutover_calls_gateway++;

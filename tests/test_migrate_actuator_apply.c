@@ -364,6 +364,17 @@ static size_t count_trees(void)
     return list.len - 1; /* the link */
 }
 
+static void expect_keyless(const char *value)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct err err;
+
+    ck_assert_int_eq(
+        file_read(temp_path("runtime/current/envoy/weir/support-bot/keyless"), 100, &text, &err),
+        0);
+    ck_assert_str_eq(buf_cstr(&text), value);
+}
+
 START_TEST(a_tree_is_published_by_one_rename)
 {
     CLEANUP(actuator_live_release) struct actuator_live live = { 0 };
@@ -391,6 +402,7 @@ START_TEST(a_tree_is_published_by_one_rename)
     path = temp_path("runtime/current/envoy/weir/support-bot/clusters/openai");
     ck_assert_int_eq(file_read(path, 100, &text, &err), 0);
     ck_assert_str_eq(buf_cstr(&text), "9500\n");
+    expect_keyless("{numerator: 0, denominator: TEN_THOUSAND}\n");
 
     /* A person's hand in the tree is seen in both ways. */
     sample_write(path, "1\n");
@@ -399,6 +411,9 @@ START_TEST(a_tree_is_published_by_one_rename)
     ck_assert(!str_eq(buf_str(&live.bytes), buf_str(&bytes)));
     ck_assert_ptr_nonnull(strstr(buf_cstr(&live.bytes), "weir/support-bot/clusters/openai"));
     sample_step(&s.a, &all, 1, 4, &bytes);
+    all.share = 10000;
+    sample_step(&s.a, &all, 1, 5, &bytes);
+    expect_keyless("{numerator: 10000, denominator: TEN_THOUSAND}\n");
     ck_assert_int_eq(apply(&s.a, STR(""), false, &err), 0);
     expect_running(&s.a, "empty");
     kill(pid, SIGKILL);

@@ -239,6 +239,21 @@ START_TEST(nothing_in_the_way_is_one_stage_up)
 }
 END_TEST
 
+START_TEST(the_last_step_says_what_moves_without_a_key)
+{
+    CLEANUP(world_release) struct world w = { 0 };
+
+    world_make(&w, 100);
+    w.verdict.keyless = w.verdict.left_out = 7;
+    ck_assert_str_eq(decide_bot(&w).reason.ptr, "its gates say so");
+    w.apps[BOT].share = 5000;
+    struct decision d = decide_bot(&w);
+    ck_assert_int_eq(d.to, ROLLOUT_ALL);
+    ck_assert_str_eq(d.reason.ptr,
+                     "its gates say so; 7 of its 107 calls had no key, and go with this step");
+}
+END_TEST
+
 START_TEST(each_obstacle_alone_holds_and_says_why)
 {
     ck_assert_uint_eq(ARRAY_LEN(rows), DECIDE_OBSTACLE_COUNT);
@@ -473,6 +488,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, nothing_in_the_way_is_one_stage_up, 0, 2);
+    tcase_add_test(tc, the_last_step_says_what_moves_without_a_key);
     tcase_add_loop_test(tc, each_obstacle_alone_holds_and_says_why, 0, ARRAY_LEN(rows));
     tcase_add_loop_test(tc, each_pair_is_told_as_a_pair, 0, ARRAY_LEN(rows));
     tcase_add_loop_test(tc, a_rollback_goes_before_each_of_them_in_every_phase, 0, ARRAY_LEN(rows));

@@ -29,7 +29,9 @@ static const char conf[] =
     "  http-request set-var(txn.bucket) var(txn.app),concat(:,txn.key),xxh32(7),mod(10000)\n"
     "  acl has_key var(txn.key) -m len gt 0\n"
     "  acl is_below var(txn.bucket),sub(txn.share) lt 0\n"
+    "  acl is_all var(txn.share) -m int ge 10000\n"
     "  use_backend litellm if has_key is_below\n"
+    "  use_backend litellm if is_all\n"
     "  default_backend openai\n"
     "backend openai\n"
     "  http-request return status 200 content-type text/plain string \"arm=openai\\n\"\n"
@@ -147,16 +149,22 @@ START_TEST(a_raised_share_keeps_whom_it_had)
 }
 END_TEST
 
-START_TEST(calls_without_a_key_go_directly)
+START_TEST(calls_without_a_key_go_directly_until_all_go)
 {
     CLEANUP(buf_release) struct buf bytes = { 0 };
 
     if (!begin())
         return;
-    step(10000, 2, &bytes);
+    step(9999, 2, &bytes);
     ck_assert_uint_eq(server_arms_with(&haproxy, "", 50), 0);
     ck_assert_uint_eq(server_arms_with(&haproxy, "X-Session:\r\n", 50), 0);
     ck_assert_uint_eq(server_arms_with(&haproxy, "X-Session: k1\r\n", 50), 50);
+    step(10000, 3, &bytes);
+    ck_assert_uint_eq(server_arms_with(&haproxy, "", 50), 50);
+    ck_assert_uint_eq(server_arms_with(&haproxy, "X-Session:\r\n", 50), 50);
+    ck_assert_uint_eq(server_arms_with(&haproxy, "X-Session: k1\r\n", 50), 50);
+    step(0, 4, &bytes);
+    ck_assert_uint_eq(server_arms_with(&haproxy, "", 50), 0);
     server_stop(&haproxy);
 }
 END_TEST
@@ -383,7 +391,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
     tcase_add_test(tc, a_raised_share_keeps_whom_it_had);
-    tcase_add_test(tc, calls_without_a_key_go_directly);
+    tcase_add_test(tc, calls_without_a_key_go_directly_until_all_go);
     tcase_add_test(tc, a_reload_takes_what_was_meant);
     tcase_add_loop_test(tc, a_change_in_memory_alone_is_seen_and_mended, 0,
                         (int)ARRAY_LEN(changes));

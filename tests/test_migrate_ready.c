@@ -50,6 +50,7 @@ static struct world {
     int64_t preflight_us;
     bool no_rehearsal;
     int64_t rehearsal_us; /* p99 */
+    int keyless;          /* calls of a hundred without a credential */
 } usual = { .days = DAYS,
             .preflight = PREFLIGHT,
             .preflight_us = NOW_US - US_PER_DAY,
@@ -96,7 +97,7 @@ static void edit(const char *text, const struct world *w, bool is_it, struct buf
 
 /* --- what was recorded --- */
 
-static void add_call(struct parquet_writer *w, int day, int number, bool is_nobodys)
+static void add_call(struct parquet_writer *w, int day, int number, bool is_nobodys, int keyless)
 {
     CLEANUP(arena_release) struct arena scratch = { 0 };
     bool fails = number % 50 == 0;
@@ -123,6 +124,7 @@ static void add_call(struct parquet_writer *w, int day, int number, bool is_nobo
     };
     struct parquet_cell cells[LEDGER_COLUMN_COUNT];
 
+    x.key_id = number % 100 < keyless ? STR("") : STR("weir:0123456789abcdef");
     x.who.app = is_nobodys ? STR("") : STR("a");
     x.facts.parts[0].model = STR("plain");
     usage_set(&x.facts.parts[0].usage, USAGE_INPUT, 1000);
@@ -139,7 +141,7 @@ static void record(const struct world *w, struct scene *s)
     ck_ok(ledger_create(ledger, &p, &sample_err));
     for (int day = 0; day < w->days; day++)
         for (int i = 0; i < EACH; i++)
-            add_call(p, day, i, i % 100 < w->nobodys);
+            add_call(p, day, i, i % 100 < w->nobodys, w->keyless);
     ck_ok(parquet_finish(p, &sample_err));
     ck_ok(file_replace(book, str_from(book_text), 0600, &sample_err));
     ck_ok(price_book_load(&s->book, book, &sample_err));
@@ -250,6 +252,8 @@ static const struct {
     { READY_CHECK_FREEZES,
      READY_FAIL,                                 { .from = ", freeze: [{from: 2026-12-20, to: 2027-01-03, reason: holidays}]", .to = "" }},
     { READY_CHECK_POWER,          READY_FAIL,    { .from = "bake: 30d", .to = "bake: 1h" }                                               },
+    { READY_CHECK_POWER,
+     READY_FAIL,                                 { .from = "key: header.x-s", .to = "key: key_id", .keyless = 6 }                        },
     { READY_CHECK_POWER,          READY_UNKNOWN, { .no_archive = true }                                                                  },
 };
 /* clang-format on */

@@ -311,6 +311,7 @@ START_TEST(what_chance_had_no_part_in_is_left_out)
         { { .at_us = T0 + US_PER_SECOND, .epoch = e1, .share = 100, .unit = "u" }, 1, 0},
         { { .at_us = T0 + HOUR, .user = "ann" },                                   1, 0},
         { { .at_us = T0 + HOUR, .epoch = e1, .share = 100 },                       0, 1}, /* no key */
+        { { .at_us = T0 + HOUR, .epoch = e1, .share = 10000 },                     1, 0}, /* all move */
         { { .at_us = T0 + HOUR, .user = "ann", .upstream = "elsewhere" },          0, 1},
         { { .at_us = T0 + HOUR, .user = "ann", .is_part_of_sum = true },           0, 1},
         { { .at_us = T0 + HOUR, .user = "ann", .app = "other" },                   0, 0},

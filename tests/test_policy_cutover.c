@@ -241,6 +241,18 @@ START_TEST(applications_move_different_callers_first)
 }
 END_TEST
 
+START_TEST(at_all_everything_moves_and_below_nothing_without_a_key)
+{
+    struct cutover_app a = { .app = STR("a"), .share = CUTOVER_ALL };
+
+    ck_assert(cutover_moves(&a, STR("")) && cutover_moves(&a, STR("k")));
+    a.share--;
+    ck_assert(!cutover_moves(&a, STR("")) && cutover_moves(&a, STR("k")));
+    a.share = 0;
+    ck_assert(!cutover_moves(&a, STR("")) && !cutover_moves(&a, STR("k")));
+}
+END_TEST
+
 START_TEST(a_raised_share_moves_nobody_back_and_none_moves_all)
 {
     size_t moved_back = 0, moved_at_all = 0, moved_at_none = 0;
@@ -275,6 +287,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_call_without_a_key_is_below_no_share);
     tcase_add_test(tc, a_share_is_the_part_of_callers_that_it_says);
     tcase_add_test(tc, applications_move_different_callers_first);
+    tcase_add_test(tc, at_all_everything_moves_and_below_nothing_without_a_key);
     tcase_add_test(tc, a_raised_share_moves_nobody_back_and_none_moves_all);
 }
 CHECK_MAIN("policy/cutover", add_tests)

@@ -240,10 +240,29 @@ START_TEST(a_raised_share_moves_callers_over_and_none_back)
 }
 END_TEST
 
+START_TEST(a_call_without_its_key_goes_directly_until_all_go)
+{
+    static const char keyless[] =
+        "GET /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n";
+
+    start("");
+    follow("header.x-session", CUTOVER_ALL - 1);
+    ck_assert(!session_went(""));
+    ck_assert(!went_to_gateway(keyless));
+    follow("header.x-session", CUTOVER_ALL);
+    ck_assert(session_went(""));
+    ck_assert(went_to_gateway(keyless));
+    ck_assert(!went_to_gateway("GET /other/direct/chat HTTP/1.1\r\nHost: w\r\nX-Session: a\r\n"
+                               "Connection: close\r\n\r\n"));
+    follow("header.x-session", 0);
+    ck_assert(!went_to_gateway(keyless));
+}
+END_TEST
+
 START_TEST(a_call_without_its_key_or_of_others_goes_directly)
 {
     start("");
-    follow("header.x-session", CUTOVER_ALL);
+    follow("header.x-session", CUTOVER_ALL - 1);
     ck_assert(session_went("a"));
     ck_assert(!session_went(""));
     ck_assert(
@@ -350,7 +369,7 @@ START_TEST(a_key_in_the_body_decides_before_anything_is_sent)
         !went_to_gateway("GET /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"));
     ck_assert(!went_to_gateway("POST /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
                                "Content-Length: 13\r\n\r\n{\"model\":\"m\"}"));
-    follow(body_keys[_i].key, CUTOVER_ALL);
+    follow(body_keys[_i].key, CUTOVER_ALL - 1);
     ck_assert(!went_to_gateway("POST /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
                                "Content-Length: 13\r\n\r\n{\"model\":\"m\"}"));
 }
@@ -479,7 +498,7 @@ START_TEST(each_request_by_itself_is_moved_as_the_share_says)
     ck_assert(!session_went("same"));
     follow("client_address", (int32_t)bucket_of("127.0.0.1") + 1);
     ck_assert(session_went("same"));
-    follow("key_id", CUTOVER_ALL);
+    follow("key_id", CUTOVER_ALL - 1);
     ck_assert(!session_went("same"));
     ck_assert(went_to_gateway("GET /bot/direct/chat HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
                               "Authorization: Bearer sk-one-two-three\r\n\r\n"));
@@ -827,6 +846,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, stop);
     tcase_add_test(tc, a_raised_share_moves_callers_over_and_none_back);
+    tcase_add_test(tc, a_call_without_its_key_goes_directly_until_all_go);
     tcase_add_test(tc, a_call_without_its_key_or_of_others_goes_directly);
     tcase_add_loop_test(tc, a_gateway_gets_the_credential_that_it_was_configured_to_get, 0,
                         ARRAY_LEN(entrusted));
