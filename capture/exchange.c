@@ -358,6 +358,32 @@ static bool broke_off(const struct exchange *x)
     return false;
 }
 
+/* An answer that is a proxy's own has its word for it in a header; what is recorded of the wire
+ * beside it is what it was given for. */
+static bool is_own_answer(const struct exchange *x)
+{
+    return call_header_find(x->response_headers, x->response_header_count, "x-weir-error").len > 0;
+}
+
+/* To the answer, a stream that its reader left looks like one that its provider cut. */
+static bool knows_why(enum error_class wire)
+{
+    return wire == ERROR_CLASS_CLIENT_GONE || wire == ERROR_CLASS_TIMEOUT_HEAD ||
+           wire == ERROR_CLASS_TIMEOUT_FIRST_TOKEN || wire == ERROR_CLASS_STREAM_STALL;
+}
+
+enum error_class exchange_error(const struct exchange *x)
+{
+    enum error_class wire = x->transport_error, said = x->facts.error_class;
+    bool is_just_incomplete = said == ERROR_CLASS_TRANSPORT || said == ERROR_CLASS_STREAM_CUT;
+
+    if (wire == ERROR_CLASS_NONE)
+        return said;
+    if (said == ERROR_CLASS_NONE || wire == ERROR_CLASS_DENIED || is_own_answer(x))
+        return wire;
+    return is_just_incomplete && knows_why(wire) ? wire : said;
+}
+
 struct call exchange_call(const struct exchange *x)
 {
     return (struct call){

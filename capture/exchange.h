@@ -124,6 +124,10 @@ int exchange_from_json(struct str line, struct arena *arena, struct exchange *re
 /* Whose answer the caller got: the last attempt that was not skipped; NULL if there is none. */
 const struct exchange_attempt *exchange_answered_by(const struct exchange *x);
 
+/* How the call failed: what the answer says (facts), unless the wire tells why it says so little,
+ * or the answer is the proxy's own. */
+enum error_class exchange_error(const struct exchange *x);
+
 /* Views x as llm/ wants it. */
 struct call exchange_call(const struct exchange *x);
 

@@ -120,14 +120,6 @@ static void put_cutover(const struct exchange *x, struct parquet_cell *ret)
     ledger_put_str(ret, LEDGER_CUTOVER_UNIT, has ? x->cutover_unit : STR(""));
 }
 
-/* What the answer says of the failure is more precise than what was seen on the wire. */
-static enum error_class error_of(const struct exchange *x)
-{
-    enum error_class of_call = x->facts.error_class;
-
-    return of_call != ERROR_CLASS_NONE ? of_call : x->transport_error;
-}
-
 static void put_call(const struct exchange *x, size_t part, struct parquet_cell *ret)
 {
     const struct call_facts *f = &x->facts;
@@ -141,7 +133,7 @@ static void put_call(const struct exchange *x, size_t part, struct parquet_cell 
     put_int(&ret[LEDGER_STREAM], f->stream);
     put_int(&ret[LEDGER_FEATURES], f->features);
     put_int(&ret[LEDGER_STATUS], x->status);
-    put_text(ret, LEDGER_ERROR_CLASS, error_class_name(error_of(x)));
+    put_text(ret, LEDGER_ERROR_CLASS, error_class_name(exchange_error(x)));
     ledger_put_str(ret, LEDGER_ERROR_CODE, f->error_code);
     ledger_put_str(ret, LEDGER_FINISH_REASON, f->finish_reason);
     put_int(&ret[LEDGER_TRUNCATED], x->truncated);

@@ -111,9 +111,7 @@ static void read_facts(struct exchange *x, struct seal_scratch *s)
     }
     call_read(&call, &s->arena, &x->facts);
     x->truncated |= x->facts.cut; /* the wire may have looked whole while the message was not */
-    /* What the wire showed explains a call of which nothing else says that it failed. */
-    if (x->transport_error != ERROR_CLASS_NONE && x->facts.error_class == ERROR_CLASS_NONE)
-        x->facts.error_class = x->transport_error;
+    x->facts.error_class = exchange_error(x);
 }
 
 static void hide_end_user(struct exchange *x, const struct key *key, struct seal_scratch *s)

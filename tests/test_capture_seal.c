@@ -306,11 +306,12 @@ static const struct {
     bool truncated;
     enum error_class class;
 } answers[] = {
-    {0,   ERROR_CLASS_NONE,        false, ERROR_CLASS_NONE       },
-    { 40, ERROR_CLASS_NONE,        true,  ERROR_CLASS_STREAM_CUT },
-    { 14, ERROR_CLASS_CLIENT_GONE, true,  ERROR_CLASS_STREAM_CUT },
-    { 14, ERROR_CLASS_STREAM_CUT,  true,  ERROR_CLASS_STREAM_CUT },
-    { 0,  ERROR_CLASS_CLIENT_GONE, false, ERROR_CLASS_CLIENT_GONE},
+    {0,   ERROR_CLASS_NONE,         false, ERROR_CLASS_NONE        },
+    { 40, ERROR_CLASS_NONE,         true,  ERROR_CLASS_STREAM_CUT  },
+    { 14, ERROR_CLASS_CLIENT_GONE,  true,  ERROR_CLASS_CLIENT_GONE },
+    { 14, ERROR_CLASS_STREAM_CUT,   true,  ERROR_CLASS_STREAM_CUT  },
+    { 14, ERROR_CLASS_STREAM_STALL, true,  ERROR_CLASS_STREAM_STALL},
+    { 0,  ERROR_CLASS_CLIENT_GONE,  false, ERROR_CLASS_CLIENT_GONE },
 };
 
 START_TEST(an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_wire)
@@ -336,6 +337,44 @@ START_TEST(an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_
     segment_close(r);
     verify_is_clean(a);
     archive_close(a);
+}
+END_TEST
+
+/* What the answer says, what was seen on the wire, whether the proxy answered itself; and what
+ * became of the call. */
+static const struct {
+    enum error_class said, wire;
+    bool is_own;
+    enum error_class class;
+} failures[] = {
+    {ERROR_CLASS_NONE,                ERROR_CLASS_NONE,         false, ERROR_CLASS_NONE        },
+    { ERROR_CLASS_RATE_LIMITED,       ERROR_CLASS_NONE,         false, ERROR_CLASS_RATE_LIMITED},
+    { ERROR_CLASS_RATE_LIMITED,       ERROR_CLASS_CLIENT_GONE,  false, ERROR_CLASS_RATE_LIMITED},
+    { ERROR_CLASS_RATE_LIMITED,       ERROR_CLASS_DENIED,       false, ERROR_CLASS_DENIED      },
+    { ERROR_CLASS_TRANSPORT,          ERROR_CLASS_CLIENT_GONE,  false, ERROR_CLASS_CLIENT_GONE },
+    { ERROR_CLASS_TRANSPORT,          ERROR_CLASS_TIMEOUT_HEAD, false, ERROR_CLASS_TIMEOUT_HEAD},
+    { ERROR_CLASS_TRANSPORT,          ERROR_CLASS_STREAM_CUT,   false, ERROR_CLASS_TRANSPORT   },
+    { ERROR_CLASS_STREAM_CUT,         ERROR_CLASS_CLIENT_GONE,  false, ERROR_CLASS_CLIENT_GONE },
+    { ERROR_CLASS_STREAM_CUT,         ERROR_CLASS_STREAM_STALL, false, ERROR_CLASS_STREAM_STALL},
+    { ERROR_CLASS_STREAM_ERROR_EVENT, ERROR_CLASS_STREAM_CUT,   false,
+     ERROR_CLASS_STREAM_ERROR_EVENT                                                            },
+    { ERROR_CLASS_STATUS_5XX,         ERROR_CLASS_TIMEOUT_HEAD, true,  ERROR_CLASS_TIMEOUT_HEAD},
+    { ERROR_CLASS_STATUS_5XX,         ERROR_CLASS_TRANSPORT,    true,  ERROR_CLASS_TRANSPORT   },
+    { ERROR_CLASS_STATUS_4XX,         ERROR_CLASS_CLIENT_GONE,  true,  ERROR_CLASS_CLIENT_GONE },
+    { ERROR_CLASS_STATUS_5XX,         ERROR_CLASS_NONE,         true,  ERROR_CLASS_STATUS_5XX  },
+};
+
+START_TEST(the_ledger_says_who_failed_the_provider_or_its_caller)
+{
+    struct call_header own = { STR_INIT("x-weir-error"), STR_INIT("head_timeout") };
+    const struct exchange x = {
+        .facts.error_class = failures[_i].said,
+        .transport_error = failures[_i].wire,
+        .response_headers = &own,
+        .response_header_count = failures[_i].is_own ? 1 : 0,
+    };
+
+    ck_assert_int_eq(exchange_error(&x), failures[_i].class);
 }
 END_TEST
 
@@ -629,6 +668,8 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc,
                         an_answer_without_its_end_is_truncated_though_nothing_said_so_on_the_wire,
                         0, (int)ARRAY_LEN(answers));
+    tcase_add_loop_test(tc, the_ledger_says_who_failed_the_provider_or_its_caller, 0,
+                        (int)ARRAY_LEN(failures));
     tcase_add_test(tc, half_an_import_is_left_out_and_not_known_as_imported);
     tcase_add_test(tc,
                    a_damaged_journal_stays_while_others_are_sealed_and_salvage_takes_what_precedes);
