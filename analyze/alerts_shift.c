@@ -161,7 +161,7 @@ static void find_errors(const struct alerts_input *in, const struct alerts_speed
         struct str name = dimension_value(r->dimensions[0], row->codes[0]);
         struct error_day day = { .requests = row->sums.requests };
         bool is_last = i + 1 == r->rows.len || r->rows.ptr[i + 1].codes[0] != row->codes[0];
-        day.errors = day.requests - row->detail->errors[ERROR_CLASS_NONE];
+        day.errors = engine_failed(row->detail);
         if (day_number(dimension_value(r->dimensions[1], row->codes[1]), &day.day) &&
             days.count < ARRAY_LEN(days.list)) {
             days.before += day.day < in->span.today - ALERTS_WEEK;

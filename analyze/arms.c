@@ -42,8 +42,7 @@ static void add(struct arms_side *to, const struct engine_row *row)
 {
     to->requests += row->sums.requests;
     to->cost_pusd += engine_cost(&row->sums);
-    for (size_t i = ERROR_CLASS_NONE + 1; i < ERROR_CLASS_COUNT; i++)
-        to->errors += row->detail->errors[i];
+    to->errors += engine_failed(row->detail);
     sketch_merge(&to->first_token_us, &row->detail->first_token_us);
     sketch_merge(&to->duration_us, &row->detail->duration_us);
 }

@@ -13,6 +13,16 @@ i128 engine_cost(const struct engine_sums *s)
     return sum;
 }
 
+int64_t engine_failed(const struct engine_detail *d)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < ERROR_CLASS_COUNT; i++)
+        if (i != ERROR_CLASS_NONE && i != ERROR_CLASS_CLIENT_GONE && i != ERROR_CLASS_DENIED)
+            sum += d->errors[i];
+    return sum;
+}
+
 void engine_add_sums(struct engine_sums *to, const struct engine_sums *s)
 {
     to->requests += s->requests;

@@ -19,19 +19,10 @@ static const struct column_def columns[] = {
     { "total_p95_before_us",       "before",          true},
 };
 
-static int64_t errors_of(const struct engine_detail *detail)
-{
-    int64_t sum = 0;
-
-    for (size_t i = ERROR_CLASS_NONE + 1; i < ERROR_CLASS_COUNT; i++)
-        sum += detail->errors[i];
-    return sum;
-}
-
 static void add_rate(struct document *d, const struct engine_row *row)
 {
     if (row)
-        document_share(d, errors_of(row->detail), row->sums.requests);
+        document_share(d, engine_failed(row->detail), row->sums.requests);
     else
         document_none(d);
 }
@@ -50,7 +41,7 @@ static void add_row(struct document *d, const struct engine_row *now,
                     const struct engine_row *before)
 {
     document_number(d, CELL_COUNT, now->sums.requests);
-    document_number(d, CELL_COUNT, errors_of(now->detail));
+    document_number(d, CELL_COUNT, engine_failed(now->detail));
     add_rate(d, now);
     add_rate(d, before);
     add_quantile(d, &now->detail->first_token_us, 0.5);
@@ -120,7 +111,7 @@ static void add_days(const struct report_input *in, struct document *d)
         const struct engine_row *row = engine_find(now, &value);
         document_text(d, value);
         document_number(d, CELL_COUNT, row ? row->sums.requests : 0);
-        document_number(d, CELL_COUNT, row ? errors_of(row->detail) : 0);
+        document_number(d, CELL_COUNT, row ? engine_failed(row->detail) : 0);
         add_rate(d, row);
         add_quantile(d, row ? &row->detail->first_token_us : NULL, 0.95);
         add_quantile(d, row ? &row->detail->duration_us : NULL, 0.95);

@@ -59,9 +59,7 @@ bool trend_value(const struct engine_row *row, enum trend_metric metric, double 
         *ret = (double)requests;
         return true;
     case TREND_ERRORS:
-        *ret = requests > 0
-                   ? 100 * (double)(requests - d->errors[ERROR_CLASS_NONE]) / (double)requests
-                   : 0;
+        *ret = requests > 0 ? 100 * (double)engine_failed(d) / (double)requests : 0;
         return requests > 0;
     case TREND_FIRST_P50:
         return quantile(&d->first_token_us, 0.5, ret);

@@ -150,11 +150,12 @@ const struct command command_analyze_trend = {
     .operands = "",
     .options = options,
     .description =
-        "For each group and step of time: requests, the share that failed, the time to the first "
-        "token and of the whole answer (median and 95th percentile, within 0.8 %), output tokens "
-        "per second of answering, waiting included, and what it cost. As text, a line of blocks "
-        "goes from a row's lowest value to its highest; a blank is a step without a value. In "
-        "locales without UTF-8 the line is made of _.-~=+*#.\n"
+        "For each group and step of time: requests, the share that failed (a caller who left and a "
+        "call that a policy refused are no failures), the time to the first token and of the whole "
+        "answer (median and 95th percentile, within 0.8 %), output tokens per second of answering, "
+        "waiting included, and what it cost. As text, a line of blocks goes from a row's lowest "
+        "value to its highest; a blank is a step without a value. In locales without UTF-8 the "
+        "line is made of _.-~=+*#.\n"
         "\n"
         "SVG is one picture with a chart for each figure, drawn by gnuplot, which has to be there; "
         "each chart has a title and a text of what it shows, and the colours follow the theme of "
