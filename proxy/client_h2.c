@@ -170,9 +170,10 @@ static void go_on(void *ctx)
 static void pass_head(void *ctx, const struct http1_head *head)
 {
     struct h2_stream *s = ctx;
+    bool has_length = head->has_content_length && head->status != 204; /* as in HTTP/1.1 */
 
     http2_head(s->stream, &(struct http2_answer){ .status = head->status,
-                                                  .has_content_length = head->has_content_length,
+                                                  .has_content_length = has_length,
                                                   .content_length = head->content_length });
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http1_header *h = &head->headers[i];

@@ -246,8 +246,9 @@ void head_write_response(struct buf *out, const struct http1_head *in,
         http1_write_header(out, STR("Connection"), STR("close"));
     else if (how->minor == 0)
         http1_write_header(out, STR("Connection"), STR("keep-alive"));
-    /* An answer to HEAD and a 304 say how long the body would be. */
-    if (how->framing == HTTP1_NO_BODY && in->has_content_length)
+    /* An answer to HEAD and a 304 say how long the body would be; a 204 must not (RFC 9110, 8.6),
+     * and one that does is an error in HTTP/2. */
+    if (how->framing == HTTP1_NO_BODY && in->has_content_length && in->status != 204)
         http1_write_framing(out, HTTP1_LENGTH, in->content_length);
     else
         http1_write_framing(out, how->framing, how->content_length);

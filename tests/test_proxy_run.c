@@ -165,6 +165,15 @@ START_TEST(a_head_request_is_answered_without_a_body)
 }
 END_TEST
 
+START_TEST(an_answer_without_content_has_no_length)
+{
+    ask("DELETE /up/nothing HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n");
+    ck_assert_msg(strncmp(answer.ptr + 9, "204", 3) == 0, "%s", answer.ptr);
+    ck_assert_str_eq(proxy_header(&answer, "X-Of"), "it");
+    ck_assert(!has(answer.ptr, "Content-Length"));
+}
+END_TEST
+
 START_TEST(a_body_is_asked_for_when_the_upstream_is_there)
 {
     int fd = proxy_connect(run.port);
@@ -861,6 +870,7 @@ static void add_passing_tests(TCase *tc)
     tcase_add_test(tc, an_answer_without_framing_gets_one);
     tcase_add_test(tc, requests_sent_ahead_are_answered_in_turn);
     tcase_add_test(tc, a_head_request_is_answered_without_a_body);
+    tcase_add_test(tc, an_answer_without_content_has_no_length);
     tcase_add_test(tc, a_body_is_asked_for_when_the_upstream_is_there);
     tcase_add_test(tc, an_event_leaves_before_the_next_one_comes);
     tcase_add_test(tc, a_client_that_ends_its_half_of_a_last_request_is_answered);

@@ -84,6 +84,17 @@ START_TEST(trailers_and_heads_pass)
 }
 END_TEST
 
+START_TEST(an_answer_without_content_has_no_length)
+{
+    int32_t id = h2_ask(&client, "DELETE", "/up/nothing", NULL, NULL, 0);
+
+    h2_wait(&client, id);
+    ck_assert_int_eq(client.answers[id].status, 204);
+    ck_assert(has(&client.answers[id].head, "x-of: it\n"));
+    ck_assert(!has(&client.answers[id].head, "content-length"));
+}
+END_TEST
+
 START_TEST(a_body_is_asked_for_when_the_upstream_is_there)
 {
     static const char *const extra[] = { "expect", "100-continue", NULL };
@@ -459,6 +470,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_request_reaches_the_upstream_in_http1);
     tcase_add_test(tc, a_body_of_known_length_stays_so);
     tcase_add_test(tc, trailers_and_heads_pass);
+    tcase_add_test(tc, an_answer_without_content_has_no_length);
     tcase_add_test(tc, a_body_is_asked_for_when_the_upstream_is_there);
     tcase_add_test(tc, own_answers_are_as_in_http1);
     tcase_add_test(tc, a_hundred_streams_at_once_get_each_their_own);

@@ -168,6 +168,7 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         { "/cut ",         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", true },
         { "/short ",       "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",                  true },
         { "/until-close ", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end",       true },
+        { "/nothing ",     "HTTP/1.1 204 No Content\r\nX-Of: it\r\nContent-Length: 5\r\n\r\n",    false},
         { "/garbage ",     "this is not HTTP\r\n\r\n",                                            true },
     };
     const char *path = strchr(request, ' ') + 1;
