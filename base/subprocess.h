@@ -1,5 +1,10 @@
 /* subprocess - another program beside ours: started in a process group of its own, its output into
  * a file, ended with all that it started.
+ *
+ * Between us and it stands a guard, a fork of ours that waits for whichever ends first.  If it is
+ * we, however that comes about, the guard ends the program's group and only then itself: with all
+ * descriptors of ours that it has, so that a lock (flock) that we held is held until nothing that
+ * we started can change anything any more.
  */
 #ifndef BASE_SUBPROCESS_H
 #define BASE_SUBPROCESS_H
@@ -12,7 +17,9 @@
 #include "base/err.h"
 
 struct subprocess {
-    pid_t pid; /* 0 = none, or over */
+    pid_t pid;    /* of the guard; 0 = none, or over */
+    pid_t group;  /* of the program */
+    int lifeline; /* the guard reads its other end */
     bool is_over;
     int status; /* as waitpid gives it, once over */
 };

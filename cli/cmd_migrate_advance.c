@@ -190,8 +190,8 @@ static int run(const struct invocation *inv)
 {
     CLEANUP(stepping_close) struct stepping s = { 0 };
     struct err err;
-    int r =
-        stepping_open(inv, invocation_has(inv, "yes") ? ROLLOUT_WRITE : ROLLOUT_READ, 0, &s, &err);
+    int r = stepping_open(inv, invocation_has(inv, "yes") ? ROLLOUT_WRITE : ROLLOUT_READ,
+                          STEPPING_LOCK_US, &s, &err);
 
     if (r == 0)
         r = advance(inv, &s, &err);

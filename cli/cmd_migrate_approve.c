@@ -91,7 +91,7 @@ static int run(const struct invocation *inv)
     struct str role = str_from(invocation_get(inv, "as"));
     struct err err;
 
-    if (stepping_open(inv, ROLLOUT_WRITE, 0, &s, &err) < 0 ||
+    if (stepping_open(inv, ROLLOUT_WRITE, STEPPING_LOCK_US, &s, &err) < 0 ||
         migration_apps_named(&s.m, &apps, &err) < 0 || note_all(&s, &apps, role, &err) < 0)
         return migration_fail(inv, &err);
     print(&s, &apps, role);

@@ -201,7 +201,8 @@ static int run(const struct invocation *inv)
     CLEANUP(stepping_close) struct stepping s = { 0 };
     struct err err;
     bool is_writing = invocation_has(inv, "accept") || invocation_has(inv, "put-back");
-    int r = stepping_open(inv, is_writing ? ROLLOUT_WRITE : ROLLOUT_READ, 0, &s, &err);
+    int r =
+        stepping_open(inv, is_writing ? ROLLOUT_WRITE : ROLLOUT_READ, STEPPING_LOCK_US, &s, &err);
 
     if (r == 0)
         r = compare_all(inv, &s, &err);

@@ -155,7 +155,7 @@ static int run(const struct invocation *inv)
         (!str_to_i64(str_from(text), &rounds) || rounds < 1 || rounds > REHEARSE_ROUNDS_MAX))
         return cli_usage(inv, "--rounds '%s' is not a number from 1 to %d", text,
                          REHEARSE_ROUNDS_MAX);
-    int r = stepping_open(inv, ROLLOUT_WRITE, 0, &s, &err);
+    int r = stepping_open(inv, ROLLOUT_WRITE, STEPPING_LOCK_US, &s, &err);
     if (r == 0)
         r = rehearse(inv, &s, (unsigned)rounds, &err);
     return r < 0 ? migration_fail(inv, &err) : r;

@@ -7,6 +7,9 @@
 #include "migrate/notify.h"
 #include "migrate/watch.h"
 
+/* For a command of a person's: as long as what a killed one had started may take to end. */
+#define STEPPING_LOCK_US INT64_C(2000000)
+
 struct stepping {
     struct migration m;
     struct step_context context;

@@ -2,10 +2,13 @@
 
 #include "base/subprocess.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,12 +82,102 @@ START_TEST(all_that_it_started_ends_with_it)
     ck_assert_int_eq(file_read(output, 1 << 20, &bytes, &err), 0);
     ck_assert(str_to_i64(
         str_sub(buf_str(&bytes), 0, (size_t)str_find_char(buf_str(&bytes), '.', 0)), &child));
-    pid_t group = p.pid;
+    pid_t group = p.group;
     subprocess_stop(&p, 20000); /* does not listen to SIGTERM */
     for (int i = 0; i < 5000 && kill(-group, 0) == 0; i++)
         usleep(2000);
     ck_assert(kill((pid_t)child, 0) < 0 || kill(-group, 0) < 0);
     ck_assert(WIFSIGNALED(p.status));
+    unlink(output);
+}
+END_TEST
+
+/* A process that holds the lock of `path`, starts script and is then waiting to be killed. */
+static pid_t start_owner(const char *path, const char *script)
+{
+    struct subprocess p;
+    struct err err;
+    int fds[2];
+    char ready;
+
+    make_output();
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t owner = fork();
+    if (owner == 0) {
+        const char *argv[] = { "sh", "-c", script, NULL };
+        struct subprocess_options o = { .argv = argv, .output = output };
+        signal(SIGTERM, SIG_DFL); /* Check's own */
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0 || subprocess_start(&o, &p, &err) < 0 ||
+            write(fds[1], "x", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    close(fds[1]);
+    ck_assert_int_eq(read(fds[0], &ready, 1), 1);
+    close(fds[0]);
+    return owner;
+}
+
+/* However it ends. */
+static const int ends[] = { SIGKILL, SIGTERM, SIGSEGV };
+
+START_TEST(a_lock_is_held_until_nothing_of_ours_runs)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    char path[] = "/tmp/weir-test-XXXXXX";
+    int fd = mkstemp(path), status;
+    struct err err;
+    int64_t child;
+
+    pid_t owner = start_owner(path, "trap '' TERM INT HUP; sleep 1000 & echo $!. ; wait; wait");
+    wait_for(".");
+    ck_assert_int_lt(flock(fd, LOCK_EX | LOCK_NB), 0);
+    kill(owner, ends[_i]);
+    ck_assert_int_eq(waitpid(owner, &status, 0), owner);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0); /* the alarm of the test ends it otherwise */
+    ck_assert_int_eq(file_read(output, 1 << 20, &bytes, &err), 0);
+    ck_assert(str_to_i64(
+        str_sub(buf_str(&bytes), 0, (size_t)str_find_char(buf_str(&bytes), '.', 0)), &child));
+    ck_assert_int_lt(kill((pid_t)child, 0), 0);
+    ck_assert_int_eq(errno, ESRCH);
+    close(fd);
+    unlink(path);
+    unlink(output);
+}
+END_TEST
+
+START_TEST(what_is_started_may_leave_and_stay)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct subprocess p;
+    struct err err;
+    int64_t child;
+
+    start_shell("setsid -w sh -c 'sleep 1000 & echo $!.'", NULL, &p);
+    wait_over(&p);
+    ck_assert(WIFEXITED(p.status) && WEXITSTATUS(p.status) == 0);
+    subprocess_stop(&p, 0);
+    ck_assert_int_eq(file_read(output, 1 << 20, &bytes, &err), 0);
+    ck_assert(str_to_i64(
+        str_sub(buf_str(&bytes), 0, (size_t)str_find_char(buf_str(&bytes), '.', 0)), &child));
+    ck_assert_int_eq(kill((pid_t)child, 0), 0);
+    kill((pid_t)child, SIGKILL);
+    unlink(output);
+}
+END_TEST
+
+START_TEST(a_signal_is_told_as_one)
+{
+    CLEANUP(buf_release) struct buf how = { 0 };
+    struct subprocess p;
+
+    start_shell("kill -ABRT $$", NULL, &p);
+    wait_over(&p);
+    subprocess_describe(&p, &how);
+    ck_assert_str_eq(buf_cstr(&how), "signal 6 (Aborted)");
+    subprocess_stop(&p, 0);
     unlink(output);
 }
 END_TEST
@@ -107,6 +200,9 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, output_and_environment_are_the_programs);
     tcase_add_test(tc, all_that_it_started_ends_with_it);
+    tcase_add_loop_test(tc, a_lock_is_held_until_nothing_of_ours_runs, 0, ARRAY_LEN(ends));
+    tcase_add_test(tc, what_is_started_may_leave_and_stay);
+    tcase_add_test(tc, a_signal_is_told_as_one);
     tcase_add_test(tc, what_is_not_there_cannot_be_started);
 }
 CHECK_MAIN("base/subprocess", add_tests)

@@ -407,6 +407,21 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
                : AFTER(NEXT(posix_spawnp)(pid, file, actions, attributes, argv, env));
 }
 
+/* What the child does is not ours. */
+pid_t fork(void)
+{
+    if (!is_alone)
+        return NEXT(fork)();
+    if (step(NEEDS_NONE) < 0)
+        return -1;
+    pid_t pid = NEXT(fork)();
+    if (pid == 0) {
+        own_at = NULL;
+        is_alone = 0;
+    }
+    return pid == 0 ? 0 : AFTER(pid);
+}
+
 int symlink(const char *to, const char *path)
 {
     return step(NEEDS_SPACE) < 0 ? -1 : AFTER(NEXT(symlink)(to, path));
