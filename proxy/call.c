@@ -677,7 +677,7 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
     drop_conn(call, false);
     if (!call->is_begun)
         w->stats->requests_refused++;
-    else if (error != ERROR_CLASS_CLIENT_GONE)
+    else if (error != ERROR_CLASS_CLIENT_GONE && error != ERROR_CLASS_DENIED)
         w->stats->upstream_failures++;
     log_failure(call, reply, detail);
     if (call->state == CALL_ANSWER) {
@@ -704,7 +704,7 @@ void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class e
 
 void call_refuse(struct proxy_call *call, enum reply_kind kind)
 {
-    fail(call, kind, ERROR_CLASS_CLIENT_GONE, "");
+    fail(call, kind, ERROR_CLASS_DENIED, "");
 }
 
 /* --- steps of a policy's --- */

@@ -490,6 +490,34 @@ START_TEST(every_outcome_is_recorded_as_what_it_was)
 }
 END_TEST
 
+START_TEST(a_request_that_is_refused_in_its_middle_is_recorded_as_denied)
+{
+    char id[256];
+
+    start_basic();
+    int fd = proxy_connect(run.port);
+    buf_clear(&answer);
+    upstream_text(fd, "POST /up/echo HTTP/1.1\r\nHost: w\r\nExpect: 100-continue\r\n"
+                      "Transfer-Encoding: chunked\r\n\r\n");
+    while (!has(buf_cstr(&answer), "100 Continue"))
+        proxy_read_all(fd, 10, &answer);
+    upstream_text(fd, "2\r\nhi\r\nthis is no chunk\r\n");
+    ck_assert(proxy_read_all(fd, 10000, &answer));
+    close(fd);
+    ck_assert_msg(has(buf_cstr(&answer), "HTTP/1.1 400 "), "%s", buf_cstr(&answer));
+    snprintf(id, sizeof(id), "%s", proxy_header(&answer, "x-weir-exchange-id"));
+    ck_assert_int_eq(metric("weir_upstream_failures_total"), 0);
+    proxy_end(&run, SIGTERM);
+    struct found f = { .id = id };
+    proxy_each_record(&run, find, &f);
+    ck_assert_int_eq(f.status, 400);
+    ck_assert_int_eq(f.error, ERROR_CLASS_DENIED);
+    found_release(&f);
+    proxy_launch(&run);
+    stop();
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_is_recorded_and_its_upstream_stopped)
 {
     char id[256];
@@ -853,6 +881,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_upstream_that_does_not_answer_is_504);
     tcase_add_test(tc, the_record_is_what_was_sent);
     tcase_add_loop_test(tc, every_outcome_is_recorded_as_what_it_was, 0, ARRAY_LEN(outcomes));
+    tcase_add_test(tc, a_request_that_is_refused_in_its_middle_is_recorded_as_denied);
     tcase_add_test(tc, a_client_that_leaves_is_recorded_and_its_upstream_stopped);
     tcase_add_test(tc, no_file_has_a_credential);
     tcase_add_test(tc, killed_at_any_moment_strict_has_all_that_was_delivered);
