@@ -20,6 +20,7 @@ void answer_watch_release(struct answer_watch *w)
 {
     framer_free(w->framer);
     codec_close(w->codec);
+    answer_end_release(&w->ending);
     buf_release(&w->plain);
     buf_release(&w->refusal);
     free(w->headers);
@@ -73,13 +74,19 @@ static enum watch_verdict verdict(struct answer_watch *w, bool had_content, bool
     return w->has_content && !had_content ? WATCH_CONTENT : WATCH_MORE;
 }
 
-/* One that cannot be read is passed on as it is. */
+/* One that cannot be read is passed on as it is; an error in place of a stream is read as a whole.
+ */
 static enum watch_verdict give_up(struct answer_watch *w)
 {
     bool had_content = w->has_content;
 
     framer_free(w->framer);
     w->framer = NULL;
+    if (!had_content && !w->codec && answer_end_looks_bad(&w->ending)) {
+        w->is_stream = false;
+        return WATCH_MORE;
+    }
+    answer_end_release(&w->ending);
     w->has_content = w->any_progress = true;
     return had_content ? WATCH_MORE : WATCH_CONTENT;
 }
@@ -206,6 +213,7 @@ static enum watch_verdict read_stream(struct answer_watch *w, struct str bytes)
             return give_up(w);
         bytes = buf_str(&w->plain);
     }
+    answer_end_add(&w->ending, bytes);
     if (feed(w, bytes, &err) < 0)
         return give_up(w);
     return verdict(w, had_content, had_failed);
@@ -271,14 +279,16 @@ enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_
     w->is_stream =
         !w->is_refusal && (framing == FRAMING_SSE || framing == FRAMING_NDJSON ||
                            framing == FRAMING_EVENTSTREAM || framing == FRAMING_JSON_ARRAY);
-    if (encoding.len && !str_ieq(encoding, STR("identity")) && (w->is_refusal || w->is_stream) &&
-        codec_open(encoding, &w->codec, &err) < 0)
+    bool is_encoded = encoding.len && !str_ieq(encoding, STR("identity"));
+    if (is_encoded && (w->is_refusal || w->is_stream) && codec_open(encoding, &w->codec, &err) < 0)
         w->is_stream = false;
     if (w->is_refusal)
         keep_headers(w, head);
     w->framing = framing;
     if (w->is_stream)
         w->framer = framer_new(framing, on_event, w);
+    if (head->status == 200 && (w->codec || !is_encoded))
+        answer_end_begin(&w->ending, w->api, w->is_stream && framing != FRAMING_JSON_ARRAY);
     w->any_progress = true;
     return WATCH_MORE;
 }
@@ -289,6 +299,7 @@ enum watch_verdict answer_watch_body(struct answer_watch *w, struct str bytes, i
         return read_refusal(w, bytes, now_us);
     if (w->is_stream)
         return read_stream(w, bytes);
+    answer_end_add(&w->ending, bytes);
     w->any_progress = true;
     return WATCH_MORE;
 }
@@ -306,6 +317,11 @@ enum watch_verdict answer_watch_end(struct answer_watch *w, int64_t now_us)
         w->framer = NULL;
         if (verdict(w, had_content, had_failed) == WATCH_FAILED)
             return WATCH_FAILED;
+    }
+    if (!had_failed && answer_end_is_bad(&w->ending, &w->end)) {
+        w->is_cut = true;
+        w->end.answer_began = had_content;
+        return had_content ? WATCH_MORE : WATCH_FAILED;
     }
     w->has_content = true;
     return had_content || had_failed ? WATCH_MORE : WATCH_CONTENT;

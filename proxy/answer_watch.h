@@ -3,7 +3,8 @@
  *
  * Nothing here knows the call, the time or what is done about it: head and bytes in, verdict out.
  * A refusal is read to its end, or WATCH_REFUSAL_BYTES of it; a stream event by event, with its
- * content encoding undone; anything else has content once it is complete.
+ * content encoding undone; anything else has content once it is complete.  What ends in good order
+ * and is no answer, or not all of one, has failed (proxy/answer_end).
  *
  * Once a stream has content, bytes in which no word for an error stands, and which do not begin
  * with a keep-alive, are passed over without telling their events apart.
@@ -17,6 +18,7 @@
 #include "base/buf.h"
 #include "base/http1.h"
 #include "policy/failure.h"
+#include "proxy/answer_end.h"
 
 #define WATCH_REFUSAL_BYTES (64u << 10)
 #define WATCH_DECODED_MAX   (256u << 20) /* of a stream that is encoded; more is not looked at */
@@ -34,6 +36,7 @@ struct answer_watch {
     bool is_refusal;   /* head.status >= 400 */
     bool has_content;  /* WATCH_CONTENT was told */
     bool has_failed;   /* WATCH_FAILED was told */
+    bool is_cut;       /* it ended in good order, behind its first content, and was not all of it */
     bool any_progress; /* since it was last cleared: more than keep-alives came */
     int status;        /* of the head */
     struct steer_end end;
@@ -41,6 +44,7 @@ struct answer_watch {
     bool between_events; /* of what the framer was fed: the next byte begins an event */
     struct framer *framer;
     struct codec *codec;
+    struct answer_end ending;
     struct buf plain;   /* what codec made of a piece */
     struct buf refusal; /* its body */
     struct call_header *headers;

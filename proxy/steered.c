@@ -134,7 +134,8 @@ struct steer_end steered_good(const struct steered *s)
 {
     struct steer_end end = an_end(s, PLAN_FAILED_STREAM);
 
-    end.failed = s->watch.has_failed; /* the stream said so itself, behind its first token */
+    /* the stream said so itself, behind its first token, or lacks its end */
+    end.failed = s->watch.has_failed || s->watch.is_cut;
     end.answer_began = true;
     return end;
 }

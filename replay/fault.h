@@ -76,6 +76,13 @@ extern const char *const fault_param_names[]; /* by number; ends with NULL */
 #define FAULT_ON_WHOLE  2u
 #define FAULT_ON_ANY    3u
 
+/* Who notices at the answer's end that it was none, or not all of one. */
+enum fault_seen {
+    FAULT_SEEN_BY_ALL,     /* the connection says so, or an event of the provider's */
+    FAULT_SEEN_BY_READERS, /* a gateway that looks for the end of an answer: weir's own */
+    FAULT_SEEN_BY_CALLER,
+};
+
 struct fault_kind {
     const char *name; /* "overloaded", "stall", "stall_keepalive", ... as in a scenario file */
     enum fault_stage stage;
@@ -84,6 +91,7 @@ struct fault_kind {
     enum fault_expected expected; /* see fault_expected for what depends on parameters */
     /* What becomes of an attempt if no timer ends it before; PLAN_FAILURES = it ends well. */
     enum plan_failure failure;
+    enum fault_seen seen_by;
     int status; /* of a REFUSAL; a provider's own may differ: fault_status */
     /* Usual parameters: see fault_usual. */
     int64_t delay_us, retry_after_us, keepalive_us;
@@ -93,6 +101,9 @@ struct fault_kind {
     const char *source;  /* document and date, or issue */
     bool is_secondary;   /* the source is not the provider's own word */
     bool hangs;          /* from where it strikes on nothing of use comes, and nothing ends it */
+    bool has_content;    /* some comes before it, whatever `after` says */
+    bool stays_open;     /* all of use comes, and nothing ends it */
+    bool is_useless;     /* to the caller, though nothing is wrong with it */
 };
 
 extern const struct fault_kind fault_kinds[]; /* ends with name NULL */

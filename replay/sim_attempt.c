@@ -7,12 +7,14 @@
 #define NS_PER_US      1000
 #define BYTES_A_TOKEN  200 /* of an event stream of OpenAI's chat, where bytes were not recorded */
 #define PIECES_UNKNOWN 100 /* of a stream whose tokens were not recorded */
+#define HELD_BYTES     (64u << 10) /* of an answer, until it goes on: weir-config(5) */
 
 /* The course of an attempt if no timer ends it: moments since it began, PLAN_FOREVER = never. */
 struct course {
     int64_t connected, head, first, end;
     int64_t stall_from, stall_to; /* between two pieces; both 0 = none */
     bool is_stream;
+    bool has_worked; /* the provider, for an answer that did not arrive */
 };
 
 static int64_t drawn(const struct sim_attempt_in *in, enum sim_speed_part part,
@@ -147,15 +149,50 @@ static int64_t after_pieces(const struct sim_attempt_in *in, const struct course
     return c->first + (int64_t)((i128)(c->end - c->first) * n / pieces);
 }
 
+/* Whether the gateway notices it: that an answer ends too early, and that it is none. */
+static bool is_noticed(const struct sim_attempt_in *in, const struct fault *f)
+{
+    return fault_failure(f) != PLAN_FAILURES && f->kind->seen_by != FAULT_SEEN_BY_CALLER &&
+           (in->reads_answers || f->kind->seen_by == FAULT_SEEN_BY_ALL);
+}
+
+/* Whether nothing of it has gone on to the caller when it strikes. */
+static bool is_before_first(const struct sim_attempt_in *in, const struct fault *f,
+                            const struct course *c)
+{
+    if (f->kind->stage == FAULT_BODY)
+        return is_noticed(in, f);
+    if (c->is_stream)
+        return (f->after_pieces == 0 && !f->kind->has_content) ||
+               fault_failure(f) == PLAN_FAILED_FIRST_TOKEN;
+    /* a whole answer is held to its end, or until it is too much; it is struck in its middle */
+    return in->holds_first && in->call->answer_bytes / 2 <= HELD_BYTES;
+}
+
+/* Nothing of an answer, or a whole one that is cut off. */
+static void fail_unseen(const struct sim_attempt_in *in, const struct fault *f, struct course *c,
+                        struct sim_attempt *ret)
+{
+    bool is_lost = !c->is_stream && f->kind->stage == FAULT_STREAM && !f->kind->hangs &&
+                   f->kind->seen_by == FAULT_SEEN_BY_ALL;
+
+    c->first = PLAN_FOREVER;
+    c->has_worked = true;
+    if (is_lost) /* as a connection that is gone before its answer */
+        fail(ret, PLAN_FAILED_CONNECT, false);
+    else if (!c->is_stream && f->kind->stage == FAULT_STREAM)
+        fail(ret, PLAN_FAILED_FIRST_TOKEN, false);
+    else
+        ret->end = *in->ending(in->ctx, f);
+}
+
 /* Goes wrong within the answer, after a pause that may never end. */
 static void strike_body(const struct sim_attempt_in *in, const struct fault *f, struct course *c,
                         struct sim_attempt *ret)
 {
-    enum plan_failure failure = fault_failure(f);
-    int64_t pause_us = f->kind->hangs ? PLAN_FOREVER : f->delay_us;
-    /* a whole answer is held to its end, so one that hangs has not begun */
-    bool before_first = c->is_stream ? f->after_pieces == 0 || failure == PLAN_FAILED_FIRST_TOKEN
-                                     : f->kind->hangs && in->holds_first;
+    bool hangs = f->kind->hangs || (f->kind->stays_open && !c->is_stream && in->holds_first);
+    int64_t pause_us = hangs ? PLAN_FOREVER : f->delay_us;
+    bool before_first = is_before_first(in, f, c);
     int64_t at = after_pieces(in, c, before_first ? 0 : f->after_pieces);
     int64_t to = plan_add_us(at, pause_us);
 
@@ -166,18 +203,17 @@ static void strike_body(const struct sim_attempt_in *in, const struct fault *f, 
         c->stall_to = to;
         c->end = plan_add_us(c->end, pause_us);
     }
-    if (failure == PLAN_FAILURES) {
-        /* right so far as a gateway looks: what the caller gets may be of no use */
-        ret->is_broken = f->kind->stage == FAULT_BODY && fault_expected(f) != FAULT_PASSED_ON;
+    if (!hangs && !is_noticed(in, f)) {
+        ret->is_broken = fault_failure(f) != PLAN_FAILURES || f->kind->is_useless;
+        if (ret->is_broken && f->kind->stage == FAULT_BODY)
+            c->end = c->first; /* it comes in place of the answer */
         return;
     }
     c->end = to;
-    if (before_first) {
-        c->first = PLAN_FOREVER;
-        ret->end = *in->ending(in->ctx, f);
-    } else {
-        fail(ret, failure, !in->holds_first || f->after_pieces > 0 || !c->is_stream);
-    }
+    if (before_first)
+        fail_unseen(in, f, c, ret);
+    else
+        fail(ret, PLAN_FAILED_STREAM, true);
 }
 
 static void strike_early(const struct sim_attempt_in *in, const struct fault *f, struct course *c,
@@ -289,7 +325,7 @@ static void meet_recorded(const struct sim_attempt_in *in, struct course *c,
         c->head = PLAN_FOREVER;
 }
 
-static bool may_be_billed(const struct sim_attempt *a)
+static bool may_be_billed(const struct sim_attempt *a, const struct course *c)
 {
     static const bool of[PLAN_FAILURES] = {
         [PLAN_FAILED_HEAD] = true, /* nobody tells the provider to stop in time */
@@ -297,7 +333,7 @@ static bool may_be_billed(const struct sim_attempt *a)
         [PLAN_FAILED_STREAM] = true,
     };
 
-    return a->end.failed && of[a->end.failure];
+    return a->end.failed && (of[a->end.failure] || c->has_worked);
 }
 
 void sim_attempt(const struct sim_attempt_in *in, struct sim_attempt *ret)
@@ -316,5 +352,5 @@ void sim_attempt(const struct sim_attempt_in *in, struct sim_attempt *ret)
     if (in->timer_us)
         watch(in->timer_us, &c, ret);
     ret->first_us = c.first <= ret->end_us ? c.first : PLAN_FOREVER;
-    ret->may_be_billed = may_be_billed(ret);
+    ret->may_be_billed = may_be_billed(ret, &c);
 }

@@ -17,6 +17,7 @@ struct sim_attempt_in {
     bool is_own;             /* the recorded answer came from there: its own time counts */
     bool is_first;           /* attempt of the call: then a recorded failure is met again there */
     bool holds_first;        /* the caller gets nothing before the first piece of content */
+    bool reads_answers;      /* and looks whether an answer of status 200 is one: weir's own */
     const int64_t *timer_us; /* PLAN_TIMERS; NULL = none */
     const struct fault *faults;
     size_t fault_count;

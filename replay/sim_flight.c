@@ -37,6 +37,7 @@ void simulation_init(struct simulation *sim)
     sim->deadline_us = o->deadline_us ? o->deadline_us : o->caller->timeout_us;
     sim->admits = has_rules_of_admission(o->policy);
     sim->tells_first = looks_at_slowness(o->policy);
+    sim->reads_answers = strcmp(policy_plan(o->policy)->format, "weir") == 0;
     sim->has_load = o->scenario && scenario_has_load(o->scenario);
     sim_result_init(&sim->r, o->start_us, o->end_us);
     for (uint32_t t = 0; t < sim->targets; t++)

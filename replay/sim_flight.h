@@ -83,8 +83,9 @@ struct simulation {
     struct policy_decisions notes;
     size_t targets; /* of the policy */
     int64_t deadline_us;
-    bool admits;      /* the policy has rules of access, limits or budgets */
-    bool tells_first; /* the policy looks at how slow targets are */
+    bool admits;        /* the policy has rules of access, limits or budgets */
+    bool tells_first;   /* the policy looks at how slow targets are */
+    bool reads_answers; /* the gateway looks whether an answer of status 200 is one: weir's own */
     bool has_load;
     uint64_t calls, arrivals;
     /* Of what is being done now. */

@@ -170,9 +170,11 @@ static void read_ending(const struct sim_rows *r, size_t row, struct sim_arrival
     ret->status = status > 0 && status < PLAN_STATUS_MAX ? (uint16_t)status : 0;
     if (endings[e].is_broken)
         ret->flags |= SIM_BROKEN;
-    /* a filter that lets the call through and cuts the answer is an answer */
-    if (e == ERROR_CLASS_CONTENT_FILTER && status < 400)
+    /* a filter that lets the call through and cuts the answer: nothing leads elsewhere from it */
+    if (e == ERROR_CLASS_CONTENT_FILTER && status < 400) {
         ret->failure = PLAN_FAILURES;
+        ret->flags |= SIM_BROKEN;
+    }
     if (e == ERROR_CLASS_STATUS_4XX && !is_targets_fault((int)status))
         ret->flags |= SIM_EVERYWHERE;
     if (e == ERROR_CLASS_CLIENT_GONE || e == ERROR_CLASS_DENIED) /* when it ended says nothing */

@@ -140,6 +140,7 @@ static void begin_attempt(struct simulation *sim, struct flight *f, uint32_t tar
             .is_own = c->is_own,
             .is_first = f->attempts == 0,
             .holds_first = f->is_steered,
+            .reads_answers = f->is_steered && sim->reads_answers,
             .timer_us = timer_us,
             .faults = faults,
             .fault_count = count,
@@ -158,7 +159,7 @@ static void begin_attempt(struct simulation *sim, struct flight *f, uint32_t tar
     if (attempt.is_struck)
         note_struck(sim, f);
     if (sim->tells_first && f->is_steered && f->call.flags & SIM_STREAM &&
-        attempt.first_us < attempt.end_us) {
+        attempt.first_us != PLAN_FOREVER) {
         f->end_us = plan_add_us(sim->now_us, attempt.end_us);
         schedule(sim, f, DUE_FIRST, f->first_us);
         return;

@@ -52,20 +52,40 @@ static uint64_t next(struct draw *d, uint64_t below)
     return (d->state >> 33) % below;
 }
 
-static const char *const streams[] = { "error_first", "error_event", "eof_dirty", "eof_reset" };
+/* What strikes within the answer; what a scenario has beyond is about the pace of bytes. */
+static const struct {
+    const char *name;
+    bool on_stream, on_whole;
+} within[] = {
+    {"error_first",      true, false},
+    { "error_event",     true, false},
+    { "eof_dirty",       true, true },
+    { "eof_reset",       true, true },
+    { "eof_clean",       true, true },
+    { "eof_tool_call",   true, false},
+    { "eof_mid_event",   true, false},
+    { "malformed_json",  true, true },
+    { "html_200",        true, true },
+    { "error_200",       true, true },
+    { "blank_body",      true, true },
+    { "json_for_stream", true, false},
+    { "stall",           true, true },
+    { "half_open",       true, true },
+};
 
-/* Kinds whose bytes are those of any listener: what a scenario has beyond is about their pace. */
-static bool is_fit(const struct fault_kind *k, bool is_stream)
+/* What hangs needs a timer of the whole call, or nothing ends it. */
+static bool is_fit(const struct fault_kind *k, bool is_stream, bool may_hang)
 {
     if (k->stage == FAULT_REFUSAL || k->stage == FAULT_CONNECT || strcmp(k->name, "silent") == 0)
         return k->failure != PLAN_FAILURES;
-    for (size_t i = 0; i < ARRAY_LEN(streams); i++)
-        if (is_stream && strcmp(k->name, streams[i]) == 0)
-            return true;
+    for (size_t i = 0; i < ARRAY_LEN(within); i++)
+        if (strcmp(k->name, within[i].name) == 0)
+            return (is_stream ? within[i].on_stream : within[i].on_whole) &&
+                   (may_hang || (!k->hangs && !k->stays_open));
     return false;
 }
 
-static size_t draw_fault(struct draw *d, bool is_stream, struct fault *ret)
+static size_t draw_fault(struct draw *d, bool is_stream, bool may_hang, struct fault *ret)
 {
     size_t count = 0, at;
 
@@ -75,7 +95,7 @@ static size_t draw_fault(struct draw *d, bool is_stream, struct fault *ret)
         return 0;
     do {
         at = next(d, count);
-    } while (!is_fit(&fault_kinds[at], is_stream));
+    } while (!is_fit(&fault_kinds[at], is_stream, may_hang));
     *ret = fault_usual(&fault_kinds[at]);
     ret->index = (uint32_t)at;
     if (ret->kind->stage == FAULT_REFUSAL) {
@@ -191,39 +211,100 @@ static void live_refusal(struct live *l, const struct fault *f)
 
 #define EVENTS STR("content-type: text/event-stream\r\n")
 
-/* A stream that goes wrong behind so many pieces: the second is where the whole one would be. */
-static void live_stream(struct live *l, const struct fault *f, int64_t strikes_us)
+#define TOOL                                                                                       \
+    "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{"      \
+    "\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"function\":{"              \
+    "\"name\":\"f\",\"arguments\":\"{\"}}]},\"finish_reason\":null}]}\n\n"
+#define WHOLE "{\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}"
+
+static bool is_named(const struct fault *f, const char *name)
+{
+    return f && strcmp(f->kind->name, name) == 0;
+}
+
+/* Something else in place of an answer, or of a stream. */
+static void live_body(struct live *l, const struct fault *f)
+{
+    if (is_named(f, "html_200")) {
+        feed_head(l, 200, STR("content-type: text/html\r\n"));
+        feed(l, STR("\n<!DOCTYPE html><html></html>"));
+    } else if (is_named(f, "error_200")) {
+        feed_head(l, 200, STR("content-type: application/json\r\n"));
+        feed(l, STR("{\"error\":{\"message\":\"m\",\"type\":\"service_unavailable_error\","
+                    "\"param\":null,\"code\":\"server_is_overloaded\"}}"));
+    } else {
+        feed_head(l, 200, STR("content-type: application/json\r\n"));
+        feed(l, is_named(f, "json_for_stream") ? STR(WHOLE) : STR(""));
+    }
+    feed_end(l);
+}
+
+/* The end of a stream that goes wrong. */
+static void live_ending(struct live *l, const struct fault *f)
 {
     struct fault_saying saying = { .dialect = FAULT_OPENAI,
                                    .model = STR("model"),
                                    .wall_us = l->now_us };
-    struct buf event = { 0 };
+    CLEANUP(buf_release) struct buf event = { 0 };
 
-    pass_to(l, l->steered.began_us + l->call->first_us);
-    feed_head(l, 200, EVENTS);
-    feed(l, STR(ROLE));
-    if (!f || f->after_pieces)
-        feed(l, STR(WORD));
-    pass_to(l, l->steered.began_us + strikes_us);
-    if (!f) {
-        feed(l, STR(WORD "data: [DONE]\n\n"));
-        feed_end(l);
-    } else if (f->kind->params & FAULT_HAS(ERROR)) {
+    if (f->kind->params & FAULT_HAS(ERROR)) {
         fault_stream_error(f, &saying, &event);
         feed(l, buf_str(&event));
+        feed_end(l);
+    } else if (f->kind->hangs) {
+        pass_to(l, PLAN_FOREVER);
+    } else if (f->kind->seen_by == FAULT_SEEN_BY_READERS) {
+        if (f->kind->has_content)
+            feed(l, STR(TOOL));
+        if (is_named(f, "eof_mid_event"))
+            feed(l, STR("data: {\"choices\":[{\"delta\":{\"content\":\"h"));
         feed_end(l);
     } else {
         lose(l);
     }
-    buf_release(&event);
 }
 
-static void live_whole(struct live *l)
+/* A stream that goes wrong behind so many pieces: the second is where the whole one would be. */
+static void live_stream(struct live *l, const struct fault *f, int64_t strikes_us)
 {
+    bool is_malformed = is_named(f, "malformed_json"), stays_open = f && f->kind->stays_open;
+    int64_t end_us = l->steered.began_us + l->call->end_us;
+
+    pass_to(l, l->steered.began_us + l->call->first_us);
+    feed_head(l, 200, EVENTS);
+    feed(l, STR(ROLE));
+    if (is_malformed && !f->after_pieces)
+        feed(l, STR("data: {malformed \"choices\":[]}\n\n"));
+    if (!f || f->after_pieces || is_malformed || stays_open)
+        feed(l, STR(WORD));
+    pass_to(l, !f || is_malformed || stays_open ? end_us : l->steered.began_us + strikes_us);
+    if (f && !is_malformed && !stays_open) {
+        live_ending(l, f);
+        return;
+    }
+    feed(l, STR(WORD "data: {\"choices\":[{\"delta\":{},\"finish_reason\": \"stop\"}]}\n\n"));
+    feed_end(l); /* who reads the stream has all of it, though its connection stays open */
+}
+
+static void live_whole(struct live *l, const struct fault *f)
+{
+    struct str body = STR(WHOLE);
+    bool is_cut = f && f->kind->stage == FAULT_STREAM && f->kind->failure != PLAN_FAILURES &&
+                  !is_named(f, "malformed_json");
+
     pass_to(l, l->steered.began_us + l->call->end_us);
+    if (f && f->kind->stage == FAULT_BODY) {
+        live_body(l, f);
+        return;
+    }
     feed_head(l, 200, STR("content-type: application/json\r\n"));
-    feed(l, STR("{\"choices\":[]}"));
-    feed_end(l);
+    feed(l, is_cut ? str_sub(body, 0, body.len / 2) : body);
+    if (f && (f->kind->hangs || f->kind->stays_open))
+        pass_to(l, PLAN_FOREVER);
+    else if (is_cut && f->kind->seen_by == FAULT_SEEN_BY_ALL)
+        lose(l);
+    else
+        feed_end(l);
 }
 
 static void live_attempt(struct live *l, const struct fault *f, size_t count, int64_t strikes_us)
@@ -242,10 +323,13 @@ static void live_attempt(struct live *l, const struct fault *f, size_t count, in
         pass_to(l, began + f->delay_us);
         if (!l->is_over)
             live_refusal(l, f);
-    } else if (l->call->flags & SIM_STREAM) {
-        live_stream(l, count ? f : NULL, strikes_us);
+    } else if (!(l->call->flags & SIM_STREAM)) {
+        live_whole(l, count ? f : NULL);
+    } else if (stage == FAULT_BODY) {
+        pass_to(l, began + l->call->first_us);
+        live_body(l, f);
     } else {
-        live_whole(l);
+        live_stream(l, count ? f : NULL, strikes_us);
     }
     ck_assert(l->is_over);
 }
@@ -278,6 +362,7 @@ static void virtual_attempt(struct virtual *v, const struct fault *f, size_t cou
         .call = v->call,
         .is_own = true,
         .holds_first = true,
+        .reads_answers = true,
         .timer_us = v->step.timer_us,
         .faults = f,
         .fault_count = count,
@@ -287,7 +372,7 @@ static void virtual_attempt(struct virtual *v, const struct fault *f, size_t cou
     int64_t began = v->now_us;
 
     sim_attempt(&in, ret);
-    if (v->call->flags & SIM_STREAM && ret->first_us < ret->end_us)
+    if (v->call->flags & SIM_STREAM && ret->first_us != PLAN_FOREVER)
         steer_first_token(&v->walk, v->policy, v->state, ret->first_us, began + ret->first_us);
     v->now_us = plan_add_us(began, ret->end_us);
     ck_assert(v->now_us != PLAN_FOREVER);
@@ -296,15 +381,17 @@ static void virtual_attempt(struct virtual *v, const struct fault *f, size_t cou
 
 /* --- both --- */
 
+static const char *last_struck = "nothing"; /* for people */
+
 static void compare(const struct live *l, const struct virtual *v, int sequence)
 {
     const struct steer_step *x = &l->steered.step, *y = &v->step;
 
-    ck_assert_msg(l->now_us == v->now_us, "sequence %d: %lld, %lld", sequence, (long long)l->now_us,
-                  (long long)v->now_us);
+    ck_assert_msg(l->now_us == v->now_us, "sequence %d, %s: %lld, %lld", sequence, last_struck,
+                  (long long)l->now_us, (long long)v->now_us);
     ck_assert_msg(x->what == y->what && x->target == y->target && x->why == y->why,
-                  "sequence %d: step %d at %u, %d at %u", sequence, x->what, x->target, y->what,
-                  y->target);
+                  "sequence %d, %s: step %d at %u, %d at %u", sequence, last_struck, x->what,
+                  x->target, y->what, y->target);
     if (x->what == STEER_WAIT)
         ck_assert(x->until_us == y->until_us);
     ck_assert_uint_eq(l->notes.count, v->notes.count);
@@ -319,7 +406,7 @@ static void compare(const struct live *l, const struct virtual *v, int sequence)
                       (long long)b->bound);
     }
     ck_assert_msg(memcmp(l->state, v->state, policy_state_bytes(SLOTS)) == 0,
-                  "sequence %d: what is remembered differs", sequence);
+                  "sequence %d, %s: what is remembered differs", sequence, last_struck);
 }
 
 /* When a fault of a stream strikes: as replay/sim_attempt has it. */
@@ -364,7 +451,9 @@ static unsigned run_call(struct live *l, struct virtual *v, struct draw *d, int 
             steered_waited(&l->steered, l->state, l->now_us, &l->notes);
             steer_waited(&v->walk, v->policy, v->state, v->now_us, &v->notes, &v->step);
         } else {
-            size_t count = draw_fault(d, asked.is_stream, &f);
+            bool may_hang = v->step.timer_us[PLAN_TIMER_TOTAL] != PLAN_FOREVER;
+            size_t count = draw_fault(d, asked.is_stream, may_hang, &f);
+            last_struck = count ? f.kind->name : "nothing";
             live_attempt(l, &f, count, strikes_at(&call, &f, count));
             virtual_attempt(v, &f, count, &sim);
             attempts++;

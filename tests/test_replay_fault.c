@@ -140,6 +140,12 @@ START_TEST(the_manual_lists_every_fault_and_what_it_takes)
         ptrdiff_t end = str_find(rest, STR("\nSource: "), 0);
         ck_assert_int_gt(end, 0);
         struct str says = str_sub(rest, 0, (size_t)end);
+        struct fault f = fault_usual(k);
+        f.status = k->status ? 0 : 500;
+        snprintf(want, sizeof(want), "\nExpected: %s.", fault_expected_names[fault_expected(&f)]);
+        for (char *c = want; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        ck_assert_msg(str_find(says, str_from(want), 0) >= 0, "%s: not %s", k->name, want);
         for (unsigned p = 0; p < FAULT_PARAM_COUNT; p++) {
             snprintf(want, sizeof(want), "\n.Cm %s ", fault_param_names[p]);
             bool is_told = str_find(says, str_from(want), 0) >= 0, is_taken = k->params >> p & 1;

@@ -48,6 +48,7 @@ static void attempt(const struct fault *f, const struct timers *t, bool is_strea
         .call = &call,
         .speed = sim_speeds_find(speeds, STR("a"), STR("m")),
         .holds_first = true,
+        .reads_answers = true,
         .timer_us = timer_us,
         .faults = f,
         .fault_count = 1,
