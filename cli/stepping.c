@@ -105,11 +105,16 @@ int stepping_read_archive(struct stepping *s, struct err *err)
     return s->m.programme->spend_moving_per_million > 0 ? read_spend(s, err) : 0;
 }
 
+static int note(void *ctx, const struct rollout_entry *e, struct err *err)
+{
+    return step_note(ctx, e, err);
+}
+
 void stepping_close(struct stepping *s)
 {
     CLEANUP(buf_release) struct buf failed = { 0 };
 
-    if (s->notify && notify_send(s->notify, &s->context.wait, &failed)) {
+    if (s->notify && notify_send(s->notify, &s->context.wait, note, &s->context, &failed)) {
         struct str rest = str_trim(buf_str(&failed)), line;
         while (str_split(&rest, '\n', &line))
             cli_note(s->m.inv, "%.*s", STR_ARG(line));

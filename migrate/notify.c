@@ -2,6 +2,7 @@
 
 #include "migrate/notify.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,10 +20,19 @@
 #define GRACE_US         (US_PER_SECOND / 2)
 #define LOOK_US          5000
 #define TRIES            3
+#define SEQS_SHOWN       5
 
 struct event {
     size_t hook;
+    uint64_t seq;
     struct buf body;
+};
+
+/* What became of a hook. */
+struct outcome {
+    int64_t failed;
+    struct buf seqs; /* "5, 8": the first few */
+    struct buf why;  /* the first time */
 };
 
 struct notify {
@@ -118,7 +128,7 @@ void notify_told(void *ctx, const struct rollout_entry *e)
     struct notify *n = ctx;
 
     for (size_t i = 0; i < n->programme->hook_count; i++) {
-        struct event event = { .hook = i };
+        struct event event = { .hook = i, .seq = e->seq };
         if (!wants(&n->programme->hooks[i], e))
             continue;
         print(n, e, &event.body);
@@ -212,21 +222,92 @@ static int post(const struct programme_hook *hook, struct str body, struct err *
     return r;
 }
 
-size_t notify_send(struct notify *n, const struct actuator_wait *wait, struct buf *ret_failed)
+/* --- all of them --- */
+
+static void fail(struct outcome *o, uint64_t seq, const struct err *err)
 {
+    if (o->failed++ == 0)
+        buf_add_text(&o->why, err->text);
+    if (o->failed <= SEQS_SHOWN)
+        buf_addf(&o->seqs, "%s%" PRIu64, o->failed > 1 ? ", " : "", seq);
+    else if (o->failed == SEQS_SHOWN + 1)
+        buf_add_text(&o->seqs, " and later ones");
+}
+
+/* The events that are kept now, but for those of hooks that have failed already. */
+static size_t send_all(struct notify *n, const struct actuator_wait *wait, struct outcome *outcomes,
+                       struct buf *ret_failed)
+{
+    VEC(struct event) events = { 0 };
     size_t failed = 0;
 
-    for (size_t i = 0; i < n->events.len; i++) {
-        const struct programme_hook *hook = &n->programme->hooks[n->events.ptr[i].hook];
-        struct str body = buf_str(&n->events.ptr[i].body);
+    for (size_t i = 0; i < n->events.len; i++)
+        vec_push(&events, n->events.ptr[i]);
+    vec_clear(&n->events);
+    for (size_t i = 0; i < events.len; i++) {
+        struct event *e = &events.ptr[i];
+        const struct programme_hook *hook = &n->programme->hooks[e->hook];
+        struct str body = buf_str(&e->body);
         struct err err;
         int r = hook->command.len ? run_command(hook, wait, body, &err) : post(hook, body, &err);
+        buf_release(&e->body);
         if (r == 0)
             continue;
         failed++;
+        fail(&outcomes[e->hook], e->seq, &err);
         buf_addf(ret_failed, "%s:%u: the hook failed, what it was to be told stands: %s\n",
                  n->programme->file.ptr, hook->at.line, err.text);
     }
-    forget(n);
+    vec_release(&events);
+    return failed;
+}
+
+static void note_failed(struct notify *n, const struct outcome *o, size_t hook, notify_note_fn note,
+                        void *ctx, struct buf *ret_failed)
+{
+    CLEANUP(buf_release) struct buf detail = { 0 };
+    struct err err;
+
+    buf_addf(&detail, "%s:%u: the hook failed and was not told of %s %.*s: %.*s",
+             n->programme->file.ptr, n->programme->hooks[hook].at.line,
+             o->failed == 1 ? "entry" : "entries", STR_ARG(buf_str(&o->seqs)),
+             STR_ARG(buf_str(&o->why)));
+    struct rollout_entry e = { .kind = ROLLOUT_UNTOLD,
+                               .value = o->failed,
+                               .detail = buf_str(&detail) };
+    if (note(ctx, &e, &err) < 0)
+        buf_addf(ret_failed, "that a hook failed could not be noted: %s\n", err.text);
+}
+
+/* Who failed once is not asked to tell of it. */
+static void drop_events_of_failed(struct notify *n, const struct outcome *outcomes)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n->events.len; i++)
+        if (outcomes[n->events.ptr[i].hook].failed)
+            buf_release(&n->events.ptr[i].body);
+        else
+            n->events.ptr[kept++] = n->events.ptr[i];
+    n->events.len = kept;
+}
+
+size_t notify_send(struct notify *n, const struct actuator_wait *wait, notify_note_fn note,
+                   void *ctx, struct buf *ret_failed)
+{
+    size_t count = n->programme->hook_count;
+    struct outcome *outcomes = mem_calloc(count + 1, sizeof(*outcomes));
+    size_t failed = send_all(n, wait, outcomes, ret_failed);
+
+    for (size_t i = 0; i < count; i++)
+        if (outcomes[i].failed)
+            note_failed(n, &outcomes[i], i, note, ctx, ret_failed);
+    drop_events_of_failed(n, outcomes);
+    failed += send_all(n, wait, outcomes, ret_failed);
+    for (size_t i = 0; i < count; i++) {
+        buf_release(&outcomes[i].seqs);
+        buf_release(&outcomes[i].why);
+    }
+    free(outcomes);
     return failed;
 }

@@ -53,6 +53,7 @@
     X(ABORTED, "aborted")     /* the step was undone: live is as before the intent */              \
     X(DRIFTED, "drifted")     /* live is neither: somebody else's change */                        \
     X(ACCEPTED, "accepted")   /* a person took up what drifted as it is */                         \
+    X(UNTOLD, "untold")       /* a hook failed, detail says which; value = entries it missed */    \
     X(RECOVERED, "recovered") /* blob evidence: the torn last line that was cut; value = bytes */
 
 enum rollout_kind {

@@ -247,6 +247,19 @@ static void add_drifts(struct status *s)
     }
 }
 
+static void add_untold(struct status *s)
+{
+    const struct rollout *r = s->in->portfolio->rollout;
+
+    for (size_t i = rollout_count(r); i-- > 0 && s->untold_count < STATUS_UNTOLD;) {
+        const struct rollout_entry *e = rollout_at(r, i);
+        if (e->at_us < s->in->now_us - STATUS_UNTOLD_US)
+            return;
+        if (e->kind == ROLLOUT_UNTOLD)
+            s->untold[s->untold_count++] = e;
+    }
+}
+
 void status_make(const struct status_input *in, struct status *ret)
 {
     const struct programme *p = in->portfolio->programme;
@@ -265,6 +278,7 @@ void status_make(const struct status_input *in, struct status *ret)
     ret->ahead_us = time_ahead(p, ret->planned, ret->done, in->now_us);
     add_waves(ret);
     add_drifts(ret);
+    add_untold(ret);
 }
 
 void status_release(struct status *s)

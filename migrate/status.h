@@ -13,7 +13,9 @@
 #include "migrate/success.h"
 #include "migrate/verdict.h"
 
-#define STATUS_PHASES (PORTFOLIO_BACK + 1)
+#define STATUS_PHASES    (PORTFOLIO_BACK + 1)
+#define STATUS_UNTOLD    5 /* at most, of so many days */
+#define STATUS_UNTOLD_US (7 * INT64_C(86400000000))
 
 struct status_input {
     const struct portfolio *portfolio;
@@ -63,6 +65,9 @@ struct status {
     int64_t moved_per_million; /* of the spend: what goes through the gateway; -1 = not known */
     const struct rollout_entry **drifts; /* that nobody has accepted or overcome */
     size_t drift_count;
+    const struct rollout_entry
+        *untold[STATUS_UNTOLD]; /* hooks that failed lately, the last first */
+    size_t untold_count;
     struct success success;
     struct arena arena;
 };

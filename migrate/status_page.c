@@ -248,7 +248,7 @@ static void add_open(const struct status *s, struct document *d)
     };
     const struct portfolio *p = s->in->portfolio;
 
-    if (!p->open_count && !s->drift_count)
+    if (!p->open_count && !s->drift_count && !s->untold_count)
         return;
     document_section(d, "open", "What a person has to look at");
     document_columns(d, columns, ARRAY_LEN(columns));
@@ -263,6 +263,12 @@ static void add_open(const struct status *s, struct document *d)
         document_text(d, s->drifts[i]->actuator);
         add_time(s, d, s->drifts[i]->at_us);
         document_text(d, s->drifts[i]->detail);
+    }
+    for (size_t i = 0; i < s->untold_count; i++) {
+        document_text(d, STR("somebody was not told of what was done"));
+        document_text(d, STR(""));
+        add_time(s, d, s->untold[i]->at_us);
+        document_text(d, s->untold[i]->detail);
     }
 }
 

@@ -109,6 +109,11 @@ static void real_sleep_us(void *ctx, int64_t us)
     usleep((useconds_t)us);
 }
 
+static int note(void *ctx, const struct rollout_entry *e, struct err *err)
+{
+    return step_note(ctx, e, err);
+}
+
 START_TEST(a_hook_that_fails_changes_nothing_and_is_told)
 {
     CLEANUP(programme_free) struct programme *p = sample_programme(plan);
@@ -124,11 +129,15 @@ START_TEST(a_hook_that_fails_changes_nothing_and_is_told)
     ck_assert_int_eq(chdir(temp_folder), 0);
     /* The sample's clock would run ahead of the programs. */
     struct actuator_wait wait = { .now_us = real_now_us, .sleep_us = real_sleep_us };
-    ck_assert_uint_eq(notify_send(n, &wait, &failed), 1);
+    ck_assert_uint_eq(notify_send(n, &wait, note, &c, &failed), 1);
     ck_assert_int_eq(access("told", R_OK), 0);
     ck_assert_int_ge(str_find(buf_str(&failed), STR("p.yaml:"), 0), 0);
     buf_clear(&failed);
-    ck_assert_uint_eq(notify_send(n, &wait, &failed), 0); /* each is told once */
+    ck_assert_uint_eq(notify_send(n, &wait, note, &c, &failed), 0); /* each is told once */
+    const struct rollout_entry *last = rollout_at(r, rollout_count(r) - 1);
+    ck_assert_int_eq(last->kind, ROLLOUT_UNTOLD);
+    ck_assert_int_eq(last->value, 1);
+    ck_assert_int_ge(str_find(last->detail, STR("the hook failed and was not told of entry "), 0), 0);
 }
 END_TEST
 
