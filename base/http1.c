@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/http1_head.h"
+#include "base/http1_lines.h"
 
 /* Method, blanks, version and CRLF around the longest target. */
 #define START_LINE_EXTRA 48u
 #define USUAL_HEAD_BYTES 2048u
 #define USUAL_HEADERS    24u
+#define KNOWN_HEAD_BYTES 8192u /* of a head that is kept while the next one is read */
 
 enum state {
     IN_HEAD,
@@ -39,8 +40,12 @@ struct http1 {
     struct buf raw;  /* the head */
     struct buf tail; /* a chunk line, its end, or the trailers */
     http1_headers headers, trailers;
-    uint32_t line_at; /* in raw or tail: where its last line begins */
-    uint32_t lines;   /* complete ones */
+    struct http1_lines known; /* from the head before */
+    uint32_t (*tag)(struct str name);
+    bool is_whole;        /* raw and headers are a head that was accepted */
+    const char *start_at; /* where raw was as its start line was read; NULL = not yet */
+    uint32_t line_at;     /* in raw or tail: where its last line begins */
+    uint32_t lines;       /* of the trailers */
     uint32_t empty_lines, interims;
     uint64_t left; /* of the body or chunk; unused until the end of the stream */
     unsigned refusal;
@@ -160,14 +165,25 @@ void http1_free(struct http1 *h)
     free(h);
 }
 
+void http1_tag_names(struct http1 *h, uint32_t (*tag)(struct str name))
+{
+    assert(!h->is_whole && !h->known.headers.len);
+    h->tag = tag;
+}
+
 static void begin_head(struct http1 *h)
 {
+    if (h->is_whole && h->raw.len <= KNOWN_HEAD_BYTES)
+        http1_lines_keep(&h->known, &h->raw, &h->headers);
+    http1_lines_clear(&h->known);
+    h->is_whole = false;
     buf_clear(&h->raw);
     buf_clear(&h->tail);
     vec_clear(&h->headers);
     vec_clear(&h->trailers);
     h->head = (struct http1_head){ 0 };
     h->state = IN_HEAD;
+    h->start_at = NULL;
     h->line_at = h->lines = h->empty_lines = 0;
     h->refusal = 0;
     h->is_complete = false;
@@ -187,6 +203,8 @@ void http1_trim(struct http1 *h)
     buf_release(&h->tail);
     vec_release(&h->headers);
     vec_release(&h->trailers);
+    http1_lines_release(&h->known);
+    h->is_whole = false;
     h->head = (struct http1_head){ 0 };
 }
 
@@ -263,16 +281,20 @@ static struct str take(struct str *in, size_t len)
     return piece;
 }
 
+static void move(struct buf *buf, struct str *in, size_t len)
+{
+    memcpy(buf_reserve(buf, len), in->ptr, len);
+    buf->len += len;
+    *in = (struct str){ in->ptr + len, in->len - len };
+}
+
 /* Moves one line, or what there is of it, from in, which is not empty, to buf; true = it is
  * complete. */
 static bool take_line(struct buf *buf, struct str *in)
 {
     const char *lf = memchr(in->ptr, '\n', in->len);
-    size_t len = lf ? (size_t)(lf - in->ptr) + 1 : in->len;
 
-    memcpy(buf_reserve(buf, len), in->ptr, len);
-    buf->len += len;
-    *in = (struct str){ in->ptr + len, in->len - len };
+    move(buf, in, lf ? (size_t)(lf - in->ptr) + 1 : in->len);
     return lf != NULL;
 }
 
@@ -318,12 +340,20 @@ static enum step read_start(struct http1 *h, struct str line, struct err *err)
     return STEP_ON;
 }
 
+static enum step check_count(struct http1 *h, struct err *err)
+{
+    if (h->known.count > h->limits.headers)
+        return refuse(h, 431, "there are more headers than allowed", err);
+    h->line_at = (uint32_t)h->raw.len;
+    return STEP_ON;
+}
+
 /* One line of the head more: STEP_EVENT = it was the empty one that ends it. */
 static enum step end_head_line(struct http1 *h, struct err *err)
 {
     bool is_empty = h->raw.len - h->line_at == 2;
 
-    if (is_empty && h->lines == 0) {
+    if (is_empty && !h->start_at) {
         if (h->role == HTTP1_RESPONSES || ++h->empty_lines > HTTP1_EMPTY_LINES)
             return refuse(h, 400, "empty lines instead of a start line", err);
         buf_clear(&h->raw);
@@ -331,12 +361,13 @@ static enum step end_head_line(struct http1 *h, struct err *err)
     }
     if (is_empty)
         return STEP_EVENT;
-    if (h->lines == 0 && read_start(h, buf_str(&h->raw), err) < 0)
+    if (h->start_at)
+        http1_lines_add(&h->known, h->line_at);
+    else if (read_start(h, buf_str(&h->raw), err) < 0)
         return STEP_FAILED;
-    if (++h->lines - 1 > h->limits.headers)
-        return refuse(h, 431, "there are more headers than allowed", err);
-    h->line_at = (uint32_t)h->raw.len;
-    return STEP_ON;
+    else
+        h->start_at = h->raw.ptr;
+    return check_count(h, err);
 }
 
 /* --- the head --- */
@@ -375,20 +406,37 @@ static enum state state_after_head(const struct http1_head *head)
     return has_body ? IN_BODY : AT_END;
 }
 
+/* All of it but for the lines that are known. */
+static enum step feed_head(struct http1 *h, struct str raw, struct err *err)
+{
+    const struct http1_run *runs = h->known.runs.ptr;
+    size_t from = 0;
+
+    llhttp_init(&h->parser, h->role == HTTP1_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    h->parser.data = h;
+    h->in_name = false;
+    for (size_t i = 0; i < h->known.runs.len; i++) {
+        size_t at = runs[i].at;
+        if (!runs[i].is_known)
+            continue;
+        if (at > from && feed(h, str_sub(raw, from, at - from), err) < 0)
+            return STEP_FAILED;
+        from = i + 1 < h->known.runs.len ? runs[i + 1].at : raw.len - 2;
+    }
+    return feed(h, str_sub(raw, from, raw.len), err);
+}
+
 static enum step read_head(struct http1 *h, struct http1_event *ret, struct err *err)
 {
     struct str raw = buf_str(&h->raw);
     size_t start_len = (size_t)str_find_char(raw, '\n', 0) + 1;
 
-    llhttp_init(&h->parser, h->role == HTTP1_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
-    h->parser.data = h;
-    h->in_name = false;
-    if (feed(h, raw, err) < 0)
+    if (feed_head(h, raw, err) < 0)
         return STEP_FAILED;
     /* The buffer may have moved since the start line was read. */
-    if (read_start(h, str_sub(raw, 0, start_len), err) < 0)
+    if (h->start_at != raw.ptr && read_start(h, str_sub(raw, 0, start_len), err) < 0)
         return STEP_FAILED;
-    if (!http1_tile(str_sub(raw, start_len, raw.len), &h->headers))
+    if (!http1_lines_tile(&h->known, raw, h->tag, &h->headers))
         return refuse(h, 400, "a header line is not 'name: value'", err);
     struct http1_refusal r = http1_read_headers(&h->headers, h->without_body, &h->head);
     if (r.why)
@@ -397,6 +445,7 @@ static enum step read_head(struct http1 *h, struct http1_event *ret, struct err 
         return disagree(h, err);
     if (h->head.is_interim && ++h->interims > HTTP1_INTERIMS)
         return refuse(h, 502, "there are more interim answers than allowed", err);
+    h->is_whole = true;
     h->head.headers = h->headers.ptr;
     h->head.header_count = h->headers.len;
     h->left = h->head.content_length;
@@ -413,11 +462,25 @@ static void prepare(struct http1 *h, size_t len)
     vec_reserve(&h->headers, USUAL_HEADERS);
 }
 
+/* Lines that the head before had. */
+static enum step repeat_lines(struct http1 *h, struct str *in, struct err *err)
+{
+    size_t len = http1_lines_repeat(&h->known, *in, h->line_at);
+
+    if (!len)
+        return STEP_MORE;
+    move(&h->raw, in, len);
+    return check_size(h, &h->raw, err) < 0 ? STEP_FAILED : check_count(h, err);
+}
+
 static enum step step_head_line(struct http1 *h, struct str *in, struct err *err)
 {
-    bool is_whole = take_line(&h->raw, in);
+    enum step step = h->start_at && h->line_at == h->raw.len ? repeat_lines(h, in, err) : STEP_MORE;
 
-    if (h->lines == 0 && check_start(h, err) < 0)
+    if (step != STEP_MORE)
+        return step;
+    bool is_whole = take_line(&h->raw, in);
+    if (!h->start_at && check_start(h, err) < 0)
         return STEP_FAILED;
     if (check_size(h, &h->raw, err) < 0)
         return STEP_FAILED;
@@ -450,7 +513,7 @@ static enum step body_event(struct http1 *h, struct str piece, struct http1_even
 {
     if (feed(h, piece, err) < 0)
         return STEP_FAILED;
-    if (!str_eq(h->body, piece))
+    if (h->body.ptr != piece.ptr || h->body.len != piece.len)
         return disagree(h, err);
     *ret = (struct http1_event){ HTTP1_BODY, piece };
     return STEP_EVENT;

@@ -52,7 +52,10 @@ struct http1_limits {
 
 struct http1_header {
     struct str name, value; /* as sent, the value without blanks around it */
-    bool is_hop; /* belongs to this connection only: RFC 9110 7.6.1, and what Connection names */
+    uint32_t tags;          /* what http1_tag_names was given says of the name; else 0 */
+    uint8_t field;          /* private to http1 */
+    bool is_hop;   /* belongs to this connection only: RFC 9110 7.6.1, and what Connection names */
+    bool is_usual; /* stands in its head as "name: value" CRLF, so that neighbours are one piece */
 };
 
 enum http1_framing {
@@ -72,6 +75,7 @@ struct http1_head {
     unsigned minor;                     /* HTTP/1.minor: 0 or 1 */
     const struct http1_header *headers; /* in their order */
     size_t header_count;
+    uint32_t tags; /* of any of them */
     enum http1_framing framing;
     uint64_t content_length; /* also that of an answer to HEAD or a 304; see has_content_length */
     bool has_content_length;
@@ -96,6 +100,9 @@ struct http1_event {
 struct http1 *http1_new(enum http1_role role, const struct http1_limits *limits);
 void http1_free(struct http1 *h);
 DEFINE_CLEANUP(struct http1, http1_free)
+/* From the next head on each header is tagged with what tag says of its name, which is asked only
+ * of lines that the head before has not had. */
+void http1_tag_names(struct http1 *h, uint32_t (*tag)(struct str name));
 
 /* Makes ready for the next message.  Responses: without_body if it answers a HEAD request.  An
  * interim response is followed by the next head without a reset. */
@@ -136,6 +143,8 @@ void http1_write_status_line(struct buf *out, unsigned status, struct str reason
 /* "name: value" CRLF; -1 and nothing written if name is no token or value has a control character,
  * so that no value can become a second header. */
 int http1_write_header(struct buf *out, struct str name, struct str value);
+/* The same of what is known to be a token and a value. */
+void http1_put_header(struct buf *out, struct str name, struct str value);
 /* All headers of head that are to be passed on: neither is_hop, nor Content-Length, nor where keep
  * (may be NULL) says false.  The caller adds the framing it sends. */
 void http1_write_headers(struct buf *out, const struct http1_head *head,

@@ -146,7 +146,13 @@ static size_t tile_one(struct str bytes, struct http1_header *h)
     if (value.len != told.len || (value.len && value.ptr != told.ptr))
         return 0;
     h->value = value;
+    h->is_usual = len == 1 + value.len && rest.ptr[0] == ' ';
     return http1_is_token(h->name) ? name_len + 1 + len + 2 : 0;
+}
+
+bool http1_tile_line(struct str line, struct http1_header *h)
+{
+    return tile_one(line, h) == line.len;
 }
 
 bool http1_tile(struct str bytes, http1_headers *headers)
@@ -212,18 +218,18 @@ struct http1_refusal http1_read_request_line(struct str line, struct http1_head 
 
 /* --- where a request goes --- */
 
-/* A name, an address or [IPv6], and a port: nothing that ends or begins another part of a URI. */
+/* A name, an address or [IPv6], and a port: letters, digits and -._~%:[], nothing that ends or
+ * begins another part of a URI. */
 static bool is_authority(struct str s)
 {
-    static const char others[] = "-._~%:[]";
+    static const uint64_t bits[4] = { UINT64_C(0x7ff602000000000), UINT64_C(0x47fffffeaffffffe) };
+    uint64_t all = 1;
 
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            !(c && strchr(others, c)))
-            return false;
+        unsigned char c = (unsigned char)s.ptr[i];
+        all &= bits[c / 64] >> c % 64;
     }
-    return true;
+    return all & 1;
 }
 
 static struct http1_refusal read_absolute(struct str target, struct http1_head *ret)
@@ -368,21 +374,22 @@ static struct http1_refusal read_disguised(struct reading *r, struct http1_heade
 static const struct {
     struct str name;
     read_fn read;
+    bool is_framing; /* for llhttp as well */
 } fields[] = {
-    {STR_INIT("content-length"),       read_length    },
-    { STR_INIT("transfer-encoding"),   read_coding    },
-    { STR_INIT("host"),                read_host      },
-    { STR_INIT("connection"),          read_connection},
-    { STR_INIT("expect"),              read_expect    },
-    { STR_INIT("upgrade"),             read_upgrade   },
-    { STR_INIT("http2-settings"),      read_hop       },
-    { STR_INIT("keep-alive"),          read_hop       },
-    { STR_INIT("proxy-connection"),    read_hop       },
-    { STR_INIT("proxy-authenticate"),  read_hop       },
-    { STR_INIT("proxy-authorization"), read_hop       },
-    { STR_INIT("te"),                  read_hop       },
-    { STR_INIT("content_length"),      read_disguised },
-    { STR_INIT("transfer_encoding"),   read_disguised },
+    {STR_INIT("content-length"),       read_length,     true },
+    { STR_INIT("transfer-encoding"),   read_coding,     true },
+    { STR_INIT("host"),                read_host,       false},
+    { STR_INIT("connection"),          read_connection, true },
+    { STR_INIT("expect"),              read_expect,     false},
+    { STR_INIT("upgrade"),             read_upgrade,    true },
+    { STR_INIT("http2-settings"),      read_hop,        false},
+    { STR_INIT("keep-alive"),          read_hop,        false},
+    { STR_INIT("proxy-connection"),    read_hop,        true },
+    { STR_INIT("proxy-authenticate"),  read_hop,        false},
+    { STR_INIT("proxy-authorization"), read_hop,        false},
+    { STR_INIT("te"),                  read_hop,        false},
+    { STR_INIT("content_length"),      read_disguised,  true },
+    { STR_INIT("transfer_encoding"),   read_disguised,  true },
 };
 
 /* What these names begin with, a bit for each letter: most fields are none of them. */
@@ -390,14 +397,24 @@ static const struct {
 static const uint32_t first_letters =
     LETTER('c') | LETTER('e') | LETTER('h') | LETTER('k') | LETTER('p') | LETTER('t') | LETTER('u');
 
+uint8_t http1_field_of(struct str name)
+{
+    if (!name.len || !(first_letters & LETTER(name.ptr[0])))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (name.len == fields[i].name.len && str_ieq(name, fields[i].name))
+            return (uint8_t)(i + 1);
+    return 0;
+}
+
+bool http1_field_is_framing(uint8_t field)
+{
+    return field && fields[field - 1].is_framing;
+}
+
 static struct http1_refusal read_field(struct reading *r, struct http1_header *h)
 {
-    if (!h->name.len || !(first_letters & LETTER(h->name.ptr[0])))
-        return OK;
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (h->name.len == fields[i].name.len && str_ieq(h->name, fields[i].name))
-            return fields[i].read(r, h);
-    return OK;
+    return h->field ? fields[h->field - 1].read(r, h) : OK;
 }
 
 /* Marks the fields that Connection names. */
@@ -470,10 +487,13 @@ struct http1_refusal http1_read_headers(http1_headers *headers, bool without_bod
     struct reading r = { .head = ret, .headers = headers, .without_body = without_body };
     struct http1_refusal refusal = OK;
 
-    for (size_t i = 0; i < headers->len && !refusal.why; i++)
-        refusal = read_field(&r, &headers->ptr[i]);
+    for (size_t i = 0; i < headers->len && !refusal.why; i++) {
+        ret->tags |= headers->ptr[i].tags;
+        if (headers->ptr[i].field)
+            refusal = read_field(&r, &headers->ptr[i]);
+    }
     for (size_t i = 0; i < headers->len && !refusal.why && r.connection_names; i++)
-        if (headers->ptr[i].name.len == 10 && str_ieq(headers->ptr[i].name, STR("connection")))
+        if (headers->ptr[i].field && fields[headers->ptr[i].field - 1].read == read_connection)
             mark_named(&r, headers->ptr[i].value);
     if (!refusal.why)
         refusal = decide_framing(&r);
@@ -492,6 +512,7 @@ struct http1_refusal http1_read_trailers(http1_headers *trailers)
     struct reading r = { .head = &ignored, .headers = trailers };
 
     for (size_t i = 0; i < trailers->len; i++) {
+        trailers->ptr[i].field = http1_field_of(trailers->ptr[i].name);
         struct http1_refusal refusal = read_field(&r, &trailers->ptr[i]);
         if (refusal.why)
             return refusal;

@@ -26,12 +26,19 @@ bool http1_is_text(struct str s);
 /* Do the names and values, as llhttp gave them, fill bytes (header lines and the empty line) from
  * end to end, in the form "name: value" CRLF?  Values are cut to what is between the blanks. */
 bool http1_tile(struct str bytes, http1_headers *headers);
+/* The same of one line, with its CRLF. */
+bool http1_tile_line(struct str line, struct http1_header *h);
+/* Which field of the message's own this is, for http1_header.field: one of those that
+ * http1_read_headers reads, or 0. */
+uint8_t http1_field_of(struct str name);
+/* Whether llhttp, too, reads it. */
+bool http1_field_is_framing(uint8_t field);
 /* "HTTP/1.1 200 OK" CRLF, or "GET /path HTTP/1.1" CRLF, of which method, target, minor, status and
  * reason are set in *ret. */
 struct http1_refusal http1_read_status_line(struct str line, struct http1_head *ret);
 struct http1_refusal http1_read_request_line(struct str line, struct http1_head *ret);
-/* What the headers say of the message: framing, persistence, hop-by-hop fields, and for a request
- * where it goes.  without_body: it answers a HEAD. */
+/* What the headers, their field set, say of the message: framing, persistence, hop-by-hop fields,
+ * and for a request where it goes.  without_body: it answers a HEAD. */
 struct http1_refusal http1_read_headers(http1_headers *headers, bool without_body,
                                         struct http1_head *ret);
 /* Marks what of the trailers is not to be passed on. */

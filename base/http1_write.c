@@ -120,7 +120,7 @@ static char *put(char *to, struct str s)
     return to + s.len;
 }
 
-static void write_header(struct buf *out, struct str name, struct str value)
+void http1_put_header(struct buf *out, struct str name, struct str value)
 {
     size_t len = name.len + value.len + 4;
     char *to = put(buf_reserve(out, len), name);
@@ -137,20 +137,37 @@ int http1_write_header(struct buf *out, struct str name, struct str value)
 {
     if (!http1_is_token(name) || !http1_is_text(value))
         return -1;
-    write_header(out, name, value);
+    http1_put_header(out, name, value);
     return 0;
+}
+
+static bool goes_on(const struct http1_header *h,
+                    bool (*keep)(void *ctx, const struct http1_header *header), void *ctx)
+{
+    if (h->is_hop || (h->name.len == 14 && str_ieq(h->name, STR("content-length"))))
+        return false;
+    return !keep || keep(ctx, h);
 }
 
 void http1_write_headers(struct buf *out, const struct http1_head *head,
                          bool (*keep)(void *ctx, const struct http1_header *header), void *ctx)
 {
+    const char *from = "", *to = from; /* lines that stand in the head as they are to be written */
+
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http1_header *h = &head->headers[i];
-        if (h->is_hop || (h->name.len == 14 && str_ieq(h->name, STR("content-length"))))
+        if (!goes_on(h, keep, ctx))
             continue;
-        if (!keep || keep(ctx, h))
-            write_header(out, h->name, h->value);
+        if (!h->is_usual || h->name.ptr != to) {
+            buf_add(out, from, (size_t)(to - from));
+            from = to = h->name.ptr;
+        }
+        if (h->is_usual)
+            to = h->value.ptr + h->value.len + 2;
+        else
+            http1_put_header(out, h->name, h->value);
     }
+    buf_add(out, from, (size_t)(to - from));
 }
 
 void http1_write_framing(struct buf *out, enum http1_framing framing, uint64_t content_length)
@@ -195,6 +212,6 @@ void http1_write_last_chunk(struct buf *out, const struct http1_header *trailers
     buf_add_str(out, STR("0\r\n"));
     for (size_t i = 0; i < count; i++)
         if (!trailers[i].is_hop)
-            write_header(out, trailers[i].name, trailers[i].value);
+            http1_put_header(out, trailers[i].name, trailers[i].value);
     buf_add_str(out, STR("\r\n"));
 }

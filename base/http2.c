@@ -49,6 +49,7 @@ struct http2 {
     struct http2_handler handler;
     struct http2_limits limits;
     struct http1_limits head_limits;
+    uint32_t (*tag)(struct str name);
     struct http2_stream *streams;
     size_t told_count;
     struct allowance resets, idle_frames;
@@ -196,6 +197,7 @@ static int read_head(struct http2_stream *s, bool with_body)
     if (http2_fields_write_request(s->fields, with_body, &text) < 0)
         return -1;
     s->parser = http1_new(HTTP1_REQUESTS, &s->h->head_limits);
+    http1_tag_names(s->parser, s->h->tag);
     struct str in = buf_str(&text);
     int r = http1_next(s->parser, &in, &e, &err);
     assert(r != 0); /* the text has its empty line */
@@ -462,6 +464,11 @@ struct http2 *http2_new(const struct http2_handler *handler, const struct http2_
     nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
                                           CONNECTION_WINDOW_BYTES);
     return h;
+}
+
+void http2_tag_names(struct http2 *h, uint32_t (*tag)(struct str name))
+{
+    h->tag = tag;
 }
 
 void http2_free(struct http2 *h)

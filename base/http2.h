@@ -76,6 +76,8 @@ struct http2_handler {
 
 /* handler and limits (may be NULL) are copied. */
 struct http2 *http2_new(const struct http2_handler *handler, const struct http2_limits *limits);
+/* As http1_tag_names, for the requests that begin from now on. */
+void http2_tag_names(struct http2 *h, uint32_t (*tag)(struct str name));
 /* Without on_close for what is still open; NULL is fine. */
 void http2_free(struct http2 *h);
 DEFINE_CLEANUP(struct http2, http2_free)

@@ -702,8 +702,8 @@ START_TEST(chunks_written_are_the_body_read)
     CLEANUP(buf_release) struct buf out = { 0 };
     CLEANUP(buf_release) struct buf body = { 0 };
     static const struct http1_header trailers[] = {
-        {STR_INIT("A"),   STR_INIT("b"), false},
-        { STR_INIT("TE"), STR_INIT("x"), true }
+        {.name = STR_INIT("A"),   .value = STR_INIT("b")},
+        { .name = STR_INIT("TE"), .value = STR_INIT("x"),         .is_hop = true }
     };
 
     http1_write_status_line(&out, 200, STR(""));
