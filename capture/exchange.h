@@ -90,9 +90,10 @@ struct exchange {
     size_t request_header_count;
     struct call_header *response_headers;
     size_t response_header_count;
-    int status;                             /* 0 = no answer */
-    bool truncated;                         /* the answer ended early */
-    enum error_class transport_error;       /* seen on the wire, before the body is looked at */
+    bool heads_are_clean;             /* for live writers: headers are all as HTTP/1.1 has them */
+    int status;                       /* 0 = no answer */
+    bool truncated;                   /* the answer ended early */
+    enum error_class transport_error; /* seen on the wire, before the body is looked at */
     uint64_t request_bytes, response_bytes; /* bodies on the wire */
 
     /* Bodies with their content encoding undone, unless *_encoded: then they are as they came over

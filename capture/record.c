@@ -121,6 +121,32 @@ static void add_method(struct buf *out, struct str s)
     out->len += s.len;
 }
 
+/* Does h stand in a head as "name: value", behind the line that ends at end? */
+static bool goes_on(const char *end, const struct call_header *h)
+{
+    return h->name.ptr == end + 2 && h->value.ptr == h->name.ptr + h->name.len + 2 &&
+           memcmp(end, "\r\n", 2) == 0 && memcmp(h->value.ptr - 2, ": ", 2) == 0;
+}
+
+/* Of headers as HTTP/1.1 has them, most of which are neighbours in the head that they came in. */
+static void add_clean_lines(struct buf *out, const struct call_header *headers, size_t count)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        const struct call_header *h = &headers[i];
+        const char *from = h->value.ptr, *to = from + h->value.len;
+        for (next = i + 1; next < count && goes_on(to, &headers[next]); next++)
+            to = headers[next].value.ptr + headers[next].value.len;
+        size_t len = (size_t)(to - from);
+        char *at = buf_reserve(out, h->name.len + len + 4);
+        memcpy(at, "\r\n", 2);
+        memcpy(at + 2, h->name.ptr, h->name.len);
+        memcpy(at + 2 + h->name.len, ": ", 2);
+        if (len)
+            memcpy(at + 4 + h->name.len, from, len);
+        out->len += h->name.len + len + 4;
+    }
+}
+
 static void add_header_lines(struct buf *out, const struct call_header *headers, size_t count)
 {
     size_t bytes = 0;
@@ -158,7 +184,8 @@ static void add_request_head(struct buf *out, const struct exchange *x)
         add_target(out, x->query);
     }
     buf_add_text(out, " HTTP/1.1");
-    add_header_lines(out, x->request_headers, x->request_header_count);
+    (x->heads_are_clean ? add_clean_lines : add_header_lines)(out, x->request_headers,
+                                                              x->request_header_count);
 }
 
 /* The texts of BEGIN, REQUEST, RESPONSE_HEAD and END, one after another in one buffer. */
@@ -281,7 +308,8 @@ void record_add_response(struct buf *out, const struct exchange *x)
 
     buf_add_str(out, STR("HTTP/1.1 "));
     buf_add(out, status, sizeof(status));
-    add_header_lines(out, x->response_headers, x->response_header_count);
+    (x->heads_are_clean ? add_clean_lines : add_header_lines)(out, x->response_headers,
+                                                              x->response_header_count);
 }
 
 /* Live, the times of frames say these. */

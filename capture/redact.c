@@ -166,16 +166,16 @@ enum {
  * may itself be the credential. */
 static const char *const schemes[] = { "Bearer", "Basic", "Digest", "Token", "Key", "ApiKey" };
 
-static const char *const credential_paths[] = {
-    "/realtime/client_secrets",
-    "/realtime/sessions",
-    "/realtime/transcription_sessions",
-    "/oauth/token",
-    "/oauth2/token",
-    "/oauth2/v2.0/token",
-    "/v1/token",
-    "/token",
-    "/getAccessToken",
+static const struct str credential_paths[] = {
+    STR_INIT("/realtime/client_secrets"),
+    STR_INIT("/realtime/sessions"),
+    STR_INIT("/realtime/transcription_sessions"),
+    STR_INIT("/oauth/token"),
+    STR_INIT("/oauth2/token"),
+    STR_INIT("/oauth2/v2.0/token"),
+    STR_INIT("/v1/token"),
+    STR_INIT("/token"),
+    STR_INIT("/getAccessToken"),
 };
 
 /* Members of such answers whose string, or whose object's strings, are credentials. */
@@ -468,6 +468,13 @@ static struct str redact_subprotocols(const struct key *k, struct arena *arena, 
     return ret;
 }
 
+bool redact_keeps_header(struct str name)
+{
+    struct verdict verdict = judge(name);
+
+    return verdict.row ? header_rows[verdict.row - 1].how == KEEP : !verdict.looks_like_credential;
+}
+
 struct str redact_header(const struct key *k, struct arena *arena, struct call_header header,
                          struct redact_caller *caller)
 {
@@ -613,7 +620,7 @@ struct str redact_url(const struct key *k, struct arena *arena, struct str url,
 bool redact_is_credential_path(struct str path)
 {
     for (size_t i = 0; i < ARRAY_LEN(credential_paths); i++)
-        if (str_ends_with(path, str_from(credential_paths[i])))
+        if (str_ends_with(path, credential_paths[i]))
             return true;
     return false;
 }

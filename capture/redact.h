@@ -34,6 +34,8 @@ struct redact_caller {
  * headers say nothing about who called). */
 void redact_headers(const struct key *k, struct arena *arena, struct call_header *headers,
                     size_t count, struct redact_caller *caller);
+/* True if the value of a header of that name stays as it is, whatever it is. */
+bool redact_keeps_header(struct str name);
 /* One header's value; as redact_headers. */
 struct str redact_header(const struct key *k, struct arena *arena, struct call_header header,
                          struct redact_caller *caller);

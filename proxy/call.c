@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "proxy/call_cutover.h"
 #include "proxy/call_policy.h"
+#include "proxy/names.h"
 
 #define PULLS_MAX    8           /* reads of one upstream in a turn: the others come next */
 #define GATHER_BYTES (16u << 10) /* more than this does not wait for the end of the turn */
@@ -176,17 +177,10 @@ bool call_expire(struct proxy_call *call)
 
 /* --- starting --- */
 
-static struct str header_of(const struct http1_head *head, struct str name)
-{
-    const struct http1_header *h = http1_find(head, name);
-
-    return h ? h->value : STR("");
-}
-
 static void make_trace(struct proxy_call *call, const struct http1_head *head)
 {
     struct head_trace *t = &call->trace;
-    struct str given = header_of(head, STR("traceparent"));
+    struct str given = names_value(head, NAME_TRACE);
     struct worker *w = call->worker;
 
     t->id = uuid7_make(loop_wall_us(w->loop), worker_random(w, 10));
@@ -245,6 +239,7 @@ static void on_connected(struct proxy_call *call)
     if (!call->answer) {
         struct http1_limits limits = { .head_bytes = 256u << 10, .headers = 512 };
         call->answer = http1_new(HTTP1_RESPONSES, &limits);
+        http1_tag_names(call->answer, names_tag);
     }
     http1_reset(call->answer, str_eq(call->request->method, STR("HEAD")));
     if (call->request->expects_continue && !call->was_retried && !call->request_done)

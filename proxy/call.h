@@ -120,6 +120,7 @@ struct proxy_call {
     bool
         is_foreign; /* the upstream is not the one asked for: it gets nothing of the caller's own */
     struct http_conn *conn;
+    bool shows_no_key; /* none of its credentials is a key of ours */
     bool is_connected;
     bool is_corked;     /* more of the request is at hand: out waits for it */
     bool is_leaving;    /* out waits for no more than the end of this turn */

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "proxy/call.h"
 #include "proxy/door.h"
+#include "proxy/names.h"
 
 /* A body that must be complete before its head can be written: AWS's signature covers both. */
 struct call_hold {
@@ -15,13 +16,6 @@ struct call_hold {
 };
 
 /* --- the way in --- */
-
-static struct str header_of(const struct http1_head *head, struct str name)
-{
-    const struct http1_header *h = http1_find(head, name);
-
-    return h ? h->value : STR("");
-}
 
 static void log_key(struct proxy_call *call, const struct door *door, enum reply_kind why)
 {
@@ -46,8 +40,7 @@ bool call_admit(struct proxy_call *call, struct route *route, enum reply_kind *r
     };
     const struct http1_head *head = call->request;
     const struct proxy_conf *c = call->conf;
-    struct route_request asked = { head->authority, head->path,
-                                   header_of(head, STR("x-weir-app")) };
+    struct route_request asked = { head->authority, head->path, names_value(head, NAME_APP) };
     enum route_result routed = route_find(c, &asked, route);
     struct door door;
 
@@ -62,6 +55,7 @@ bool call_admit(struct proxy_call *call, struct route *route, enum reply_kind *r
         return false;
     }
     call->client_key = door.key;
+    call->shows_no_key = door.shows_none;
     *ret_why = REPLY_TOO_LARGE;
     return head->framing != HTTP1_LENGTH || head->content_length <= c->limits.body_bytes;
 }
@@ -77,6 +71,7 @@ static void write_head(struct proxy_call *call, struct str payload_hash, const u
                                 .rest = call->rest,
                                 .trace = &call->trace,
                                 .is_foreign = call->is_foreign,
+                                .shows_no_key = call->shows_no_key,
                                 .has_body_bytes = body_bytes != NULL,
                                 .body_bytes = body_bytes ? *body_bytes : 0,
                                 .payload_hash = payload_hash,

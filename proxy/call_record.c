@@ -13,6 +13,7 @@
 #include "proxy/call_cutover.h"
 #include "proxy/call_policy.h"
 #include "proxy/call_scrub.h"
+#include "proxy/names.h"
 
 /* Empty, without the cost of clearing the facts, which take 7 of its 8 KB and which nobody here
  * touches. */
@@ -29,18 +30,33 @@ static struct call_header *take_headers(struct worker *w, const struct http1_hea
     struct call_header *headers =
         arena_alloc(&w->arena, (head->header_count + 1) * sizeof(*headers));
 
-    for (size_t i = 0; i < head->header_count; i++)
-        headers[i] = (struct call_header){ head->headers[i].name, head->headers[i].value };
-    redact_headers(&w->key, &w->arena, headers, head->header_count, caller);
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http1_header *h = &head->headers[i];
+        headers[i] = (struct call_header){ h->name, h->value };
+        if (names_of(h) & NAME_REDACTABLE)
+            headers[i].value = redact_header(&w->key, &w->arena, headers[i], caller);
+    }
     return headers;
+}
+
+/* The request's header with that bit, as it is recorded. */
+static struct str recorded_value(const struct http1_head *head, const struct exchange *x,
+                                 uint32_t bit)
+{
+    const struct http1_header *h = names_find(head, bit);
+
+    return h ? x->request_headers[h - head->headers].value : STR("");
 }
 
 /* The headers that attribution may ask for later: {"x-weir-app":"a","header.x-team":"b"}. */
 static struct str make_labels(struct proxy_call *call, const struct exchange *x)
 {
     const struct attribution *a = call->conf->conf->attribution;
-    struct str app = call_header_find(x->request_headers, x->request_header_count, "x-weir-app");
+    struct str app = recorded_value(call->request, x, NAME_APP);
     CLEANUP(buf_release) struct buf json = { 0 };
+
+    if (!app.len && !call->client_key && !attribution_header_count(a))
+        return STR("");
 
     buf_add_byte(&json, '{');
     json_add_str(&json, "x-weir-app", app);
@@ -96,11 +112,12 @@ int call_record_begin(struct proxy_call *call, const struct route *route, struct
     x->path = query < 0 ? head->path : str_sub(head->path, 0, (size_t)query);
     x->request_header_count = head->header_count;
     x->request_headers = take_headers(w, head, &caller);
+    x->heads_are_clean = true;
     if (query >= 0)
         x->query = redact_query(&w->key, &w->arena,
                                 str_sub(head->path, (size_t)query + 1, head->path.len), &caller);
     x->key_id = str_from(caller.key_id);
-    x->user_agent = call_header_find(x->request_headers, x->request_header_count, "user-agent");
+    x->user_agent = recorded_value(head, x, NAME_AGENT);
     x->labels = make_labels(call, x);
     x->id = call->trace.id;
     attribute(call, route, x);
@@ -126,6 +143,7 @@ void call_record_answer(struct proxy_call *call, const struct http1_head *head)
     x->status = (int)head->status;
     x->response_header_count = head->header_count;
     x->response_headers = take_headers(w, head, NULL);
+    x->heads_are_clean = true;
     call_scrub_answer_head(call, x);
     recorder_response_head(w->recorder, &call->recording, x);
 }

@@ -128,6 +128,7 @@ static void clean_request_head(struct proxy_call *call, struct exchange *x)
     struct arena *arena = &call->worker->arena;
 
     scrub_headers(call, x->request_headers, x->request_header_count);
+    x->heads_are_clean = false; /* what a rule puts in may be anything */
     x->path = scrub_value(call, x->path, arena);
     x->query = scrub_value(call, x->query, arena);
     x->user_agent = scrub_value(call, x->user_agent, arena);
@@ -265,6 +266,7 @@ void call_scrub_answer_head(struct proxy_call *call, struct exchange *x)
         header_value(x->response_headers, x->response_header_count, "content-encoding", &h->arena);
     if (applies(h, SCRUB_HEADS)) {
         scrub_headers(call, x->response_headers, x->response_header_count);
+        x->heads_are_clean = false;
         note_report(call, "answer head");
     }
 }

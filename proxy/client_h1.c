@@ -12,6 +12,7 @@
 #include "proxy/call.h"
 #include "proxy/call_policy.h"
 #include "proxy/client.h"
+#include "proxy/names.h"
 
 #define LINGER_US UINT64_C(2000000) /* for the peer to read our last words */
 #define TRIM_US   UINT64_C(1000000) /* idle for so long: gives buffers back */
@@ -642,5 +643,6 @@ void client_h1_open(struct worker *w, const struct sock *sock, const char *addre
     c->is_fresh = c->is_trimmed = true;
     call_init(&c->call, w, &downstream, c, c->base.address);
     c->request = http1_new(HTTP1_REQUESTS, &limits);
+    http1_tag_names(c->request, names_tag);
     settle(c);
 }

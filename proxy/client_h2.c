@@ -14,6 +14,7 @@
 #include "proxy/call.h"
 #include "proxy/call_policy.h"
 #include "proxy/client.h"
+#include "proxy/names.h"
 
 #define LINGER_US  UINT64_C(2000000) /* for the peer to read our last words, and to end its own */
 #define READ_BYTES (16u << 10)       /* calls use the worker's buffer while we read from ours */
@@ -642,6 +643,7 @@ void client_h2_open(struct worker *w, const struct sock *sock, const char *addre
     }
     buf_add_str(&first, bytes); /* they may lie in the worker's buffer, which calls use */
     c->http2 = http2_new(&handler, &limits);
+    http2_tag_names(c->http2, names_tag);
     if (w->is_draining)
         http2_shutdown(c->http2);
     feed(c, buf_str(&first));

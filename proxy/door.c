@@ -3,6 +3,7 @@
 #include "proxy/door.h"
 
 #include "base/digest.h"
+#include "proxy/names.h"
 
 /* What a caller may send as its credential, in the order in which a key of ours is looked for. */
 static const struct str credential_headers[] = {
@@ -31,14 +32,6 @@ static const struct str credential_parameters[] = {
 
 #define NAME_BYTES_MAX 64 /* of a parameter that could be one of these */
 
-bool door_is_credential(struct str name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(credential_headers); i++)
-        if (str_ieq(name, credential_headers[i]))
-            return true;
-    return false;
-}
-
 /* What follows prefix (in any case) and blanks, or nothing. */
 static struct str after(struct str value, struct str prefix)
 {
@@ -65,7 +58,7 @@ static struct str key_in(struct str value)
 
 bool door_shows_key(const struct http1_header *h)
 {
-    return door_is_credential(h->name) && key_in(h->value).len;
+    return names_of(h) & NAME_CREDENTIAL && key_in(h->value).len;
 }
 
 /* --- the query --- */
@@ -139,13 +132,21 @@ void door_copy_path(struct str path, bool all, struct buf *out)
 
 /* --- the door --- */
 
-static struct str shown_key(const struct http1_head *head)
+static bool shows_any(const struct http1_head *head)
 {
-    const struct http1_header *own = http1_find(head, STR("x-weir-key"));
+    for (size_t i = 0; i < head->header_count; i++)
+        if (door_shows_key(&head->headers[i]))
+            return true;
+    return false;
+}
+
+static struct str shown_key(const struct http1_head *head, bool is_any)
+{
+    const struct http1_header *own = names_find(head, NAME_KEY);
 
     if (own)
         return own->value;
-    for (size_t i = 0; i < ARRAY_LEN(credential_headers); i++)
+    for (size_t i = 0; is_any && i < ARRAY_LEN(credential_headers); i++)
         for (size_t k = 0; k < head->header_count; k++) {
             const struct http1_header *h = &head->headers[k];
             struct str key = STR("");
@@ -167,7 +168,9 @@ bool door_admits(const struct proxy_conf *c, const struct http1_head *head, stru
         [CLIENT_KEY_REVOKED] = REPLY_KEY_REVOKED,
     };
 
-    *ret = (struct door){ .shown = shown_key(head) };
+    bool is_any = shows_any(head);
+
+    *ret = (struct door){ .shown = shown_key(head, is_any), .shows_none = !is_any };
     if (!ret->shown.len) {
         *ret_why = REPLY_KEY_MISSING;
         return !route->upstream->requires_key;

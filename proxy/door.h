@@ -20,6 +20,7 @@
 struct door {
     const struct client_key *key; /* of the configuration; NULL = none known */
     struct str shown;             /* what was shown as one: a secret; "" = nothing was */
+    bool shows_none;              /* none of the credentials in headers begins like one */
 };
 
 /* Whether the request may go to route's upstream; if not, why.  With a key that has an app, route
@@ -27,8 +28,6 @@ struct door {
 bool door_admits(const struct proxy_conf *c, const struct http1_head *head, struct route *route,
                  int64_t now_us, struct door *ret, enum reply_kind *ret_why);
 
-/* A header that callers send credentials in. */
-bool door_is_credential(struct str name);
 /* A header that has a key of ours in it. */
 bool door_shows_key(const struct http1_header *h);
 /* Copies path, without the credentials in its query: with all, or with keys of ours only. */

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/sigv4.h"
 #include "proxy/door.h"
+#include "proxy/names.h"
 
 static const char *const decodable[] = { "gzip", "x-gzip", "deflate", "br", "zstd", "identity" };
 
@@ -91,52 +92,75 @@ void head_filter_encodings(struct str value, struct buf *out)
         buf_add_text(out, "identity");
 }
 
-/* What weir writes itself, or keeps to itself. */
-static bool is_ours(struct str name)
-{
-    return str_ieq(name, STR("host")) || str_ieq(name, STR("expect")) ||
-           str_ieq(name, STR("traceparent")) || str_istarts_with(name, STR("x-weir-"));
-}
+/* Which of a request's headers stay behind. */
+struct choice {
+    uint32_t left_out;     /* bits of names */
+    struct str key_header; /* likewise, if not empty */
+    bool asks_for_keys;    /* likewise those that hold a key of ours */
+};
 
-/* What a signature of the caller's is made of: weir signs anew. */
-static bool is_signature(struct str name)
+static struct choice choice_of(const struct head_request *how)
 {
-    return str_ieq(name, STR("x-amz-date")) || str_ieq(name, STR("x-amz-content-sha256"));
-}
+    const struct proxy_upstream *u = how->upstream;
+    struct choice c = { .left_out = NAME_OURS | NAME_ENCODINGS,
+                        .asks_for_keys = !how->shows_no_key };
 
-/* Who the caller is to the provider it asked for, which is nobody else's business. */
-static bool is_callers_own(struct str name)
-{
-    return door_is_credential(name) || str_ieq(name, STR("cookie")) ||
-           str_ieq(name, STR("openai-organization")) || str_ieq(name, STR("openai-project")) ||
-           str_ieq(name, STR("x-goog-user-project")) || str_ieq(name, STR("x-amz-security-token"));
+    if (how->is_foreign)
+        c.left_out |= NAME_CALLERS | NAME_SIGNATURE;
+    if (u->has_key || u->drops_key) {
+        c.left_out |= NAME_CREDENTIAL | NAME_AWS_TOKEN;
+        c.key_header = u->key_header;
+    }
+    if (u->aws)
+        c.left_out |= NAME_SIGNATURE;
+    return c;
 }
 
 static bool keep_request_header(void *ctx, const struct http1_header *h)
 {
-    const struct head_request *how = ctx;
-    const struct proxy_upstream *u = how->upstream;
+    const struct choice *c = ctx;
+    uint32_t bits = names_of(h);
 
-    if (is_ours(h->name) || str_ieq(h->name, STR("accept-encoding")))
+    if (bits & c->left_out || (c->key_header.len && str_ieq(h->name, c->key_header)))
         return false;
-    if (how->is_foreign && (is_callers_own(h->name) || is_signature(h->name)))
-        return false;
-    if ((u->has_key || u->drops_key) &&
-        (door_is_credential(h->name) || str_ieq(h->name, u->key_header) ||
-         str_ieq(h->name, STR("x-amz-security-token"))))
-        return false;
-    return !(u->aws && is_signature(h->name)) && !door_shows_key(h);
+    return !(c->asks_for_keys && bits & NAME_CREDENTIAL && door_shows_key(h));
+}
+
+/* What was made of the last value: nearly all calls have the same. */
+#define MEMO_BYTES 64u
+struct encodings_memo {
+    char asked[MEMO_BYTES], given[MEMO_BYTES];
+    size_t asked_len, given_len; /* 0 = none */
+};
+static _Thread_local struct encodings_memo encodings_memo;
+
+static void remember_encodings(struct str asked, struct str given)
+{
+    struct encodings_memo *m = &encodings_memo;
+
+    if (!asked.len || asked.len > MEMO_BYTES || given.len > MEMO_BYTES)
+        return;
+    memcpy(m->asked, asked.ptr, asked.len);
+    memcpy(m->given, given.ptr, given.len);
+    m->asked_len = asked.len;
+    m->given_len = given.len;
 }
 
 static void write_encodings(struct buf *out, const struct http1_head *in)
 {
-    const struct http1_header *h = http1_find(in, STR("accept-encoding"));
+    const struct encodings_memo *m = &encodings_memo;
+    const struct http1_header *h = names_find(in, NAME_ENCODINGS);
     CLEANUP(buf_release) struct buf value = { 0 };
 
     if (!h)
         return;
+    if (h->value.len && str_eq(h->value, (struct str){ m->asked, m->asked_len })) {
+        http1_put_header(out, h->name, (struct str){ m->given, m->given_len });
+        return;
+    }
     head_filter_encodings(h->value, &value);
-    http1_write_header(out, h->name, buf_str(&value));
+    remember_encodings(h->value, buf_str(&value));
+    http1_put_header(out, h->name, buf_str(&value));
 }
 
 struct str head_payload_hash(const struct http1_head *in)
@@ -150,15 +174,10 @@ struct str head_payload_hash(const struct http1_head *in)
 }
 
 /* AWS wants these signed, besides what weir adds: Content-Type, and x-amz-* if they are sent. */
-static bool is_to_be_signed(const struct head_request *how, const struct http1_header *h)
+static bool is_to_be_signed(struct choice *c, const struct http1_header *h)
 {
-    union {
-        const struct head_request *in;
-        void *out;
-    } ctx = { .in = how };
-
     return (str_ieq(h->name, STR("content-type")) || str_istarts_with(h->name, STR("x-amz-"))) &&
-           !h->is_hop && keep_request_header(ctx.out, h);
+           !h->is_hop && keep_request_header(c, h);
 }
 
 /* What weir adds to a request for AWS. */
@@ -174,6 +193,7 @@ static void write_signature(struct buf *out, const struct http1_head *in, struct
                                          aws->service, SIGV4_PATH_AGAIN };
     struct sigv4_header *headers = mem_calloc(in->header_count + 4, sizeof(*headers));
     CLEANUP(buf_release) struct buf value = { 0 };
+    struct choice choice = choice_of(how);
 
     headers[count++] =
         (struct sigv4_header){ STR("x-amz-date"), str_from(sigv4_date(how->now_us, date)) };
@@ -184,7 +204,7 @@ static void write_signature(struct buf *out, const struct http1_head *in, struct
         http1_write_header(out, headers[i].name, headers[i].value);
     headers[count++] = (struct sigv4_header){ STR("host"), u->authority };
     for (size_t i = 0; i < in->header_count; i++)
-        if (is_to_be_signed(how, &in->headers[i]))
+        if (is_to_be_signed(&choice, &in->headers[i]))
             headers[count++] = (struct sigv4_header){ in->headers[i].name, in->headers[i].value };
     sigv4_authorize(&signer,
                     &(struct sigv4_request){ .method = in->method,
@@ -204,25 +224,23 @@ void head_write_request(struct buf *out, const struct http1_head *in,
 {
     const struct proxy_upstream *u = how->upstream;
     CLEANUP(buf_release) struct buf target = { 0 };
-    union {
-        const struct head_request *in;
-        void *out;
-    } ctx = { .in = how }; /* keep's is not const; it does not write */
+    struct choice choice = choice_of(how);
 
+    buf_reserve(&target, u->base_path.len + how->rest.len + 1);
     buf_add_str(&target, u->base_path);
     if (!target.len && (!how->rest.len || how->rest.ptr[0] != '/'))
         buf_add_byte(&target, '/');
     door_copy_path(how->rest, u->has_key || u->drops_key || how->is_foreign, &target);
     http1_write_request_line(out, in->method, buf_str(&target));
     http1_write_header(out, STR("Host"), u->authority);
-    http1_write_headers(out, in, keep_request_header, ctx.out);
+    http1_write_headers(out, in, keep_request_header, &choice);
     write_encodings(out, in);
     if (u->aws)
         write_signature(out, in, buf_str(&target), how);
     else if (u->has_key)
         http1_write_header(out, u->key_header, u->key_value);
-    http1_write_header(out, STR("traceparent"), str_from(how->trace->traceparent));
-    http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->trace->exchange_id));
+    http1_put_header(out, STR("traceparent"), str_from(how->trace->traceparent));
+    http1_put_header(out, STR("x-weir-exchange-id"), str_from(how->trace->exchange_id));
     http1_write_framing(out, in->framing,
                         how->has_body_bytes ? how->body_bytes : in->content_length);
     http1_write_end(out);
@@ -231,7 +249,7 @@ void head_write_request(struct buf *out, const struct http1_head *in,
 static bool keep_response_header(void *ctx, const struct http1_header *h)
 {
     (void)ctx;
-    return !str_ieq(h->name, STR("x-weir-exchange-id")) && !str_ieq(h->name, STR("x-weir-policy"));
+    return !(names_of(h) & NAME_SAID);
 }
 
 void head_write_response(struct buf *out, const struct http1_head *in,
@@ -239,7 +257,7 @@ void head_write_response(struct buf *out, const struct http1_head *in,
 {
     http1_write_status_line(out, in->status, in->reason);
     http1_write_headers(out, in, keep_response_header, NULL);
-    http1_write_header(out, STR("x-weir-exchange-id"), str_from(how->exchange_id));
+    http1_put_header(out, STR("x-weir-exchange-id"), str_from(how->exchange_id));
     if (how->policy.len)
         http1_write_header(out, STR("x-weir-policy"), how->policy);
     if (!how->keep_alive)

@@ -33,6 +33,7 @@ struct head_request {
     int64_t now_us;
     /* Not where the caller asked to go: its credentials, and whose account they are of, stay. */
     bool is_foreign;
+    bool shows_no_key;   /* it is known that no credential is a key of ours: door_admits */
     bool has_body_bytes; /* instead of the caller's Content-Length: */
     uint64_t body_bytes;
 };
