@@ -76,7 +76,8 @@ static void add_text(const struct proxy_conf *c, struct buf *out)
         buf_addf(out, "listens on %.*s:%u%s\n", STR_ARG(c->listen.host), c->listen.port,
                  c->listen.tls_cert.len ? " (TLS)" : "");
     if (c->listen.unix_path.len)
-        buf_addf(out, "listens on %.*s (Unix socket)\n", STR_ARG(c->listen.unix_path));
+        buf_addf(out, "listens on %.*s (Unix socket%s%.*s)\n", STR_ARG(c->listen.unix_path),
+                 c->listen.unix_group.len ? ", group " : "", STR_ARG(c->listen.unix_group));
     if (c->listen.admin_host.len)
         buf_addf(out, "tells its health and metrics on %.*s:%u\n", STR_ARG(c->listen.admin_host),
                  c->listen.admin_port);
@@ -135,6 +136,8 @@ static void add_json(const struct proxy_conf *c, const struct cautions *cautions
     json_add_bool(out, "tls", c->listen.tls_cert.len != 0);
     if (c->listen.unix_path.len)
         json_add_str(out, "unix", c->listen.unix_path);
+    if (c->listen.unix_group.len)
+        json_add_str(out, "unix_group", c->listen.unix_group);
     add_address(c->listen.admin_host, c->listen.admin_port, "admin", out);
     if (c->listen.status_path.len)
         json_add_str(out, "status", c->listen.status_path);

@@ -243,6 +243,7 @@ static bool needs_restart(const struct proxy_conf *a, const struct proxy_conf *b
            !str_eq(a->listen.admin_host, b->listen.admin_host) ||
            a->listen.admin_port != b->listen.admin_port ||
            !str_eq(a->listen.unix_path, b->listen.unix_path) ||
+           !str_eq(a->listen.unix_group, b->listen.unix_group) ||
            !str_eq(a->listen.status_path, b->listen.status_path) ||
            a->listen.workers != b->listen.workers || !str_eq(a->listen.user, b->listen.user) ||
            !str_eq(a->listen.group, b->listen.group) ||
@@ -566,6 +567,8 @@ static int open_sockets(struct parent *p, struct err *err)
 
     if (l->unix_path.len && listener_open_unix(l->unix_path.ptr, &p->unix_fd, err) < 0)
         return -1;
+    if (l->unix_group.len && privileges_share_socket(l->unix_path.ptr, l->unix_group.ptr, err) < 0)
+        return err_wrap(err, "configuration '%s': listen.unix_group", p->o.conf_path);
     if (l->status_path.len && listener_open_unix(l->status_path.ptr, &p->status_fd, err) < 0)
         return -1;
     return admin_open(p->loop, p->admin_fd, p->status_fd, &answers, &p->admin, err);

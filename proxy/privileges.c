@@ -8,8 +8,19 @@
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+static int find_group(const char *group, gid_t *ret, struct err *err)
+{
+    const struct group *gr = getgrnam(group);
+
+    if (!gr)
+        return err_set(err, ERR_USAGE, "there is no group '%s' here", group);
+    *ret = gr->gr_gid;
+    return 0;
+}
 
 static int find_ids(const char *user, const char *group, struct passwd *ret, struct err *err)
 {
@@ -18,13 +29,7 @@ static int find_ids(const char *user, const char *group, struct passwd *ret, str
     if (!pw)
         return err_set(err, ERR_USAGE, "there is no user '%s' here", user);
     *ret = *pw;
-    if (!group)
-        return 0;
-    const struct group *gr = getgrnam(group);
-    if (!gr)
-        return err_set(err, ERR_USAGE, "there is no group '%s' here", group);
-    ret->pw_gid = gr->gr_gid;
-    return 0;
+    return group ? find_group(group, &ret->pw_gid, err) : 0;
 }
 
 int privileges_drop(const char *user, const char *group, struct err *err)
@@ -43,6 +48,19 @@ int privileges_drop(const char *user, const char *group, struct err *err)
     if (to.pw_uid != 0 && setuid(0) == 0) /* must not be possible any more */
         return err_set(err, ERR_SYS, "still root after becoming user '%s'", user);
     return 0;
+}
+
+int privileges_share_socket(const char *path, const char *group, struct err *err)
+{
+    gid_t gid = (gid_t)-1;
+
+    if (find_group(group, &gid, err) < 0)
+        return -1;
+    if (chown(path, (uid_t)-1, gid) == 0 && chmod(path, 0660) == 0) /* who may write may connect */
+        return 0;
+    if (errno == EPERM)
+        return err_set(err, ERR_USAGE, "weir's user is no member of group '%s'", group);
+    return err_sys(err, "cannot give '%s' to group '%s'", path, group);
 }
 
 void privileges_forbid_cores(void)

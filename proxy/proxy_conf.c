@@ -381,6 +381,7 @@ static int read_listen(struct proxy_conf_reading *r, const struct yaml_node *map
     if (map && yaml_get(map, "admin"))
         conf_address_parse(proxy_conf_text(r, map, "admin"), &l->admin_host, &l->admin_port);
     l->unix_path = proxy_conf_path(r, map, "unix");
+    l->unix_group = proxy_conf_text(r, map, "unix_group");
     l->status_path = proxy_conf_path(r, map, "status");
     l->user = proxy_conf_text(r, map, "user");
     l->group = proxy_conf_text(r, map, "group");
@@ -392,6 +393,9 @@ static int read_listen(struct proxy_conf_reading *r, const struct yaml_node *map
                         STR_ARG(address->text));
     if (l->group.len && !l->user.len)
         return yaml_err(r->yaml, yaml_get(map, "group"), err, "a group needs a user: add user");
+    if (l->unix_group.len && !l->unix_path.len)
+        return yaml_err(r->yaml, yaml_get(map, "unix_group"), err,
+                        "a group of no socket: add unix");
     if (read_tls(r, tls, err) < 0)
         return -1;
     return set_count(r, map, "workers", worker_range, &l->workers, err);

@@ -71,6 +71,7 @@ struct proxy_listen {
     struct str host, admin_host; /* "" = none */
     uint16_t port, admin_port;
     struct str unix_path, status_path; /* "" = none */
+    struct str unix_group;             /* may connect to unix_path as well; "" = none */
     struct str tls_cert, tls_key;      /* "" = plain */
     struct str cert_pem, key_pem;      /* what is in them */
     int64_t cert_not_after;            /* when it ends, in seconds since the epoch */

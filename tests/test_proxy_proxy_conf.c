@@ -264,6 +264,8 @@ static const struct {
     { LISTEN ARCHIVE "upstreams: {a: {url: \"https://a\", key: {env: A, aws: {}}}}\n",
      "weir.yaml:3:",                                                                                           "no other key"             },
     { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", group: g}\n",                         "weir.yaml:3:",     "needs a user"             },
+    { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", unix_group: g}\n",
+     "weir.yaml:3:",                                                                                           "add unix"                 },
     { ARCHIVE UP "listen: {address: \"127.0.0.1:1\", tls: {cert: /no, key: /no}}\n",
      "weir.yaml:3:",                                                                                           "/no"                      },
     { "",                                                                                  "weir.yaml: ",      "empty"                    },
