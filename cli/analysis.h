@@ -10,8 +10,7 @@
 /* The rows of an option table that analysis_open reads. */
 #define OPTIONS_ANALYSIS                                                                           \
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,               \
-           .is_path = true,                                                                        \
-           .help = "an archive's folder, or a folder or file of ledgers; repeatable"),             \
+           .is_path = true, .help = "an archive's folder, or a folder or file of ledgers"),        \
         OPTIONS_ANALYSIS_ANYWHERE
 /* Those that say nothing of where the ledgers are. */
 #define OPTIONS_ANALYSIS_ANYWHERE                                                                  \
@@ -26,7 +25,7 @@
                    "is"),                                                                          \
         OPTION(LIST, .name = "prices", .value = "FILE", .is_path = true,                           \
                .help = "a price file laid over the shipped book, for contract prices and model "   \
-                       "maps; repeatable"),                                                        \
+                       "maps"),                                                                    \
         OPTION(VALUE, .name = "threads", .value = "N",                                             \
                .help = "how many threads read ledgers (default: one for each processor, 8 at "     \
                        "most)")

@@ -22,7 +22,7 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "state", .letter = 's', .value = "FILE", .is_path = true,
            .help = "remember here what was told, and tell it once"),
     OPTION(LIST, .name = "budgets", .value = "FILE", .is_path = true,
-           .help = "budgets beside those of --config, in the same form; repeatable"),
+           .help = "budgets beside those of --config, in the same form"),
     OPTION(VALUE, .name = "webhook", .value = "URL",
            .help = "post what is new here as JSON (default: alerts.webhook.url of --config)"),
     OPTION_FORMAT(formats),

@@ -36,6 +36,7 @@ static const struct option_def options[] = {
            .help = "csv and jsonl: a line for each row of the ledgers with its cost, not for each "
                    "group"),
     OPTIONS_SPAN,
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 
@@ -235,8 +236,8 @@ const struct command command_analyze_export = {
     .operands = "",
     .options = options,
     .description =
-        "Writes what the ledgers hold, priced, to standard output. (Recorded exchanges with what "
-        "was said in them are exported by weir capture export.)\n"
+        "Writes what the ledgers hold, priced. (Recorded exchanges with what was said in them are "
+        "exported by weir capture export.)\n"
         "\n"
         "focus: charges as the FinOps Open Cost and Usage Specification has them, in CSV. Calls "
         "of a day (or --bucket), provider, model, service tier, geography, key, application and "

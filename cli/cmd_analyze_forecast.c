@@ -20,6 +20,7 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "at", .value = "TIME",
            .help = "know the archive as of this moment: 2026-10-07 or a full time (default: now)"),
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

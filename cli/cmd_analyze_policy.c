@@ -14,6 +14,7 @@ static const struct option_def options[] = {
            .help = "as if every rule that is not off were enforced, for every application"),
     OPTIONS_SPAN,
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

@@ -45,8 +45,7 @@ static const struct option_def show_options[] = {
     OPTION(VALUE, .name = "tier", .value = "TIER",
            .help = "only this service tier: batch, flex, priority, ... (default all)"),
     OPTION(LIST, .name = "prices", .value = "PATH",
-           .help = "a price file or folder laid over the shipped book; repeatable",
-           .is_path = true),
+           .help = "a price file or folder laid over the shipped book", .is_path = true),
     OPTION_FORMAT(text_or_json),
     OPTIONS_END,
 };
@@ -368,9 +367,9 @@ static const struct option_def import_options[] = {
     OPTION(VALUE, .name = "source", .value = "TEXT",
            .help = "where the prices come from, to be kept with them (default: the file's name)"),
     OPTION(LIST, .name = "provider", .letter = 'p', .value = "NAME",
-           .help = "only this provider's models; repeatable"),
-    OPTION(VALUE, .name = "output", .letter = 'o', .value = "FILE",
-           .help = "write to this file instead of standard output", .is_path = true),
+           .help = "only this provider's models"),
+    OPTION(VALUE, .name = "output", .letter = 'o', .value = "FILE", .is_path = true,
+           .is_stdout = true, .help = "write to this file instead of to standard output"),
     OPTIONS_END,
 };
 
@@ -450,7 +449,6 @@ static int run_import(const struct invocation *inv)
 {
     CLEANUP(price_import_free) struct price_import *im = NULL;
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *path = invocation_get(inv, "output");
     struct import_request request;
     struct err err;
 
@@ -461,10 +459,7 @@ static int run_import(const struct invocation *inv)
     if (import_files(inv, im, request.format, &err) < 0)
         return cli_fail(inv, &err);
     price_import_write(im, &out);
-    if (!path)
-        cli_out(buf_str(&out));
-    else if (file_replace(path, buf_str(&out), 0644, &err) < 0)
-        return cli_fail(inv, &err);
+    cli_out(buf_str(&out));
     note_counts(inv, price_import_counts(im));
     return EXIT_OK;
 }

@@ -15,8 +15,7 @@ static const char *const formats[] = { "text", "json", NULL };
 
 static const struct option_def options[] = {
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,
-           .is_path = true,
-           .help = "an archive's folder, or a folder or file of ledgers; repeatable"),
+           .is_path = true, .help = "an archive's folder, or a folder or file of ledgers"),
     OPTION(VALUE, .name = "to", .letter = 't', .value = "URL", .required = true,
            .help = "clickhouse://HOST:8123/DATABASE[?table=NAME], with TLS clickhouses://; or "
                    "s3://BUCKET[/PREFIX]"),

@@ -8,9 +8,10 @@ static const struct option_def options[] = {
     OPTIONS_ANALYSIS,
     OPTION(LIST, .name = "invoice", .letter = 'i', .value = "FILE", .required = true,
            .is_path = true,
-           .help = "an export of a provider's costs or usage, '-' for standard input; repeatable"),
+           .help = "an export of a provider's costs or usage, '-' for standard input"),
     OPTION(FLAG, .name = "all", .help = "show what matches, too"),
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

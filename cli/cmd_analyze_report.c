@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "analyze/closing.h"
@@ -10,7 +9,6 @@
 #include "base/file.h"
 #include "base/page.h"
 #include "cli/analysis.h"
-#include "cli/values.h"
 
 #define TOP_DEFAULT 20
 #define TOP_MAX     100000
@@ -27,9 +25,7 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "top", .value = "N",
            .help = "how many rows a table has, the rest being summed (default 20)"),
     OPTION_FORMAT(formats),
-    OPTION(VALUE, .name = "output", .letter = 'o', .value = "FILE", .is_path = true,
-           .help = "write there; its ending (.html, .csv, .json, .txt) names the format unless "
-                   "--format does"),
+    OPTION_OUTPUT,
     OPTION(VALUE, .name = "state", .value = "DIR", .is_path = true,
            .help = "where closed months keep their prices (default: the folder reports of the "
                    "first archive)"),
@@ -265,25 +261,10 @@ static void print_page(const struct invocation *inv, const struct document *d, s
         cli_note(inv, "the page has no charts, only their tables: %s", err.text);
 }
 
-/* An interrupt waits until the file is whole, or was never there. */
-static int write_file(const char *path, struct str bytes, struct err *err)
-{
-    sigset_t stops, before;
-
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGHUP);
-    sigprocmask(SIG_BLOCK, &stops, &before);
-    int r = file_replace(path, bytes, 0644, err);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return r;
-}
-
-static int print(const struct invocation *inv, const struct document *d, struct err *err)
+static void print(const struct invocation *inv, const struct document *d)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *format = value_page_format(inv), *output = invocation_get(inv, "output");
+    const char *format = invocation_has(inv, "format") ? invocation_get(inv, "format") : "text";
 
     if (strcmp(format, "json") == 0)
         document_print_json(d, &out);
@@ -293,10 +274,7 @@ static int print(const struct invocation *inv, const struct document *d, struct 
         print_page(inv, d, &out);
     else
         document_print_text(d, &out);
-    if (output)
-        return write_file(output, buf_str(&out), err);
     cli_out(buf_str(&out));
-    return 0;
 }
 
 static int run(const struct invocation *inv)
@@ -329,7 +307,8 @@ static int run(const struct invocation *inv)
         .top = r.top,
     };
     report_build(&in, &doc);
-    return print(inv, &doc, &err) < 0 ? cli_fail(inv, &err) : EXIT_OK;
+    print(inv, &doc);
+    return EXIT_OK;
 }
 
 static const struct example examples[] = {

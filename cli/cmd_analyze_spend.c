@@ -11,7 +11,7 @@ static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
 
 static const struct option_def options[] = {
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,
-           .help = "an archive's folder, or a folder or file of ledgers; repeatable"),
+           .help = "an archive's folder, or a folder or file of ledgers"),
     OPTION(VALUE, .name = "engine", .value = "URL",
            .help = "instead of an archive, ask the ClickHouse that ledgers were pushed to: "
                    "clickhouse://HOST:8123/DATABASE, see weir-analyze-push(1)"),
@@ -25,6 +25,7 @@ static const struct option_def options[] = {
            .help = "also split by time, in the zone of --tz", .choices = buckets),
     OPTIONS_SPAN,
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

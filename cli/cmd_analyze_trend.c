@@ -28,6 +28,7 @@ static const struct option_def options[] = {
                    "10; at most 7 are drawn)"),
     OPTIONS_SPAN,
     OPTION_FORMAT(formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

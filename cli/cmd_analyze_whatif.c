@@ -13,7 +13,7 @@ static const struct option_def options[] = {
     OPTIONS_ANALYSIS,
     OPTION(LIST, .name = "model", .letter = 'm', .value = "A=B",
            .help = "price the use of model A (as recorded; * and ? match) as that of B, "
-                   "PROVIDER/MODEL if it is another provider's; repeatable, the first that fits "
+                   "PROVIDER/MODEL if it is another provider's; the first that fits "
                    "counts"),
     OPTION(VALUE, .name = "tier", .value = "TIER",
            .help = "price in this service tier: batch, flex, priority, default; without --model "
@@ -25,6 +25,7 @@ static const struct option_def options[] = {
            .help = "group by these beside provider and model, as for weir analyze spend"),
     OPTIONS_SPAN,
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

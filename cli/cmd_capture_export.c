@@ -2,14 +2,7 @@
 
 #include "cli/command.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "analyze/where.h"
-#include "base/file.h"
 #include "base/map.h"
 #include "capture/export.h"
 #include "cli/span.h"
@@ -19,18 +12,13 @@ static const char *const formats[] = { "jsonl", "har", "csv", NULL };
 static const struct option_def options[] = {
     OPTION_ARCHIVE,
     OPTION_FORMAT(formats),
-    {.kind = OPTION_VALUE,
-               .name = "output",
-               .letter = 'o',
-               .value = "FILE",
-               .help = "write here (readable by its owner only) instead of to standard output",
-               .is_path = true },
+    OPTION(VALUE, .name = "output", .letter = 'o', .value = "FILE", .is_path = true,
+           .is_stdout = true, .is_private = true, .names_format = true,
+           .help = "write here (readable by its owner only) instead of to standard output; its "
+                   "ending (.jsonl, .har, .csv) names the format unless --format does"),
     OPTIONS_SPAN,
-    { .kind = OPTION_VALUE,
-               .name = "where",
-               .letter = 'w',
-               .value = "EXPR",
-               .help = "only what passes this filter, see weir-where(7)"                                                                },
+    OPTION(VALUE, .name = "where", .letter = 'w', .value = "EXPR",
+           .help = "only what passes this filter, see weir-where(7)"),
     OPTIONS_END,
 };
 
@@ -38,9 +26,7 @@ struct exporting {
     const struct invocation *inv;
     struct archive *archive;
     struct where *where;
-    struct map ids;  /* of the exchanges that --where lets through */
-    int fd;          /* of --output, -1 = standard output */
-    struct buf part; /* the name --output has until it is whole */
+    struct map ids; /* of the exchanges that --where lets through */
     struct span span;
 };
 
@@ -49,24 +35,14 @@ static void exporting_release(struct exporting *e)
     archive_close(e->archive);
     where_free(e->where);
     map_release(&e->ids);
-    if (e->fd >= 0) {
-        close(e->fd);
-        unlink(buf_cstr(&e->part));
-    }
-    buf_release(&e->part);
 }
 DEFINE_CLEANUP_VALUE(struct exporting, exporting_release)
 
 static int write_out(void *ctx, struct str bytes, struct err *err)
 {
-    struct exporting *e = ctx;
-
-    if (e->fd >= 0 && fd_write_all(e->fd, bytes, err) < 0)
-        return err_wrap(err, "'%s'", invocation_get(e->inv, "output"));
-    if (e->fd >= 0)
-        return 0;
+    (void)ctx;
     cli_out(bytes);
-    return cli_out_failed() ? err_set(err, ERR_SYS, "cannot write to standard output") : 0;
+    return cli_out_failed() ? err_set(err, ERR_SYS, "cannot write") : 0;
 }
 
 static bool keep(void *ctx, struct uuid id)
@@ -99,33 +75,6 @@ static int select_ids(struct exporting *e, struct err *err)
     return r;
 }
 
-static int open_output(struct exporting *e, struct err *err)
-{
-    const char *path = invocation_get(e->inv, "output");
-
-    if (!path)
-        return 0;
-    buf_addf(&e->part, "%s.part", path);
-    e->fd = open(buf_cstr(&e->part), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return e->fd < 0 ? err_sys(err, "cannot write '%s'", buf_cstr(&e->part)) : 0;
-}
-
-/* Gives the output its name, now that it is whole. */
-static int close_output(struct exporting *e, struct err *err)
-{
-    const char *path = invocation_get(e->inv, "output");
-
-    if (!path)
-        return 0;
-    if (fsync(e->fd) < 0 && errno != EINVAL) /* a pipe or device cannot */
-        return err_sys(err, "cannot write '%s'", path);
-    if (rename(buf_cstr(&e->part), path) < 0)
-        return err_sys(err, "cannot name '%s'", path);
-    close(e->fd);
-    e->fd = -1;
-    return 0;
-}
-
 static int load(struct exporting *e, struct err *err)
 {
     const char *where = invocation_get(e->inv, "where");
@@ -136,9 +85,7 @@ static int load(struct exporting *e, struct err *err)
         return err_wrap(err, "--where");
     if (archive_open(invocation_get(e->inv, "archive"), false, &e->archive, err) < 0)
         return -1;
-    if (e->where && select_ids(e, err) < 0)
-        return -1;
-    return open_output(e, err);
+    return e->where ? select_ids(e, err) : 0;
 }
 
 static enum export_format format_of(const struct invocation *inv)
@@ -165,7 +112,7 @@ static void note_stats(const struct invocation *inv, const struct export_stats *
 
 static int run(const struct invocation *inv)
 {
-    CLEANUP(exporting_release) struct exporting e = { .inv = inv, .fd = -1 };
+    CLEANUP(exporting_release) struct exporting e = { .inv = inv };
     struct export_stats stats;
     struct err err;
 
@@ -180,8 +127,8 @@ static int run(const struct invocation *inv)
         .write = write_out,
         .ctx = &e,
     };
-    if (export_run(e.archive, &o, &stats, &err) < 0 || close_output(&e, &err) < 0)
-        return cli_out_failed() ? EXIT_FAILED : cli_fail(inv, &err); /* main says it of stdout */
+    if (export_run(e.archive, &o, &stats, &err) < 0)
+        return cli_out_failed() ? EXIT_FAILED : cli_fail(inv, &err); /* main says why */
     note_stats(inv, &stats);
     return EXIT_OK;
 }

@@ -24,6 +24,7 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "provider", .value = "NAME", .help = "only of this provider"),
     OPTION(VALUE, .name = "limit", .letter = 'n', .value = "N", .help = "only the last N of them"),
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

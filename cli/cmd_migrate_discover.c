@@ -8,9 +8,9 @@ static const struct option_def options[] = {
     OPTIONS_ANALYSIS,
     OPTIONS_SPAN,
     OPTION(LIST, .name = "invoice", .letter = 'i', .value = "FILE", .is_path = true,
-           .help = "an export of a provider's costs, to find what is called past the proxy; "
-                   "repeatable"),
+           .help = "an export of a provider's costs, to find what is called past the proxy"),
     OPTION_FORMAT(cli_formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 

@@ -19,7 +19,7 @@ static const char *const formats[] = { "text", "json", NULL };
 static const struct option_def options[] = {
     OPTION_PLAN,
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,
-           .help = "recorded traffic (default: the plan's archive); repeatable"),
+           .help = "recorded traffic (default: the plan's archive)"),
     OPTIONS_ANALYSIS_ANYWHERE,
     OPTION(VALUE, .name = "start", .letter = 's', .value = "DATE",
            .help = "when a new plan begins (default: tomorrow)"),

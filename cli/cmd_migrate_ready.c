@@ -132,8 +132,7 @@ static int show(struct looked *l, struct err *err)
 
     ready_look(&in, &l->ready);
     ready_build(&l->ready, in.app_count == 1 ? 0 : SIZE_MAX, &d);
-    if (evidence_print(inv, &d, err) < 0)
-        return -1;
+    evidence_print(inv, &d);
     if (!invocation_operand_count(inv) || invocation_has(inv, "dry-run"))
         return 0;
     return keep(l, err);

@@ -69,7 +69,10 @@ static int print(struct migration *m, const struct status_input *in, struct err 
 
     status_make(in, &s);
     status_build(&s, &d);
-    return write_page(m->inv, &d, err) < 0 ? -1 : evidence_print(m->inv, &d, err);
+    if (write_page(m->inv, &d, err) < 0)
+        return -1;
+    evidence_print(m->inv, &d);
+    return 0;
 }
 
 static int show(struct migration *m, struct err *err)

@@ -18,7 +18,7 @@ static const char *const formats[] = { "text", "json", NULL };
 
 static const struct option_def options[] = {
     OPTION_PLAN,
-    OPTION(VALUE, .name = "every", .value = "TIME",
+    OPTION(VALUE, .name = "every", .value = "DURATION",
            .help = "how long to wait between two looks, such as 30s or 5m (default 60s)"),
     OPTION(FLAG, .name = "once", .letter = '1', .help = "look once and end, for cron"),
     OPTION_FORMAT(formats),
@@ -170,7 +170,9 @@ const struct command command_migrate_watch = {
     .description =
         "Judges every application that has traffic on the gateway and does what follows: rolls "
         "back where a gate says so, in any phase and any freeze; holds where nothing can be told; "
-        "and moves one stage up only what the plan calls 'auto'. A rollback stops the rest of its "
+        "and moves one stage up only what the plan calls 'auto'. Gates see what is sealed: where "
+        "recorded calls have waited longer for that than the plan's 'blind' says, what has traffic "
+        "on the gateway holds, at 100 % too. A rollback stops the rest of its "
         "wave until a person says otherwise.\n"
         "\n"
         "Runs until it is ended, and tells what is new since the look before; or once, with "

@@ -30,7 +30,7 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "serve-speed", .value = "N|max",
            .help = "how many times as fast as recorded the stand-ins answer (1)"),
     OPTION(FLAG, .name = "simulate-too", .help = "simulate the same, and print both side by side"),
-    OPTION(VALUE, .name = "ready", .value = "TIME",
+    OPTION(VALUE, .name = "ready", .value = "DURATION",
            .help = "how long the gateway may take until it listens (30s)"),
     OPTION_FORMAT(formats),
     OPTIONS_END,

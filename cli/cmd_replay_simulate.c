@@ -22,8 +22,9 @@ static const struct option_def options[] = {
            .help = "another one, beside it: the same calls, the same luck"),
     OPTIONS_SIMULATION,
     OPTION(LIST, .name = "assert", .value = "TEXT",
-           .help = "what must hold, such as 'success >= 99%'; repeatable"),
+           .help = "what must hold, such as 'success >= 99%'"),
     OPTION_FORMAT(formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 /* clang-format on */

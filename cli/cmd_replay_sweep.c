@@ -28,11 +28,12 @@ static const struct option_def options[] = {
            .help = "the policy: weir's own or another gateway's configuration, or none"),
     OPTION(VALUE, .name = "seeds", .value = "A..B", .help = "one run with each of them (1..10)"),
     OPTION(LIST, .name = "set", .value = "KEY=V,..",
-           .help = "each of these values in its place: breaker.failures=3,5,10; repeatable"),
+           .help = "each of these values in its place: breaker.failures=3,5,10"),
     OPTION(VALUE, .name = "jobs", .value = "N",
            .help = "runs at the same time (default: one for each processor)"),
     OPTIONS_SIMULATION,
     OPTION_FORMAT(formats),
+    OPTION_OUTPUT,
     OPTIONS_END,
 };
 /* clang-format on */

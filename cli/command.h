@@ -46,7 +46,10 @@ struct option_def {
     const char *help;           /* one sentence for --help and the manual, no full stop */
     const char *const *choices; /* NULL-terminated; NULL = any value */
     bool required;
-    bool is_path; /* completion offers files */
+    bool is_path;      /* completion offers files */
+    bool is_stdout;    /* names the file that gets what else goes to standard output; '-' is that */
+    bool is_private;   /* ... and that only its owner may read */
+    bool names_format; /* its ending chooses --format where that is not given */
 };
 
 /* Runs as a test (tests/e2e/examples) through `sh -c`, in a folder that holds the files of
@@ -133,6 +136,14 @@ enum cli_format cli_format(const struct invocation *inv);
     {                                                                                              \
         .kind = OPTION_VALUE, .name = "format", .letter = 'f', .value = "FORMAT",                  \
         .help = "how to print the result", .choices = choices_                                     \
+    }
+/* Handled for the command: cli_out writes to that file, which appears when it is complete. */
+#define OPTION_OUTPUT                                                                              \
+    {                                                                                              \
+        .kind = OPTION_VALUE, .name = "output", .letter = 'o', .value = "FILE",                    \
+        .help = "write there instead of to standard output; its ending, such as .csv, names the "  \
+                "format unless --format does",                                                     \
+        .is_path = true, .is_stdout = true, .names_format = true                                   \
     }
 #define OPTIONS_END                                                                                \
     {                                                                                              \

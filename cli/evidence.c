@@ -5,18 +5,16 @@
 #include <string.h>
 
 #include "base/document_print.h"
-#include "base/file.h"
 #include "base/page.h"
-#include "cli/values.h"
 
 #define GNUPLOT "gnuplot"
 
 const char *const evidence_formats[] = { "text", "html", "json", "csv", NULL };
 
-int evidence_print(const struct invocation *inv, const struct document *d, struct err *err)
+void evidence_print(const struct invocation *inv, const struct document *d)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
-    const char *format = value_page_format(inv), *output = invocation_get(inv, "output");
+    const char *format = invocation_has(inv, "format") ? invocation_get(inv, "format") : "text";
     struct err no_charts;
 
     if (strcmp(format, "json") == 0)
@@ -27,10 +25,7 @@ int evidence_print(const struct invocation *inv, const struct document *d, struc
         document_print_text(d, &out);
     else if (page_print(d, GNUPLOT, &out, &no_charts) < 0)
         cli_note(inv, "the page has no charts, only their tables: %s", no_charts.text);
-    if (output)
-        return file_replace(output, buf_str(&out), 0644, err);
     cli_out(buf_str(&out));
-    return 0;
 }
 
 static int keep_one(struct rollout *r, const struct evidence *e, struct str plan, struct err *err)

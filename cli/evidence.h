@@ -8,12 +8,8 @@
 
 /* The choices of --format for evidence_print, for OPTION_FORMAT. */
 extern const char *const evidence_formats[];
-/* In --format, or as the ending of --output says; to that file, or to stdout. */
-int evidence_print(const struct invocation *inv, const struct document *d, struct err *err);
-#define OPTION_OUTPUT                                                                              \
-    OPTION(VALUE, .name = "output", .letter = 'o', .value = "FILE", .is_path = true,               \
-           .help = "write there; its ending (.html, .json, .csv, .txt) names the format unless "   \
-                   "--format does")
+/* To stdout, which may be --output, as --format says. */
+void evidence_print(const struct invocation *inv, const struct document *d);
 
 /* Appends e, naming d's JSON and the plan, to the rollout, which m has open for reading: it is
  * opened for writing for no longer than that. */

@@ -99,7 +99,8 @@ static void add_commands(struct str group, struct buf *out)
 
 void help_overview(bool bold, struct buf *out)
 {
-    buf_add_text(out, "weir - what an organisation's LLM traffic costs, and who caused it\n");
+    buf_add_text(out,
+                 "weir - LLM traffic recorded, priced, replayed, and moved behind a gateway\n");
     add_heading("Usage", bold, out);
     buf_add_text(out, "  weir COMMAND [OPTION...] [ARGUMENT...]\n"
                       "  weir --version\n");
@@ -152,7 +153,7 @@ static void add_option(const struct option_def *def, struct buf *out)
     if (def->required)
         buf_add_text(&right, " (required)");
     if (def->kind == OPTION_LIST)
-        buf_add_text(&right, " (may be repeated)");
+        buf_add_text(&right, " (repeatable)");
     add_entry(buf_str(&left), buf_str(&right), out);
 }
 

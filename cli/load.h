@@ -30,7 +30,7 @@
         OPTION(VALUE, .name = "seed", .value = "N", .help = "of chance (1)"),                      \
         OPTION(VALUE, .name = "max-under-way", .value = "N",                                       \
                .help = "requests at the same time; more wait, and are late (4096)"),               \
-        OPTION(VALUE, .name = "lag", .value = "TIME",                                              \
+        OPTION(VALUE, .name = "lag", .value = "DURATION",                                          \
                .help = "no verdict if 1 in 100 requests is made later than this after its moment " \
                        "(10ms)"),                                                                  \
         OPTION(VALUE, .name = "key-env", .value = "NAME",                                          \

@@ -12,6 +12,8 @@
 #include "cli/output.h"
 #include "cli/parse.h"
 
+#define PATH_WORDS_MAX 3 /* "analyze prices show" */
+
 /* The words after "weir". */
 struct words {
     size_t count;
@@ -31,29 +33,71 @@ static void join_words(struct words w, struct buf *out)
         buf_addf(out, "%s%s", i ? " " : "", w.ptr[i]);
 }
 
-static int unknown_command(struct words w)
+static int unknown_option(const char *word)
 {
-    CLEANUP(buf_release) struct buf path = { 0 };
+    static const char *const known[] = { "--help", "--version", NULL };
+    const char *meant = nearest_of(str_from(word), known);
+
+    if (meant)
+        output_complain("unknown option '%s': did you mean %s?", word, meant);
+    else
+        output_complain("unknown option '%s': 'weir --help' lists the commands", word);
+    return EXIT_USAGE;
+}
+
+/* The longest group that the path is of; 0 bytes if none. */
+static struct str group_of(struct str path)
+{
+    struct str best = STR("");
+
+    for (const struct command_group *g = command_groups; g->path; g++) {
+        struct str group = str_from(g->path);
+        if (group.len > best.len && str_starts_with(path, group) && path.len > group.len &&
+            path.ptr[group.len] == ' ')
+            best = group;
+    }
+    return best;
+}
+
+/* What is nearest among the paths of a group, of which only the rest is compared: words that are
+ * right must not make others alike.  NULL if nothing is near. */
+static const char *nearest_path(struct str group, struct str path)
+{
+    size_t skip = group.len ? group.len + 1 : 0;
     struct nearest nearest;
 
-    if (w.ptr[0][0] == '-') {
-        static const char *const known[] = { "--help", "--version", NULL };
-        const char *meant = nearest_of(str_from(w.ptr[0]), known);
-        output_complain("unknown option '%s'%s%s%s", w.ptr[0], meant ? ": did you mean " : "",
-                        meant ? meant : "", meant ? "?" : "");
-        return EXIT_USAGE;
-    }
-    join_words(w, &path);
-    nearest_init(&nearest, buf_str(&path));
+    nearest_init(&nearest, str_sub(path, skip, path.len));
     for (const struct command_group *g = command_groups; g->path; g++)
-        nearest_offer(&nearest, g->path);
+        if (strlen(g->path) > skip && str_starts_with(str_from(g->path), group))
+            nearest_offer(&nearest, g->path + skip);
     for (const struct command *const *c = commands; *c; c++)
-        nearest_offer(&nearest, (*c)->path);
-    if (nearest.best)
-        output_complain("unknown command '%s': did you mean 'weir %s'?", buf_cstr(&path),
-                        nearest.best);
+        if (strlen((*c)->path) > skip && str_starts_with(str_from((*c)->path), group))
+            nearest_offer(&nearest, (*c)->path + skip);
+    return nearest.best ? nearest.best - skip : NULL;
+}
+
+static int unknown_command(struct words w)
+{
+    CLEANUP(buf_release) struct buf all = { 0 }, path = { 0 };
+    const char *meant = NULL;
+
+    if (w.ptr[0][0] == '-')
+        return unknown_option(w.ptr[0]);
+    join_words(w, &all);
+    struct str group = group_of(buf_str(&all));
+    /* Words behind a mistyped command are its operands. */
+    for (size_t n = w.count < PATH_WORDS_MAX ? w.count : PATH_WORDS_MAX; n > 0 && !meant; n--) {
+        buf_clear(&path);
+        join_words((struct words){ n, w.ptr }, &path);
+        if (path.len <= group.len)
+            break;
+        meant = nearest_path(group_of(buf_str(&path)), buf_str(&path));
+    }
+    if (meant)
+        output_complain("unknown command '%s': did you mean 'weir %s'?", buf_cstr(&all), meant);
     else
-        output_complain("unknown command '%s': 'weir --help' lists them", buf_cstr(&path));
+        output_complain("unknown command '%s': 'weir %.*s%s--help' lists them", buf_cstr(&all),
+                        STR_ARG(group), group.len ? " " : "");
     return EXIT_USAGE;
 }
 
@@ -158,6 +202,12 @@ static int run_command(const struct command *command, struct words after)
         help_command(command, output_is_bold(), &out);
         cli_out(buf_str(&out));
         return EXIT_OK;
+    }
+    for (size_t i = 0; command->options[i].kind != OPTION_END; i++) {
+        const struct option_def *def = &command->options[i];
+        if (def->is_stdout && invocation_has(&inv, def->name) &&
+            output_open(invocation_get(&inv, def->name), def->is_private, &err) < 0)
+            return cli_fail(&inv, &err);
     }
     return command->run(&inv);
 }

@@ -293,7 +293,7 @@ static void add_command_list(struct buf *out)
 
 void manual_overview(struct buf *out)
 {
-    add_head("", "what the LLM traffic of an organisation costs, and who caused it", out);
+    add_head("", "LLM traffic recorded, priced, replayed, and moved behind a gateway", out);
     buf_add_text(out, ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar option ...\n.Op Ar argument ...\n"
                       ".Nm\n.Cm help\n.Op Ar command\n.Nm\n.Fl -version\n"
                       ".Sh DESCRIPTION\n");

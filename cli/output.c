@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -26,6 +27,13 @@ static int stdout_errno;   /* the first failure to write to stdout */
 static bool dies_of_pipe;  /* SIGPIPE was not ignored when we were started */
 static bool progress_open; /* a progress line stands on the terminal */
 
+/* The file that stands in for stdout; path NULL = none. */
+static struct {
+    const char *path;
+    struct buf temp; /* its name until it is whole; empty = written in place */
+    mode_t mode;
+} target;
+
 void output_begin(void)
 {
     /* Read-only: what is written to a stdout that was closed must fail, not vanish. */
@@ -35,6 +43,59 @@ void output_begin(void)
     dies_of_pipe = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
     signal(SIGXFSZ,
            SIG_IGN); /* a limit on file sizes is an error of the write, as a full disk is */
+}
+
+/* Of signals that end the program: leaves no half file behind. */
+static void die_without_file(int signal_number)
+{
+    unlink(target.temp.ptr);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void watch_signals(void (*handler)(int))
+{
+    static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (signal(ends[i], handler) == SIG_IGN)
+            signal(ends[i], SIG_IGN); /* as nohup(1) wants it */
+}
+
+static int open_temp(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+
+    buf_addf(&target.temp, "%.*s.%s.XXXXXX.tmp", (int)folder, path, path + folder);
+    buf_cstr(&target.temp);
+    watch_signals(die_without_file);
+    int fd = mkostemps(target.temp.ptr, 4, O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "cannot write '%s': cannot make a file beside it", path);
+    return fd;
+}
+
+int output_open(const char *path, bool is_private, struct err *err)
+{
+    struct stat st;
+    bool is_there = stat(path, &st) == 0;
+
+    if (strcmp(path, "-") == 0)
+        return 0;
+    if (is_there && S_ISDIR(st.st_mode))
+        return err_set(err, ERR_USAGE, "cannot write '%s': it is a folder; name a file in it",
+                       path);
+    bool in_place = is_there && !S_ISREG(st.st_mode);
+    int fd = in_place ? open(path, O_WRONLY | O_CLOEXEC) : open_temp(path, err);
+    if (fd < 0)
+        return in_place ? err_sys(err, "cannot write '%s'", path) : -1;
+    if (dup2(fd, STDOUT_FILENO) < 0)
+        abort();
+    close(fd);
+    target.path = path;
+    target.mode = is_private ? 0600 : 0644;
+    return 0;
 }
 
 static void clear_progress(void)
@@ -83,11 +144,27 @@ static void die_of_pipe(void)
     raise(SIGPIPE);
 }
 
+/* Gives the file its name if all went well; what it replaces stays otherwise. */
+static void end_file(int exit_code)
+{
+    if (target.temp.len == 0)
+        return;
+    bool is_good = !stdout_errno && exit_code != EXIT_FAILED && exit_code != EXIT_USAGE;
+    watch_signals(SIG_IGN); /* an interrupt waits until the file is whole, or gone */
+    if (is_good && (fchmod(STDOUT_FILENO, target.mode) < 0 || fsync(STDOUT_FILENO) < 0 ||
+                    rename(target.temp.ptr, target.path) < 0))
+        stdout_errno = errno;
+    if (!is_good || stdout_errno)
+        unlink(target.temp.ptr);
+    buf_release(&target.temp);
+}
+
 int output_end(int exit_code)
 {
     clear_progress();
     if (fflush(stdout) != 0 && !stdout_errno)
         stdout_errno = errno;
+    end_file(exit_code);
     /* Some file systems tell of a failed write only here. */
     if (close(STDOUT_FILENO) < 0 && !stdout_errno)
         stdout_errno = errno;
@@ -95,7 +172,10 @@ int output_end(int exit_code)
         return exit_code;
     if (stdout_errno == EPIPE && dies_of_pipe)
         die_of_pipe();
-    output_complain("cannot write to standard output: %s", strerror(stdout_errno));
+    if (target.path)
+        output_complain("cannot write '%s': %s", target.path, strerror(stdout_errno));
+    else
+        output_complain("cannot write to standard output: %s", strerror(stdout_errno));
     return exit_code == EXIT_OK || exit_code == EXIT_FINDINGS ? EXIT_FAILED : exit_code;
 }
 

@@ -177,6 +177,49 @@ static int check_required(const struct invocation *inv, struct err *err)
     return 0;
 }
 
+static const struct option_def *find_name(const struct option_def *options, const char *name)
+{
+    for (; options->kind != OPTION_END; options++)
+        if (strcmp(options->name, name) == 0)
+            return options;
+    return NULL;
+}
+
+/* What a file's name says of its format: letters behind the last dot; "txt" is "text". */
+static struct str ending_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    struct str ending = dot ? str_from(dot + 1) : STR("");
+
+    for (size_t i = 0; i < ending.len; i++)
+        if (!((ending.ptr[i] | 32) >= 'a' && (ending.ptr[i] | 32) <= 'z'))
+            return STR("");
+    return str_ieq(ending, STR("txt")) ? STR("text") : ending;
+}
+
+/* The format that the ending of --output names, if --format does not. */
+static int take_ending(struct invocation *inv, struct err *err)
+{
+    const struct option_def *options = inv->command->options;
+    const struct option_def *output = find_name(options, "output");
+    const struct option_def *format = find_name(options, "format");
+
+    if (!output || !format || !output->names_format || inv->options[format - options].len)
+        return 0;
+    const struct option_uses *uses = &inv->options[output - options];
+    struct str ending = ending_of(uses->len ? uses->values[uses->len - 1] : "");
+    if (ending.len == 0)
+        return 0;
+    for (const char *const *choice = format->choices; *choice; choice++) {
+        if (!str_ieq(ending, str_from(*choice)))
+            continue;
+        add_value(&inv->options[format - options], *choice);
+        return 0;
+    }
+    return err_set(err, ERR_USAGE, "--output '%s': its ending names no format: say --format",
+                   uses->values[uses->len - 1]);
+}
+
 static int check_operands(const struct invocation *inv, struct err *err)
 {
     const struct command *c = inv->command;
@@ -210,7 +253,9 @@ int invocation_parse(const struct command *command, size_t count, char *const *w
     }
     if (status < 0 || ret->help)
         return status;
-    return check_required(ret, err) < 0 ? -1 : check_operands(ret, err);
+    if (take_ending(ret, err) < 0 || check_required(ret, err) < 0)
+        return -1;
+    return check_operands(ret, err);
 }
 
 void invocation_release(struct invocation *inv)

@@ -16,11 +16,8 @@
 /* The rows of an option table that simulation_setup_open reads. */
 #define OPTIONS_SIMULATION                                                                         \
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,                \
-           .help = "take the calls of this archive, folder or file of ledgers; repeatable"),       \
-        OPTION(VALUE, .name = "from", .value = "TIME",                                             \
-               .help = "the first moment that counts: 2026, 2026-10, 2026-10-07 or a full time"),  \
-        OPTION(VALUE, .name = "to", .value = "TIME",                                               \
-               .help = "the end of what counts, itself not included: as for --from"),              \
+           .help = "take the calls of this archive, folder or file of ledgers"),                   \
+        OPTIONS_SPAN,                                                                              \
         OPTION(VALUE, .name = "rate", .value = "N/UNIT",                                           \
                .help = "make up calls instead, so many a s, min, h or day"),                       \
         OPTION(VALUE, .name = "duration", .value = "DURATION", .help = "of made-up calls (1h)"),   \
@@ -34,14 +31,13 @@
         OPTION(VALUE, .name = "deadline", .letter = 'd', .value = "DURATION",                      \
                .help = "how long a caller waits for each try (what --caller waits: 600s)"),        \
         OPTION(LIST, .name = "speed", .value = "TARGET=..",                                        \
-               .help = "state how fast a target answers: openai/gpt-5*=first:600ms,token:20ms; "   \
-                       "repeatable"),                                                              \
+               .help = "state how fast a target answers: openai/gpt-5*=first:600ms,token:20ms"),   \
         OPTION(LIST, .name = "quota", .value = "TARGET=..",                                        \
-               .help = "what a provider lets through: azure=rpm:600,tpm:1000000; repeatable"),     \
+               .help = "what a provider lets through: azure=rpm:600,tpm:1000000"),                 \
         OPTION(VALUE, .name = "ask", .value = "MODEL",                                             \
                .help = "the model that all calls ask for, such as a group's name"),                \
         OPTION(LIST, .name = "prices", .value = "FILE", .is_path = true,                           \
-               .help = "a price file laid over the shipped book; repeatable"),                     \
+               .help = "a price file laid over the shipped book"),                                 \
         OPTION(VALUE, .name = "seed", .value = "N", .help = "of chance (1)")
 
 struct simulation_setup {

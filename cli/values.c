@@ -38,18 +38,3 @@ int value_speed(const struct invocation *inv, const char *name, unsigned *ret, s
     *ret = (unsigned)(speed * PLAY_SPEED_RECORDED + 0.5);
     return 0;
 }
-
-const char *value_page_format(const struct invocation *inv)
-{
-    static const char *const endings[][2] = {
-        {".html",  "html"},
-        { ".json", "json"},
-        { ".csv",  "csv" },
-    };
-    const char *format = invocation_get(inv, "format"), *output = invocation_get(inv, "output");
-
-    for (size_t i = 0; !format && output && i < ARRAY_LEN(endings); i++)
-        if (str_iends_with(str_from(output), str_from(endings[i][0])))
-            return endings[i][1];
-    return format ? format : "text";
-}

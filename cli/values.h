@@ -9,8 +9,6 @@ int value_duration(const struct invocation *inv, const char *name, int64_t *ret,
 /* --name N|max: how many times as fast as recorded, in thousandths; PLAY_SPEED_MAX for max, as
  * recorded without the option. */
 int value_speed(const struct invocation *inv, const char *name, unsigned *ret, struct err *err);
-/* --format of what can be a page as well; without it, what the name of --output ends in says. */
-const char *value_page_format(const struct invocation *inv);
 /* The callers of replay/caller, as choices. */
 extern const char *const value_callers[];
 
