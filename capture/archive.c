@@ -287,6 +287,35 @@ bool archive_journal_is_live(const struct archive_journal *j)
     return live;
 }
 
+/* When its first exchange began. */
+static int64_t first_begin(const char *path)
+{
+    CLEANUP(journal_reader_close) struct journal_reader *j = NULL;
+    struct journal_frame frame;
+    struct err ignored;
+
+    if (journal_open(path, &j, &ignored) < 0)
+        return INT64_MAX;
+    while (journal_next(j, &frame, &ignored) > 0)
+        if (frame.type == JOURNAL_BEGIN)
+            return frame.at_us > INT64_MAX ? INT64_MAX : (int64_t)frame.at_us;
+    return INT64_MAX;
+}
+
+int archive_unsealed_since(const struct archive *a, int64_t *ret_us, struct err *err)
+{
+    CLEANUP(archive_journals_release) struct archive_journals list = { 0 };
+
+    *ret_us = INT64_MAX;
+    if (archive_journals_list(a, &list, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list.len; i++) {
+        int64_t us = first_begin(list.ptr[i].path);
+        *ret_us = us < *ret_us ? us : *ret_us;
+    }
+    return 0;
+}
+
 int archive_journal_create(const struct archive *a, const char *name, int64_t now_us,
                            enum journal_durability durability, struct journal_writer **ret,
                            struct err *err)

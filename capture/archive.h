@@ -85,6 +85,9 @@ void archive_journals_release(struct archive_journals *l);
 DEFINE_CLEANUP_VALUE(struct archive_journals, archive_journals_release)
 /* Whether its writer still holds its lock. */
 bool archive_journal_is_live(const struct archive_journal *j);
+/* When the oldest exchange began that waits to be sealed; INT64_MAX = none does.  Journals that
+ * cannot be read are passed over: sealing tells of them. */
+int archive_unsealed_since(const struct archive *a, int64_t *ret_us, struct err *err);
 /* "date=2026-10-01" to "2026-10-01"; NULL if name is nothing of the kind. */
 const char *archive_date_of(const char *name);
 

@@ -98,10 +98,14 @@ static int read_spend(struct stepping *s, struct err *err)
 
 int stepping_read_archive(struct stepping *s, struct err *err)
 {
+    int64_t since_us;
+
     if (!s->m.programme->archive.len)
         return 0;
-    if (migration_open_archive(&s->m, err) < 0)
+    if (migration_open_archive(&s->m, err) < 0 ||
+        archive_unsealed_since(s->m.archive, &since_us, err) < 0)
         return -1;
+    s->unsealed_us = since_us < s->m.now_us ? s->m.now_us - since_us : 0;
     return s->m.programme->spend_moving_per_million > 0 ? read_spend(s, err) : 0;
 }
 
@@ -133,6 +137,7 @@ struct watch_input stepping_input(const struct stepping *s)
         .archive = s->m.archive,
         .prices = s->m.prices,
         .spend_per_million = s->spend_per_million,
+        .unsealed_us = s->unsealed_us,
     };
 }
 
@@ -234,6 +239,7 @@ void stepping_add_app(const struct watch_app *app, struct buf *out)
 void stepping_add_app_json(const struct watch_app *app, struct buf *out)
 {
     const struct decision *d = &app->decision;
+    char at[TIMESTAMP_TEXT_BYTES];
 
     buf_add_text(out, out->len && out->ptr[out->len - 1] == '}' ? ",{" : "{");
     json_add_str(out, "app", d->app->app->name);
@@ -245,6 +251,8 @@ void stepping_add_app_json(const struct watch_app *app, struct buf *out)
         json_add_str(out, "reason", d->reason);
     if (app->said.len)
         json_add_str(out, "said", app->said);
+    if (app->verdict && app->verdict->last_us)
+        json_add_str(out, "last_call", str_from(timestamp_format(app->verdict->last_us, at)));
     json_add_key(out, "obstacles");
     buf_add_byte(out, '{');
     for (size_t i = 0; i < DECIDE_OBSTACLE_COUNT; i++)

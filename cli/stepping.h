@@ -19,6 +19,7 @@ struct stepping {
     bool has_failed; /* recovering did */
     struct buf recovered_why;
     int64_t *spend_per_million; /* stepping_read_archive; NULL = not known */
+    int64_t unsealed_us;        /* likewise; see struct decide_input */
 };
 
 /* ROLLOUT_READ only looks.  ROLLOUT_WRITE first finishes or undoes what was cut short, and says so

@@ -115,6 +115,24 @@ static bool has_no_data(const struct question *q)
     return true;
 }
 
+/* Gates judge what is sealed. */
+static bool is_blind(const struct question *q)
+{
+    const struct programme *p = q->in->portfolio->programme;
+
+    if (!needs_verdict(q) || q->in->unsealed_us <= p->blind_us)
+        return false;
+    buf_add_text(q->say,
+                 "the gates are blind: calls are recorded that have waited to be sealed for ");
+    add_duration(q->in->unsealed_us, q->say);
+    if (q->in->verdict && q->in->verdict->last_us) {
+        buf_add_text(q->say, ", and the last one of it that they see began at ");
+        programme_add_time(p, q->in->verdict->last_us, q->say);
+    }
+    buf_add_text(q->say, " ('weir capture seal')");
+    return true;
+}
+
 static bool is_split_off(const struct question *q)
 {
     const struct verdict *v = q->in->verdict;
@@ -381,18 +399,19 @@ static const struct {
     [DECIDE_BAKE] = { is_baking,         false},
       [DECIDE_GATE] = { is_undecided,      false},
     [DECIDE_NO_DATA] = { has_no_data,       false},
-      [DECIDE_SPLIT] = { is_split_off,      false},
-    [DECIDE_APPROVAL] = { lacks_approval,    false},
-      [DECIDE_READINESS] = { is_not_ready,      true },
-    [DECIDE_PREFLIGHT] = { lacks_preflight,   true },
-      [DECIDE_REHEARSAL] = { lacks_rehearsal,   true },
-    [DECIDE_OWNER] = { is_owner_busy,     false},
-      [DECIDE_NEEDS] = { has_needs,         false},
-    [DECIDE_IN_FLIGHT] = { are_too_many,      false},
-      [DECIDE_SPEND] = { is_too_much_spend, false},
-    [DECIDE_WAVE] = { is_wave_stopped,   false},
-      [DECIDE_BAD] = { is_known_bad,      false},
-    [DECIDE_OPEN_STEP] = { is_step_open,      false},
+      [DECIDE_BLIND] = { is_blind,          false},
+    [DECIDE_SPLIT] = { is_split_off,      false},
+      [DECIDE_APPROVAL] = { lacks_approval,    false},
+    [DECIDE_READINESS] = { is_not_ready,      true },
+      [DECIDE_PREFLIGHT] = { lacks_preflight,   true },
+    [DECIDE_REHEARSAL] = { lacks_rehearsal,   true },
+      [DECIDE_OWNER] = { is_owner_busy,     false},
+    [DECIDE_NEEDS] = { has_needs,         false},
+      [DECIDE_IN_FLIGHT] = { are_too_many,      false},
+    [DECIDE_SPEND] = { is_too_much_spend, false},
+      [DECIDE_WAVE] = { is_wave_stopped,   false},
+    [DECIDE_BAD] = { is_known_bad,      false},
+      [DECIDE_OPEN_STEP] = { is_step_open,      false},
 };
 _Static_assert(ARRAY_LEN(obstacles) == DECIDE_OBSTACLE_COUNT, "a row for each obstacle");
 
@@ -416,6 +435,20 @@ static void find_obstacles(const struct decide_input *in, const struct portfolio
         ret->obstacles |= 1u << i;
         ret->why[i] = arena_str(arena, buf_str(&say));
     }
+}
+
+/* Nothing is to come any more, but that nobody would see harm. */
+static void watch_over(const struct decide_input *in, const struct portfolio_app *app,
+                       struct arena *arena, struct decision *ret)
+{
+    CLEANUP(buf_release) struct buf say = { 0 };
+    struct question q = { .in = in, .app = app, .plan = app->app, .say = &say };
+
+    if (app->app->retired || is_through(app, in->now_us) || !is_blind(&q))
+        return;
+    ret->action = DECIDE_HOLD;
+    ret->obstacles = 1u << DECIDE_BLIND;
+    ret->why[DECIDE_BLIND] = arena_str(arena, buf_str(&say));
 }
 
 static bool is_bad_share(const struct portfolio_app *app, int32_t share)
@@ -466,8 +499,10 @@ void decide(const struct decide_input *in, const struct portfolio_app *app, stru
         ret->reason = arena_str(arena, in->verdict->why);
         return;
     }
-    if (plan->retired || app->share >= ROLLOUT_ALL || (size_t)(stage + 1) >= plan->stage_count)
+    if (plan->retired || app->share >= ROLLOUT_ALL || (size_t)(stage + 1) >= plan->stage_count) {
+        watch_over(in, app, arena, ret);
         return;
+    }
     ret->to = plan->stages[stage + 1].share;
     find_obstacles(in, app, arena, ret);
     if (!ret->obstacles) {

@@ -2,7 +2,7 @@
  * gates' verdict and the time.
  *
  * Rollback comes before everything, in every phase, in a freeze, without approvals.  What cannot be
- * told is a hold.  An advance goes one stage up, never two.
+ * told is a hold, at 100 % too while it bakes.  An advance goes one stage up, never two.
  */
 #ifndef MIGRATE_DECIDE_H
 #define MIGRATE_DECIDE_H
@@ -25,6 +25,7 @@ enum decide_action {
     X(BAKE, "bake") /* not long enough at this stage */                                            \
     X(GATE, "gate") /* inconclusive */                                                             \
     X(NO_DATA, "no_data")                                                                          \
+    X(BLIND, "blind") /* calls are recorded, and no gate sees them */                              \
     X(SPLIT, "split") /* the live share is not what was intended */                                \
     X(APPROVAL, "approval")                                                                        \
     X(READINESS, "readiness")                                                                      \
@@ -60,6 +61,7 @@ struct decide_input {
     /* Parts of the month's spend, millionths, by the programme's apps; NULL = not known: the cap
      * on moving spend holds whatever would move. */
     const int64_t *spend_per_million;
+    int64_t unsealed_us; /* since the oldest call began that is recorded and not sealed; 0 = none */
     int64_t now_us;
     bool retry; /* a person wants to try again what was rolled back before */
 };

@@ -139,6 +139,7 @@ struct programme {
     struct str rollout;         /* folder of the rollout ledger; default FOLDER/NAME.rollout */
     double alpha_total;         /* chance of one false rollback in all of it */
     int64_t apps_in_flight;     /* at the same time between first stage and 100 %; 0 = no cap */
+    int64_t blind_us; /* calls that wait so long to be sealed are missed: what moves holds */
     int64_t spend_moving_per_million; /* of the month's spend between first stage and 100 % */
     const struct programme_freeze *freezes;
     size_t freeze_count;

@@ -17,6 +17,7 @@
 #define HOOK_TIMEOUT   (10 * US_PER_SECOND)
 #define CALLS_DEFAULT  200
 #define ALPHA_DEFAULT  0.05
+#define BLIND_DEFAULT  (60 * 60 * INT64_C(1000000)) /* weir's proxy seals after a quarter of it */
 #define SPEND_DEFAULT  (15 * PROGRAMME_MILLION / 100)
 #define FLIGHT_DEFAULT 3
 
@@ -59,6 +60,8 @@ static const struct programme_key programme_section_keys[] = {
     KEY("archive", PATH, AT(archive), "where the traffic is recorded"),
     KEY("config", PATH, AT(config), "the configuration of weir, see weir-config(5)"),
     KEY("rollout", PATH, AT(rollout), "the folder of what was done, see weir-rollout(5)"),
+    KEY("blind", DURATION, AT(blind_us),
+        "calls that are recorded and not sealed for so long hold what moves"),
     KEY("alpha_total", CHANCE, AT(alpha_total), "chance of one false rollback in all of it"),
     KEY_MAP("caps", "how much may move at the same time", cap_keys),
     KEY_READ("freeze", 0, "when nothing advances", programme_freeze_keys, programme_read_freezes),
@@ -454,6 +457,7 @@ int programme_parse(struct str text, const char *name, const char *folder, struc
     p->archive = p->config = p->rollout = STR("");
     p->alpha_total = ALPHA_DEFAULT;
     p->apps_in_flight = FLIGHT_DEFAULT;
+    p->blind_us = BLIND_DEFAULT;
     p->spend_moving_per_million = SPEND_DEFAULT;
     p->preflight = (struct programme_preflight){
         .config = STR(""),

@@ -60,6 +60,7 @@ static void decide_one(const struct watch_input *in, struct watch *w, size_t ind
         .portfolio = w->portfolio,
         .verdict = app->verdict,
         .spend_per_million = in->spend_per_million,
+        .unsealed_us = in->unsealed_us,
         .now_us = step_now_us(in->step),
         .retry = in->retry,
     };

@@ -47,6 +47,7 @@ struct watch_input {
     const struct archive *archive; /* NULL = nothing is judged: what moves holds */
     const struct price_book *prices;
     const int64_t *spend_per_million; /* see struct decide_input */
+    int64_t unsealed_us;              /* likewise */
     const bool *wanted;               /* by the programme's apps; NULL = all */
     bool by_hand;                     /* a person advances: also what is not `auto` */
     bool retry;

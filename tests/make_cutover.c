@@ -1,6 +1,7 @@
-/* make_cutover FOLDER - a cutover to judge: FOLDER/programme.yaml, FOLDER/tour.rollout and
- * FOLDER/traffic, with three applications that got to 50 % on 2026-10-05: "good" whose gateway is
- * as its provider, "bad" whose gateway fails twice as often, "quiet" of which little is known yet.
+/* make_cutover FOLDER [unsealed] - a cutover to judge: FOLDER/programme.yaml, FOLDER/tour.rollout
+ * and FOLDER/traffic, with three applications that got to 50 % on 2026-10-05: "good" whose gateway
+ * is as its provider, "bad" whose gateway fails twice as often, "quiet" of which little is known
+ * yet. unsealed: a call of that hour waits to be sealed.
  */
 #include "config.h"
 
@@ -20,6 +21,8 @@ static const char plan[] =
     "  stages: [5%, 50%, 100%]\n"
     "  gates: [{metric: error, min_units: 100, min_time: 1h, cap: 30%}]\n"
     "apps: {bad: {}, good: {}, quiet: {}}\n";
+
+static bool has_unsealed;
 
 /* Every fifth (or gateway_every-th) call fails. */
 struct traffic {
@@ -47,6 +50,16 @@ static void add_traffic(struct sample *s, const struct traffic *t)
     }
 }
 
+static void leave_unsealed(const struct archive *a)
+{
+    struct journal_writer *j;
+    struct journal_frame begin = { .type = JOURNAL_BEGIN, .sequence = 1, .at_us = (uint64_t)T0 };
+
+    ck_ok(archive_journal_create(a, "p", T0, JOURNAL_RELAXED, &j, &sample_err));
+    ck_ok(journal_append(j, &begin, &sample_err));
+    ck_ok(journal_close(j, &sample_err));
+}
+
 /* A test only in that what it stands on says what went wrong. */
 START_TEST(a_cutover_is_made)
 {
@@ -63,14 +76,17 @@ START_TEST(a_cutover_is_made)
     add_traffic(&s, &(struct traffic){ "bad", bad, 6000, 10 });
     add_traffic(&s, &(struct traffic){ "quiet", quiet, 90, 20 });
     sample_seal(&s);
+    if (has_unsealed)
+        leave_unsealed(s.archive);
     sample_end(&s);
 }
 END_TEST
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || strlen(argv[1]) >= sizeof(temp_folder)) {
-        fprintf(stderr, "usage: make_cutover FOLDER\n");
+    has_unsealed = argc == 3 && strcmp(argv[2], "unsealed") == 0;
+    if (argc != 2 + has_unsealed || strlen(argv[1]) >= sizeof(temp_folder)) {
+        fprintf(stderr, "usage: make_cutover FOLDER [unsealed]\n");
         return EXIT_FAILURE;
     }
     snprintf(temp_folder, sizeof(temp_folder), "%s", argv[1]);

@@ -615,6 +615,32 @@ START_TEST(standard_tools_read_a_segment)
 }
 END_TEST
 
+START_TEST(what_waits_to_be_sealed_is_told_by_its_age)
+{
+    struct archive *a = sample_archive("a");
+    int64_t since;
+
+    ck_ok(archive_unsealed_since(a, &since, &sample_err));
+    ck_assert_int_eq(since, INT64_MAX);
+    struct journal_writer *idle = create(a);
+    ck_ok(journal_flush(idle, &sample_err));
+    sample_write(sample_path("a/journal/x.ready"), STR("no journal"));
+    ck_ok(archive_unsealed_since(a, &since, &sample_err));
+    ck_assert_int_eq(since, INT64_MAX);
+    unlink(sample_path("a/journal/x.ready"));
+    sample_journal(a, 5, 6);
+    sample_append(idle, 3, 4); /* under way, and the older */
+    ck_ok(journal_flush(idle, &sample_err));
+    ck_ok(archive_unsealed_since(a, &since, &sample_err));
+    ck_assert_int_eq(since, SAMPLE_START_US + 3 * SAMPLE_STEP_US);
+    ck_ok(journal_finish(idle, &sample_err));
+    seal(a);
+    ck_ok(archive_unsealed_since(a, &since, &sample_err));
+    ck_assert_int_eq(since, INT64_MAX);
+    archive_close(a);
+}
+END_TEST
+
 START_TEST(an_empty_journal_just_goes)
 {
     struct archive *a = sample_archive("a");
@@ -680,6 +706,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(codings));
     tcase_add_test(tc, many_exchanges_spill_and_come_back);
     tcase_add_test(tc, standard_tools_read_a_segment);
+    tcase_add_test(tc, what_waits_to_be_sealed_is_told_by_its_age);
     tcase_add_test(tc, an_empty_journal_just_goes);
     tcase_add_test(tc, it_works_in_a_sandbox_that_has_the_archive_only);
 }

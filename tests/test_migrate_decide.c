@@ -135,6 +135,10 @@ static void no_data(struct world *w)
 {
     w->verdict.calls[1] = 0;
 }
+static void blind(struct world *w)
+{
+    w->in.unsealed_us = 61 * 60 * US_PER_SECOND;
+}
 static void split(struct world *w)
 {
     w->verdict.says = VERDICT_HOLD;
@@ -207,6 +211,7 @@ static const struct {
     { DECIDE_BAKE,      AT_FIRST,   bake,      "another 24 h"                   },
     { DECIDE_GATE,      AT_FIRST,   gate,      "exclude ratios from 4.1"        },
     { DECIDE_NO_DATA,   AT_FIRST,   no_data,   "no call of it through"          },
+    { DECIDE_BLIND,     AT_FIRST,   blind,     "waited to be sealed for 61 min" },
     { DECIDE_SPLIT,     AT_FIRST,   split,     "9 % instead of 1 %"             },
     { DECIDE_APPROVAL,  AT_NOTHING, approval,  "security ('weir migrate approve"},
     { DECIDE_READINESS, AT_NOTHING, readiness, "1 of the readiness checks"      },
@@ -485,6 +490,29 @@ START_TEST(what_has_arrived_stays)
 }
 END_TEST
 
+START_TEST(what_bakes_at_all_is_not_left_to_blind_gates)
+{
+    CLEANUP(world_release) struct world w = { 0 };
+
+    world_make(&w, ROLLOUT_ALL);
+    blind(&w);
+    w.apps[BOT].since_us = NOW_US - 1;
+    struct decision d = decide_bot(&w);
+    ck_assert_int_eq(d.action, DECIDE_HOLD);
+    ck_assert_uint_eq(d.obstacles, 1u << DECIDE_BLIND);
+    ck_assert_int_ge(
+        str_find(d.why[DECIDE_BLIND], STR("the last one of it that they see began at"), 0), 0);
+    w.verdict.says = VERDICT_ROLLBACK; /* what they saw before counts */
+    ck_assert_int_eq(decide_bot(&w).action, DECIDE_ROLLBACK);
+    w.verdict.says = VERDICT_PROMOTE;
+    w.in.unsealed_us = w.programme->blind_us;
+    ck_assert_int_eq(decide_bot(&w).action, DECIDE_NOTHING);
+    blind(&w);
+    w.apps[BOT].since_us = NOW_US - 1000 * DAY; /* through */
+    ck_assert_int_eq(decide_bot(&w).action, DECIDE_NOTHING);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, nothing_in_the_way_is_one_stage_up, 0, 2);
@@ -503,6 +531,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_not_known_holds);
     tcase_add_test(tc, evidence_that_is_missing_is_not_ready);
     tcase_add_test(tc, what_has_arrived_stays);
+    tcase_add_test(tc, what_bakes_at_all_is_not_left_to_blind_gates);
 }
 
 CHECK_MAIN("migrate/decide", add_tests)
