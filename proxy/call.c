@@ -498,6 +498,8 @@ static void take_answer_head(struct proxy_call *call)
             call->down->interim(call->ctx, head);
         return;
     }
+    upstream_stats_answered(call->upstream->count, head->status,
+                            loop_now_us(call->worker->loop) - call->recording.began_us);
     call->may_keep_conn = head->keep_alive && !has_odd_body(call->request);
     if (!call->policy || !call_policy_answer_head(call, head))
         call_give_head(call);
@@ -666,13 +668,17 @@ static void fail(struct proxy_call *call, enum reply_kind kind, enum error_class
     CLEANUP(buf_release) struct buf body = { 0 };
     const struct reply *reply = &replies[kind];
     struct worker *w = call->worker;
+    bool is_upstreams =
+        call->is_begun && error != ERROR_CLASS_CLIENT_GONE && error != ERROR_CLASS_DENIED;
 
+    if (is_upstreams)
+        call->upstream->count->failures++;
     if (call->policy && call_policy_failed(call, kind, error))
         return;
     drop_conn(call, false);
     if (!call->is_begun)
         w->stats->requests_refused++;
-    else if (error != ERROR_CLASS_CLIENT_GONE && error != ERROR_CLASS_DENIED)
+    else if (is_upstreams)
         w->stats->upstream_failures++;
     log_failure(call, reply, detail);
     if (call->state == CALL_ANSWER) {

@@ -27,6 +27,7 @@ struct proxy_aws {
     struct str region, service;
 };
 
+struct upstream_count;
 struct proxy_upstream {
     struct str name, api, arm;
     struct str host, authority; /* authority is what Host says: with the port if not the usual */
@@ -47,6 +48,7 @@ struct proxy_upstream {
     bool requires_key;                /* of clients */
     uint32_t connections;             /* 0 = the default */
     uint64_t connect_us, head_us, idle_us;
+    struct upstream_count *count; /* of the worker that took the configuration, else NULL */
 };
 
 enum proxy_pressure { /* what happens while the journal cannot be written */

@@ -53,6 +53,7 @@ void stats_write_metrics(const struct proxy_stats *workers, size_t count, struct
         add_total(workers, count, i, out);
         buf_add_byte(out, '\n');
     }
+    upstream_stats_metrics(&workers->upstreams, count, sizeof(*workers), out);
 }
 
 void stats_write_json(const struct proxy_stats *workers, size_t count, struct buf *out)

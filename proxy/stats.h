@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "proxy/upstream_stats.h"
 
 /* X(name, kind, help): the metric is weir_NAME, with _total for counters.  What is LONGEST is kept
  * in µs and shown in seconds: of the workers, the one with most. */
@@ -72,6 +73,7 @@ struct proxy_stats {
         uint64_t epoch;
         char marker[STATS_MARKER_BYTES];
     } cutover[2];
+    struct upstream_stats upstreams;
 };
 
 /* Of the worker: what it follows from now on. */

@@ -177,6 +177,9 @@ int worker_reload(struct worker *w, struct proxy_conf *c, struct err *err)
         w->tls = tls;
         proxy_conf_unref(w->conf);
         w->conf = proxy_conf_ref(c);
+        for (size_t i = 0; i < c->upstream_count; i++)
+            c->upstreams[i].count =
+                upstream_stats_place(&w->stats->upstreams, c->upstreams[i].name);
         if (w->recorder) {
             attribution_set_key(c->conf->attribution, &w->key);
             recorder_configure(w->recorder, c);

@@ -6,6 +6,8 @@
 #include <math.h>
 
 #include "base/map.h"
+#include "base/mem.h"
+#include "proxy/upstream_stats.h"
 #include "tests/proxy_run.h"
 
 #define SETTINGS                                                                                   \
@@ -259,6 +261,85 @@ START_TEST(the_numbers_are_those_of_the_traffic)
     ck_assert_double_eq(value_of("weir_answers_2xx_total"), 2);
     ck_assert_double_eq(value_of("weir_upstream_failures_total"), 1);
     ck_assert_double_eq(value_of("weir_up"), 2);
+    ck_assert_double_eq(value_of("weir_upstream_answers_total{upstream=\"up\",status=\"2xx\"}"), 2);
+    ck_assert_double_eq(value_of("weir_upstream_answers_total{upstream=\"up\",status=\"4xx\"}"), 1);
+    ck_assert_double_eq(value_of("weir_upstream_attempts_failed_total{upstream=\"up\"}"), 0);
+    ck_assert_double_eq(value_of("weir_upstream_attempts_failed_total{upstream=\"dead\"}"), 1);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_bucket{upstream=\"up\",le=\"+Inf\"}"),
+                        3);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_count{upstream=\"up\"}"), 3);
+    ck_assert_double_gt(value_of("weir_upstream_head_seconds_sum{upstream=\"up\"}"), 0);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_count{upstream=\"dead\"}"), 0);
+}
+END_TEST
+
+START_TEST(what_an_upstream_counted_stays_over_a_reload)
+{
+    proxy_configure(&run, SETTINGS "policy: {}\n");
+    kill(run.pid, SIGHUP);
+    for (int i = 0; i < 500; i++) {
+        fetch();
+        if (value_of("weir_worker_reloads_total") >= 2)
+            break;
+        proxy_sleep_ms(10);
+    }
+    proxy_ask(&run, "GET /up/body/10 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", &page);
+    fetch();
+    ck_assert_double_eq(value_of("weir_upstream_answers_total{upstream=\"up\",status=\"2xx\"}"), 3);
+}
+END_TEST
+
+START_TEST(upstreams_of_two_workers_add_up_whatever_they_are_called)
+{
+    struct upstream_stats *two = mem_calloc(2, sizeof(*two));
+
+    buf_clear(&page);
+    upstream_stats_metrics(two, 2, sizeof(*two), &page);
+    ck_assert_uint_eq(page.len, 0);
+    upstream_stats_answered(upstream_stats_place(&two[0], STR("a")), 200, 50000);
+    upstream_stats_answered(upstream_stats_place(&two[1], STR("q\"\\\n")), 503, 301000000);
+    upstream_stats_answered(upstream_stats_place(&two[1], STR("a")), 200, 50001);
+    buf_add_byte(&page, '\n');
+    upstream_stats_metrics(two, 2, sizeof(*two), &page);
+    ck_assert_double_eq(value_of("weir_upstream_answers_total{upstream=\"a\",status=\"2xx\"}"), 2);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_bucket{upstream=\"a\",le=\"0.05\"}"),
+                        1);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_bucket{upstream=\"a\",le=\"0.1\"}"),
+                        2);
+    ck_assert_double_eq(value_of("weir_upstream_head_seconds_sum{upstream=\"a\"}"), 0.100001);
+    ck_assert_double_eq(
+        value_of("weir_upstream_answers_total{upstream=\"q\\\"\\\\\\n\",status=\"5xx\"}"), 1);
+    ck_assert_double_eq(
+        value_of("weir_upstream_head_seconds_bucket{upstream=\"q\\\"\\\\\\n\",le=\"300\"}"), 0);
+    free(two);
+}
+END_TEST
+
+START_TEST(upstreams_beyond_the_last_place_share_it)
+{
+    struct upstream_stats *s = mem_calloc(1, sizeof(*s));
+    char name[200];
+
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 2 * UPSTREAM_STATS_MAX; i++) {
+            snprintf(name, sizeof(name), "upstream-%d", i);
+            upstream_stats_answered(upstream_stats_place(s, str_from(name)), 200, 1);
+        }
+    ck_assert_uint_eq(s->used, UPSTREAM_STATS_MAX);
+    buf_clear(&page);
+    buf_add_byte(&page, '\n');
+    upstream_stats_metrics(s, 1, sizeof(*s), &page);
+    ck_assert_double_eq(
+        value_of("weir_upstream_answers_total{upstream=\"upstream-62\",status=\"2xx\"}"), 2);
+    ck_assert_double_eq(
+        value_of("weir_upstream_answers_total{upstream=\"(others)\",status=\"2xx\"}"),
+        2.0 * (UPSTREAM_STATS_MAX + 1));
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    memset(s, 0, sizeof(*s));
+    ck_assert_ptr_eq(upstream_stats_place(s, str_from(name)),
+                     upstream_stats_place(s, str_from(name)));
+    free(s);
 }
 END_TEST
 
@@ -272,6 +353,9 @@ int main(void)
     tcase_add_test(tc, the_page_is_as_prometheus_wants_it);
     tcase_add_test(tc, promtool_has_nothing_to_say);
     tcase_add_test(tc, the_numbers_are_those_of_the_traffic);
+    tcase_add_test(tc, what_an_upstream_counted_stays_over_a_reload);
+    tcase_add_test(tc, upstreams_of_two_workers_add_up_whatever_they_are_called);
+    tcase_add_test(tc, upstreams_beyond_the_last_place_share_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
