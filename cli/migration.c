@@ -44,13 +44,24 @@ static char *actor_of(void)
     return mem_strndup(text.ptr, text.len);
 }
 
+static int load_plan(const struct invocation *inv, struct programme **ret, struct err *err)
+{
+    const char *plan = invocation_get(inv, "plan");
+    const char *path = plan ? plan : DEFAULT_PLAN;
+
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return err_set(err, ERR_USAGE,
+                       "there is no plan '%s': --plan FILE names another one, 'weir migrate plan "
+                       "--archive DIR' drafts one from recorded traffic",
+                       path);
+    return programme_load(path, ret, err);
+}
+
 int migration_open(const struct invocation *inv, enum rollout_mode mode, struct migration *ret,
                    struct err *err)
 {
-    const char *plan = invocation_get(inv, "plan");
-
     *ret = (struct migration){ .inv = inv, .now_us = clock_now_us(), .actor = actor_of() };
-    if (programme_load(plan ? plan : DEFAULT_PLAN, &ret->programme, err) < 0)
+    if (load_plan(inv, &ret->programme, err) < 0)
         return -1;
     if (rollout_open(ret->programme->rollout.ptr, mode, str_from(ret->actor), ret->now_us,
                      &ret->rollout, err) < 0)
@@ -69,8 +80,6 @@ static bool has_name(const char *folder, const char *name)
 int migration_find_rollout(const struct invocation *inv, struct programme **ret_programme,
                            const char **ret_folder, struct err *err)
 {
-    const char *plan = invocation_get(inv, "plan");
-
     if (invocation_operand_count(inv)) {
         const char *folder = invocation_operand(inv, 0);
         *ret_folder = folder;
@@ -79,7 +88,7 @@ int migration_find_rollout(const struct invocation *inv, struct programme **ret_
         return err_set(err, ERR_USAGE, "'%s' is no rollout's folder: it has no " ROLLOUT_FILE,
                        folder);
     }
-    if (programme_load(plan ? plan : DEFAULT_PLAN, ret_programme, err) < 0)
+    if (load_plan(inv, ret_programme, err) < 0)
         return -1;
     *ret_folder = (*ret_programme)->rollout.ptr;
     return 0;
