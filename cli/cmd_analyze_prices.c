@@ -227,6 +227,11 @@ static int run_show(const struct invocation *inv)
         return code;
     if (load_book(invocation_list(inv, "prices"), &book, &err) < 0)
         return cli_fail(inv, &err);
+    if (!price_sheet_knows_tier(book, query.service_tier))
+        return cli_usage(inv,
+                         "--tier '%.*s': nothing in the price book has such a price: batch, flex, "
+                         "priority and default do",
+                         STR_ARG(query.service_tier));
     size_t count = 1;
     providers[0] = query.provider;
     if (query.provider == PROVIDER_UNKNOWN)

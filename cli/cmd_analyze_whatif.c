@@ -6,6 +6,7 @@
 
 #include "analyze/whatif_print.h"
 #include "cli/span.h"
+#include "llm/price_sheet.h"
 
 #define LISTED_MODELS 20
 
@@ -66,12 +67,22 @@ static int parse_whatif(const struct invocation *inv, struct inputs *in, struct 
     return ratio ? whatif_parse_ratio(str_from(ratio), &in->low_micro, &in->high_micro, err) : 0;
 }
 
+static int check_tier(const struct inputs *in, struct err *err)
+{
+    if (price_sheet_knows_tier(in->analysis.book, in->whatif.tier))
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "--tier '%.*s': nothing in the price book has such a price: batch, flex, "
+                   "priority and default do",
+                   STR_ARG(in->whatif.tier));
+}
+
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
 {
     struct span span;
 
     if (parse_whatif(inv, in, err) < 0 || analysis_open(inv, &in->analysis, err) < 0 ||
-        span_parse(inv, in->analysis.tz, &span, err) < 0 ||
+        check_tier(in, err) < 0 || span_parse(inv, in->analysis.tz, &span, err) < 0 ||
         grouping_add_list(&in->by, "provider,model", NULL, err) < 0 ||
         grouping_add_list(&in->by, invocation_get(inv, "by"), in->analysis.tz, err) < 0)
         return -1;

@@ -25,11 +25,10 @@ static const struct {
     { STR_INIT("provisioned_throughput"), STR_INIT("provisioned")},
 };
 
-/* Capacity bought by the hour or the month: its tokens cost nothing more. */
 static const struct str committed_tiers[] = { STR_INIT("provisioned"), STR_INIT("reserved"),
                                               STR_INIT("scale") };
 
-static struct str tier_name(struct str sent)
+struct str price_tier_name(struct str sent)
 {
     for (size_t i = 0; i < ARRAY_LEN(tier_names); i++)
         if (str_ieq(sent, tier_names[i].sent))
@@ -37,7 +36,7 @@ static struct str tier_name(struct str sent)
     return sent;
 }
 
-static bool is_committed(struct str tier)
+bool price_tier_is_committed(struct str tier)
 {
     for (size_t i = 0; i < ARRAY_LEN(committed_tiers); i++)
         if (str_ieq(tier, committed_tiers[i]))
@@ -45,13 +44,13 @@ static bool is_committed(struct str tier)
     return false;
 }
 
-static const struct price_schedule *find_schedule(const struct price_period *p, struct str tier)
+const struct price_schedule *price_schedule_find(const struct price_period *p, struct str tier)
 {
     for (size_t i = 0; i < p->schedule_count; i++)
         if (str_ieq(p->schedules[i].tier, tier))
             return &p->schedules[i];
     /* OpenAI answers a request for "fast" with "priority": one price, two names. */
-    return str_ieq(tier, STR("fast")) ? find_schedule(p, STR("priority")) : NULL;
+    return str_ieq(tier, STR("fast")) ? price_schedule_find(p, STR("priority")) : NULL;
 }
 
 static const struct price_plan *choose_plan(const struct price_schedule *s,
@@ -108,10 +107,10 @@ static bool applies(const struct price_adjust *a, const struct price_entry *e,
         return false;
     if (a->geo_count > 0 && !price_adjust_geo(a, query->geo))
         return false;
-    struct str tier = tier_name(query->service_tier);
+    struct str tier = price_tier_name(query->service_tier);
     bool tier_ok = a->tier_count == 0;
     for (size_t i = 0; i < a->tier_count && !tier_ok; i++)
-        tier_ok = str_ieq(tier_name(a->tiers[i]), tier);
+        tier_ok = str_ieq(price_tier_name(a->tiers[i]), tier);
     /* An absolute price is one tier's price. */
     if (a->tier_count == 0 && a->set.count > 0 && tier.len > 0)
         return false;
@@ -150,15 +149,15 @@ const struct price_plan *price_fees_find(const struct price_book *book, enum pro
 static bool choose(const struct price_match *match, size_t i, const struct price_query *query,
                    const struct usage *usage, struct price_chosen *ret)
 {
-    struct str tier = tier_name(query->service_tier);
+    struct str tier = price_tier_name(query->service_tier);
 
     ret->entry = match->candidates[i].entry;
     ret->flags = match->candidates[i].flags;
     ret->period = price_period_at(ret->entry->periods, ret->entry->period_count, query->at_us);
     if (!ret->period)
         return false;
-    const struct price_schedule *schedule = find_schedule(ret->period, tier);
-    ret->committed = !schedule && is_committed(tier);
+    const struct price_schedule *schedule = price_schedule_find(ret->period, tier);
+    ret->committed = !schedule && price_tier_is_committed(tier);
     if (!schedule && !ret->committed)
         ret->flags |= PRICE_TIER_ASSUMED;
     if (!schedule)

@@ -292,6 +292,12 @@ void price_match(const struct price_book *book, const struct price_query *query,
 /* The first candidate with a price at the moment; several providers must agree, else none. */
 bool price_choose(const struct price_match *match, const struct price_query *query,
                   const struct usage *usage, struct price_chosen *ret);
+/* A tier's name in the book, of whatever a provider or person calls it; "" = standard. */
+struct str price_tier_name(struct str sent);
+/* Capacity bought by the hour or the month: its tokens cost nothing more. */
+bool price_tier_is_committed(struct str tier);
+/* The prices of a tier, or NULL. */
+const struct price_schedule *price_schedule_find(const struct price_period *p, struct str tier);
 /* The last region (or discount) that applies, or NULL. */
 const struct price_adjust *price_adjust_find(const struct price_book *book, bool regions,
                                              const struct price_entry *e,

@@ -156,6 +156,22 @@ size_t price_sheet_providers(const struct price_book *book, const struct price_q
     return count;
 }
 
+bool price_sheet_knows_tier(const struct price_book *book, struct str sent)
+{
+    struct str tier = price_tier_name(sent);
+
+    if (tier.len == 0 || price_tier_is_committed(tier))
+        return true;
+    for (size_t i = 0; i < price_book_file_count(book); i++) {
+        const struct price_file *f = price_book_file(book, i);
+        for (size_t j = 0; j < f->entry_count; j++)
+            for (size_t k = 0; k < f->entries[j].period_count; k++)
+                if (price_schedule_find(&f->entries[j].periods[k], tier))
+                    return true;
+    }
+    return false;
+}
+
 size_t price_sheet_suggest(const struct price_book *book, struct str text, struct str *ret,
                            size_t max)
 {

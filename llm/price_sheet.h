@@ -45,6 +45,9 @@ DEFINE_CLEANUP_VALUE(struct price_sheet, price_sheet_release)
  * many were written to ret, which has room for PROVIDER_COUNT. */
 size_t price_sheet_providers(const struct price_book *book, const struct price_query *query,
                              enum provider *ret);
+/* Whether any price of the book is of that service tier, or it is the standard one or one of bought
+ * capacity. */
+bool price_sheet_knows_tier(const struct price_book *book, struct str tier);
 /* Up to max entry names that contain the text, to suggest; returns their number. */
 size_t price_sheet_suggest(const struct price_book *book, struct str text, struct str *ret,
                            size_t max);
