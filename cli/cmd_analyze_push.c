@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/clickhouse.h"
 #include "analyze/push_clickhouse.h"
 #include "analyze/push_s3.h"
 #include "analyze/push_table.h"
@@ -206,6 +207,11 @@ static int run(const struct invocation *inv)
     struct err err;
 
     bool s3 = str_starts_with(url, STR("s3://"));
+    if (!s3 && !clickhouse_is_url(url))
+        return cli_usage(inv,
+                         "--to '%.*s': expected clickhouse://HOST:8123/DATABASE or "
+                         "s3://BUCKET/PREFIX",
+                         STR_ARG(url));
     if (s3 && invocation_has(inv, "schema"))
         return cli_usage(inv, "--schema is for ClickHouse");
     if ((s3 ? push_to_s3 : push_to_clickhouse)(inv, url, &err) < 0)

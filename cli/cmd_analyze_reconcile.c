@@ -23,7 +23,7 @@ static int read_invoices(const struct invocation *inv, struct invoice *ret, stru
         if (invoice_read(*files, ret, err) < 0)
             return -1;
     if (!ret->lines.len)
-        return err_set(err, ERR_USAGE, "no line of the invoice has a cost or a quantity");
+        return err_set(err, ERR_USAGE, "'%s': no line has a cost or a quantity", files[-1]);
     return 0;
 }
 

@@ -21,7 +21,7 @@ static int add_invoices(const struct invocation *inv, struct survey *s, struct e
         if (invoice_read(*files, &invoice, err) < 0)
             return -1;
     if (!invoice.lines.len)
-        return err_set(err, ERR_USAGE, "no line of the invoice has a cost or a quantity");
+        return err_set(err, ERR_USAGE, "'%s': no line has a cost or a quantity", files[-1]);
     reconcile_span(&invoice, &from_us, &to_us, &providers);
     if (analysis_set_span(&s->analysis, from_us, to_us, err) < 0)
         return -1;
