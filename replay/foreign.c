@@ -94,7 +94,7 @@ static int tell_format(const struct yaml *y, enum syntax syntax, enum foreign_fo
         y, root ? root : &start, err,
         "this is no configuration that is known here (weir's policy, LiteLLM's "
         "model_list, a Portkey config, Envoy AI Gateway's resources, TensorZero's models, "
-        "Bifrost's providers); --format-in says which it is meant to be");
+        "Bifrost's providers)");
 }
 
 /* The first line that says something: a [header] or a key with '='. */

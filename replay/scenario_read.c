@@ -3,7 +3,6 @@
 
 #include "replay/scenario.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,11 +13,10 @@
 #include "base/yaml.h"
 #include "replay/scenario_parts.h"
 
-#define MILLION     1000000
-#define NAMES_MAX   100           /* patterns in one list */
-#define FACTOR_MAX  (10000 * 100) /* percent */
-#define PRESETS_MAX 1000
-#define RATE_MAX    INT64_C(1000000000000) /* of a quota, in its time */
+#define MILLION    1000000
+#define NAMES_MAX  100                    /* patterns in one list */
+#define FACTOR_MAX (10000 * 100)          /* percent */
+#define RATE_MAX   INT64_C(1000000000000) /* of a quota, in its time */
 
 struct reader {
     struct scenario *s;
@@ -605,33 +603,31 @@ int scenario_parse(struct str text, const char *name, struct scenario **ret, str
 
 /* --- presets --- */
 
-/* The preset that was probably meant. */
+/* The preset that was probably meant, or all there are. */
 static int no_preset(const char *name, const char *folder, struct err *err)
 {
     CLEANUP(buf_release) struct buf names = { 0 };
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    DIR *dir = opendir(folder);
+    CLEANUP(dir_list_release) struct dir_list files = { 0 };
     struct nearest near;
-    struct dirent *e;
-    int count = 0;
 
+    if (dir_list_read(folder, &files, err) < 0)
+        return -1;
     nearest_init(&near, str_from(name));
-    while (dir && (e = readdir(dir)) && count < PRESETS_MAX) {
-        struct str file = str_from(e->d_name);
+    for (size_t i = 0; i < files.len; i++) {
+        struct str file = str_from(files.names[i]);
         if (!str_ends_with(file, STR(".yaml")))
             continue;
-        nearest_offer(&near, arena_str(&arena, str_sub(file, 0, file.len - 5)).ptr);
-        count++;
+        files.names[i][file.len - 5] = '\0';
+        nearest_offer(&near, files.names[i]);
+        buf_addf(&names, "%s%s", names.len ? ", " : "", files.names[i]);
     }
-    if (dir)
-        closedir(dir);
     if (near.best)
         return err_set(err, ERR_USAGE,
                        "there is no file and no preset scenario '%s': did you mean '%s'?", name,
                        near.best);
     return err_set(err, ERR_USAGE,
-                   "there is no file and no preset scenario '%s': presets are in '%s'", name,
-                   folder);
+                   "there is no file and no preset scenario '%s': presets are %s, in '%s'", name,
+                   names.len ? buf_cstr(&names) : "missing", folder);
 }
 
 int scenario_open(const char *file_or_preset, const char *presets_folder, struct scenario **ret,

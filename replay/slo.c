@@ -121,6 +121,8 @@ int slo_parse(struct str text, struct arena *arena, struct slo *ret, struct err 
     struct str right = str_trim(str_sub(rest, (size_t)at + signs[sign].sign.len, rest.len));
     if (!read_bound(right, metrics[ret->metric].kind, &ret->bound))
         return complain(text, "the right side is no such value", err);
+    if (metrics[ret->metric].kind == CELL_SHARE && ret->bound > RATIO_ONE)
+        return complain(text, "no share is above 100 % (99 is 9900 %)", err);
     return 0;
 }
 

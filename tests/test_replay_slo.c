@@ -57,6 +57,8 @@ static const struct {
     { "p101 added <= 2s",    "no such metric"         },
     { "p95 added <= 2",      "no such value"          },
     { "app cx success >= 1", "no colon"               },
+    { "success >= 99",       "no share is above 100 %"},
+    { "denied < 100.1%",     "no share is above 100 %"},
 };
 
 START_TEST(what_is_no_assertion_says_what_one_is)
