@@ -1,9 +1,11 @@
-/* Started as root: whom the built weir becomes.  Skipped by anyone else. */
+/* Whom the built weir becomes if started as root (skipped by anyone else), and whom it lets in. */
 #include "config.h"
 
 #include "proxy/privileges.h"
 
+#include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 #include "tests/check_main.h"
 #include "tests/proxy_run.h"
@@ -92,6 +94,8 @@ START_TEST(an_unknown_user_or_group_is_said)
     ck_assert_ptr_nonnull(strstr(err.text, "no-such-user"));
     ck_assert_int_eq(privileges_drop("root", "no-such-group", &err), -1);
     ck_assert_ptr_nonnull(strstr(err.text, "no-such-group"));
+    ck_assert_int_eq(privileges_share_socket("/nowhere", "no-such-group", &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "no-such-group"));
     if (geteuid() != 0) {
         ck_assert_int_eq(privileges_drop("root", NULL, &err), -1);
         ck_assert_ptr_nonnull(strstr(err.text, "start as root"));
@@ -99,10 +103,44 @@ START_TEST(an_unknown_user_or_group_is_said)
 }
 END_TEST
 
+START_TEST(a_group_may_be_let_in_at_the_unix_socket)
+{
+    const struct group *own = getgrgid(getegid());
+    struct stat st;
+
+    if (!own)
+        return; /* a container whose groups have no names */
+    proxy_prepare(&run, "archive: {path: ./archive}\n");
+    proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock,\n"
+                          "         status: ./status.sock}\n"
+                          "archive: {path: ./archive}\n");
+    proxy_launch(&run);
+    ck_assert_int_eq(stat(temp_path("weir.sock"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    proxy_end(&run, SIGTERM);
+
+    char settings[300];
+    snprintf(settings, sizeof(settings),
+             "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock, unix_group: %s,\n"
+             "         status: ./status.sock}\n"
+             "archive: {path: ./archive}\n",
+             own->gr_name);
+    proxy_configure(&run, settings);
+    proxy_launch(&run);
+    ck_assert_int_eq(stat(temp_path("weir.sock"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0660);
+    ck_assert_uint_eq(st.st_gid, getegid());
+    ck_assert_int_eq(stat(temp_path("status.sock"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    proxy_stop(&run);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, weir_started_as_root_is_the_user_in_all_its_processes);
     tcase_add_test(tc, an_unknown_user_or_group_is_said);
+    tcase_add_test(tc, a_group_may_be_let_in_at_the_unix_socket);
 }
 
 CHECK_MAIN("proxy/privileges", add_tests)

@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <ftw.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <sys/un.h>
@@ -852,39 +851,6 @@ START_TEST(applications_can_connect_to_a_unix_socket)
 }
 END_TEST
 
-START_TEST(a_group_may_be_let_in_at_the_unix_socket)
-{
-    const struct group *own = getgrgid(getegid());
-    struct stat st;
-
-    if (!own)
-        return; /* a container whose groups have no names */
-    proxy_prepare(&run, "archive: {path: ./archive}\n");
-    proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock,\n"
-                          "         status: ./status.sock}\n"
-                          "archive: {path: ./archive}\n");
-    proxy_launch(&run);
-    ck_assert_int_eq(stat(temp_path("weir.sock"), &st), 0);
-    ck_assert_uint_eq(st.st_mode & 0777, 0600);
-    proxy_end(&run, SIGTERM);
-
-    char settings[300];
-    snprintf(settings, sizeof(settings),
-             "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock, unix_group: %s,\n"
-             "         status: ./status.sock}\n"
-             "archive: {path: ./archive}\n",
-             own->gr_name);
-    proxy_configure(&run, settings);
-    proxy_launch(&run);
-    ck_assert_int_eq(stat(temp_path("weir.sock"), &st), 0);
-    ck_assert_uint_eq(st.st_mode & 0777, 0660);
-    ck_assert_uint_eq(st.st_gid, getegid());
-    ck_assert_int_eq(stat(temp_path("status.sock"), &st), 0);
-    ck_assert_uint_eq(st.st_mode & 0777, 0600);
-    stop();
-}
-END_TEST
-
 /* Workers share their port with each other, but with no other weir. */
 START_TEST(a_port_that_is_taken_is_an_error)
 {
@@ -911,7 +877,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_port_that_is_taken_is_an_error);
     tcase_add_test(tc, status_and_drain_are_asked_for_over_a_socket);
     tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
-    tcase_add_test(tc, a_group_may_be_let_in_at_the_unix_socket);
     tcase_add_test(tc, time_limits_are_answered);
     tcase_add_test(tc, an_upstream_that_does_not_answer_is_504);
     tcase_add_test(tc, the_record_is_what_was_sent);
