@@ -153,6 +153,35 @@ START_TEST(a_path_loses_credentials_and_nothing_else)
 }
 END_TEST
 
+/* The answer to a GET as the client gets it. */
+static void pass_answer(const char *answer, struct buf *out)
+{
+    CLEANUP(http1_free) struct http1 *h = http1_new(HTTP1_RESPONSES, NULL);
+    struct str in = str_from(answer);
+    struct http1_event e;
+    struct err err;
+
+    ck_assert_int_eq(http1_next(h, &in, &e, &err), 1);
+    head_write_response(
+        out, http1_head(h),
+        &(struct head_answer){
+            .framing = HTTP1_NO_BODY, .keep_alive = true, .minor = 1, .exchange_id = "ID" });
+}
+
+START_TEST(a_length_without_a_body_is_told_but_in_a_204)
+{
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    pass_answer("HTTP/1.1 304 Not Modified\r\nA: b\r\nContent-Length: 5\r\n\r\n", &out);
+    ck_assert_str_eq(buf_cstr(&out), "HTTP/1.1 304 Not Modified\r\nA: b\r\n"
+                                     "x-weir-exchange-id: ID\r\nContent-Length: 5\r\n\r\n");
+    buf_clear(&out);
+    pass_answer("HTTP/1.1 204 No Content\r\nA: b\r\nContent-Length: 5\r\n\r\n", &out);
+    ck_assert_str_eq(buf_cstr(&out),
+                     "HTTP/1.1 204 No Content\r\nA: b\r\nx-weir-exchange-id: ID\r\n\r\n");
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_trace_id_is_taken_from_a_valid_traceparent_only, 0,
@@ -163,6 +192,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_request_keeps_its_headers_but_for_those_of_the_connection);
     tcase_add_test(tc, an_upstreams_own_key_replaces_all_that_a_caller_sent);
     tcase_add_test(tc, an_upstream_that_wants_no_key_gets_none);
+    tcase_add_test(tc, a_length_without_a_body_is_told_but_in_a_204);
     tcase_add_loop_test(tc, a_path_loses_credentials_and_nothing_else, 0, ARRAY_LEN(paths));
 }
 

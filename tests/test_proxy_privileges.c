@@ -6,9 +6,11 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "tests/check_main.h"
 #include "tests/proxy_run.h"
+#include "tests/tls_files.h"
 
 #define USER "nobody"
 
@@ -103,6 +105,35 @@ START_TEST(an_unknown_user_or_group_is_said)
 }
 END_TEST
 
+/* In clear text, whether the port has TLS or not. */
+START_TEST(applications_can_connect_to_a_unix_socket)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    const void *any = &at;
+    struct buf answer = { 0 };
+
+    proxy_prepare(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock}\n"
+                        "archive: {path: ./archive}\n");
+    if (_i) {
+        tls_files_make(temp_path("cert.pem"), temp_path("key.pem"), "localhost", "IP:127.0.0.1");
+        proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock,\n"
+                              "         tls: {cert: ./cert.pem, key: ./key.pem}}\n"
+                              "archive: {path: ./archive}\n");
+    }
+    proxy_launch(&run);
+    ck_assert_uint_lt(strlen(temp_path("weir.sock")), sizeof(at.sun_path));
+    memcpy(at.sun_path, temp_path("weir.sock"), strlen(temp_path("weir.sock")));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(fd, any, sizeof(at)), 0);
+    upstream_text(fd, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n");
+    ck_assert(proxy_read_all(fd, 5000, &answer));
+    close(fd);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&answer), "\r\n\r\nabc"));
+    buf_release(&answer);
+    proxy_stop(&run);
+}
+END_TEST
+
 START_TEST(a_group_may_be_let_in_at_the_unix_socket)
 {
     const struct group *own = getgrgid(getegid());
@@ -140,6 +171,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, weir_started_as_root_is_the_user_in_all_its_processes);
     tcase_add_test(tc, an_unknown_user_or_group_is_said);
+    tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
     tcase_add_test(tc, a_group_may_be_let_in_at_the_unix_socket);
 }
 

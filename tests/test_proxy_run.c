@@ -4,11 +4,9 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdatomic.h>
-#include <sys/un.h>
 
 #include "capture/seal.h"
 #include "tests/proxy_run.h"
-#include "tests/tls_files.h"
 
 #define BASIC                                                                                      \
     "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"                     \
@@ -162,15 +160,6 @@ START_TEST(a_head_request_is_answered_without_a_body)
     ck_assert_str_eq(proxy_header(&answer, "Content-Length"), "9");
     /* The stand-in sends a body all the same, which must not get through. */
     ck_assert_str_eq(body_of(&answer), "");
-}
-END_TEST
-
-START_TEST(an_answer_without_content_has_no_length)
-{
-    ask("DELETE /up/nothing HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n");
-    ck_assert_msg(strncmp(answer.ptr + 9, "204", 3) == 0, "%s", answer.ptr);
-    ck_assert_str_eq(proxy_header(&answer, "X-Of"), "it");
-    ck_assert(!has(answer.ptr, "Content-Length"));
 }
 END_TEST
 
@@ -823,34 +812,6 @@ START_TEST(status_and_drain_are_asked_for_over_a_socket)
 }
 END_TEST
 
-/* In clear text, whether the port has TLS or not. */
-START_TEST(applications_can_connect_to_a_unix_socket)
-{
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
-    const void *any = &at;
-
-    proxy_prepare(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock}\n"
-                        "archive: {path: ./archive}\n");
-    if (_i) {
-        tls_files_make(temp_path("cert.pem"), temp_path("key.pem"), "localhost", "IP:127.0.0.1");
-        proxy_configure(&run, "listen: {address: \"127.0.0.1:0\", unix: ./weir.sock,\n"
-                              "         tls: {cert: ./cert.pem, key: ./key.pem}}\n"
-                              "archive: {path: ./archive}\n");
-    }
-    proxy_launch(&run);
-    ck_assert_uint_lt(strlen(temp_path("weir.sock")), sizeof(at.sun_path));
-    memcpy(at.sun_path, temp_path("weir.sock"), strlen(temp_path("weir.sock")));
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(fd, any, sizeof(at)), 0);
-    buf_clear(&answer);
-    upstream_text(fd, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n");
-    ck_assert(proxy_read_all(fd, 5000, &answer));
-    close(fd);
-    ck_assert(has(buf_cstr(&answer), "\r\n\r\nabc"));
-    stop();
-}
-END_TEST
-
 /* Workers share their port with each other, but with no other weir. */
 START_TEST(a_port_that_is_taken_is_an_error)
 {
@@ -876,7 +837,6 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_port_that_is_taken_is_an_error);
     tcase_add_test(tc, status_and_drain_are_asked_for_over_a_socket);
-    tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
     tcase_add_test(tc, time_limits_are_answered);
     tcase_add_test(tc, an_upstream_that_does_not_answer_is_504);
     tcase_add_test(tc, the_record_is_what_was_sent);
@@ -899,7 +859,6 @@ static void add_passing_tests(TCase *tc)
     tcase_add_test(tc, an_answer_without_framing_gets_one);
     tcase_add_test(tc, requests_sent_ahead_are_answered_in_turn);
     tcase_add_test(tc, a_head_request_is_answered_without_a_body);
-    tcase_add_test(tc, an_answer_without_content_has_no_length);
     tcase_add_test(tc, a_body_is_asked_for_when_the_upstream_is_there);
     tcase_add_test(tc, an_event_leaves_before_the_next_one_comes);
     tcase_add_test(tc, a_client_that_ends_its_half_of_a_last_request_is_answered);
