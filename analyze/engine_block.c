@@ -7,8 +7,6 @@
 #include "analyze/engine_tally.h"
 #include "analyze/engine_worker.h"
 
-#define ADDED_MAX_US (INT64_C(1000) * US_PER_DAY) /* what is longer is no wait; sums fit */
-
 /* The columns that money reads, beside the units of usage. */
 static const enum ledger_column money_columns[] = {
     LEDGER_APP,
@@ -90,6 +88,14 @@ enum usage_source worker_parse_source(struct str name)
         if (str_eq(name, str_from(usage_source_name((enum usage_source)s))))
             return (enum usage_source)s;
     return USAGE_SOURCE_UNKNOWN;
+}
+
+enum error_class worker_parse_error(struct str name)
+{
+    for (size_t e = 0; e < ERROR_CLASS_COUNT; e++)
+        if (str_eq(name, str_from(error_class_name((enum error_class)e))))
+            return (enum error_class)e;
+    return ERROR_CLASS_NONE;
 }
 
 static void read_dictionaries(struct worker *w)
@@ -203,14 +209,6 @@ static struct engine_detail *detail_of(const struct worker *w, size_t row)
     return w->details.ptr[w->groups.ids[row]]->detail;
 }
 
-static enum error_class parse_error_class(struct str name)
-{
-    for (size_t e = 0; e < ERROR_CLASS_COUNT; e++)
-        if (str_eq(name, str_from(error_class_name((enum error_class)e))))
-            return (enum error_class)e;
-    return ERROR_CLASS_NONE;
-}
-
 static void count_errors(struct worker *w)
 {
     const struct block *b = w->block;
@@ -218,7 +216,7 @@ static void count_errors(struct worker *w)
 
     vec_clear(&w->sources);
     for (size_t i = 0; i < col->dict_len; i++)
-        vec_push(&w->sources, (uint8_t)parse_error_class(col->dict[i]));
+        vec_push(&w->sources, (uint8_t)worker_parse_error(col->dict[i]));
     for (size_t row = 0; row < b->rows; row++) {
         if (!is_kept(b, row))
             continue;
@@ -265,7 +263,7 @@ static void count_steps(struct worker *w)
         s->extra += attempts > 1 ? attempts - 1 : 0;
         s->fallbacks += block_int(b, LEDGER_FALLBACK, row);
         s->cut += block_int(b, LEDGER_CUT_ATTEMPTS, row);
-        if (added_us > 0 && added_us < ADDED_MAX_US) {
+        if (added_us > 0 && added_us < WORKER_ADDED_MAX_US) {
             s->added_us += added_us;
             sketch_add_bucket(&s->added, sketch_bucket(added_us), 1);
         }

@@ -472,8 +472,7 @@ static void charge(struct worker *w, int unit, int64_t n, int64_t pusd,
         vec_push(&w->charges, c);
 }
 
-/* What price_cache_items would say of each call. */
-static void charge_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
+void worker_charge_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
                         enum usage_source source)
 {
     static const enum usage_unit units[PRICE_PART_COUNT] = {
@@ -514,7 +513,7 @@ static int flush_cell(struct worker *w, size_t cell, const struct cell *c, uint8
         const struct price_rates *rates = rates_of(w, cell);
         worker_price_cell(w, c, rates, source, &sums);
         if (w->query->measures & ENGINE_CHARGES)
-            charge_cell(w, c, rates, source);
+            worker_charge_cell(w, c, rates, source);
         if (rates->status == PRICE_UNKNOWN_MODEL)
             tally_unpriced(w->tally, block_str(b, LEDGER_PROVIDER, row),
                            block_str(b, LEDGER_MODEL, row), false, &sums);

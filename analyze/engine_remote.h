@@ -2,9 +2,12 @@
  *
  * ClickHouse adds up tokens by (group, what a price depends on, period and length between which no
  * rate changes); prices are laid on the sums here, as the embedded engine does with its cells.
- * Rows that no whole rates describe are fetched and go through the embedded engine itself.  So both
- * give the same numbers to the last digit; what could not is refused: attribution by rules, answers
- * fetched more than once, measures beside money.
+ * Rows that no whole rates describe are fetched and go through the embedded engine itself, as do
+ * those of answers that were fetched again, and all rows that a query wants to see.  Measures
+ * beside money are sums by group, and counts by bucket of a sketch; rules of attribution are
+ * applied here to groups by what they look at.  So both give the same numbers to the last digit;
+ * what could not is refused: filters by times or counts beside what rules make, and fetched answers
+ * of files that have no order.
  */
 #ifndef ANALYZE_ENGINE_REMOTE_H
 #define ANALYZE_ENGINE_REMOTE_H

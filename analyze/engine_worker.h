@@ -70,6 +70,8 @@ struct worker {
 };
 
 #define GROUP_UNSEEN UINT32_MAX
+#define WORKER_ADDED_MAX_US                                                                        \
+    (INT64_C(1000) * US_PER_DAY) /* what is longer is no wait; sums of them fit */
 
 void worker_release(struct worker *w);
 void worker_columns(const struct engine_query *q, struct scan_columns *ret);
@@ -82,6 +84,7 @@ int worker_group(struct worker *w, uint32_t group, struct engine_row **ret, stru
 int64_t worker_requests(const struct block *b, size_t row);
 bool worker_is_unattributed(const struct block *b, size_t row);
 enum usage_source worker_parse_source(struct str name);
+enum error_class worker_parse_error(struct str name);
 
 /* engine_price.c: money. */
 int worker_price_block(struct worker *w, struct err *err);
@@ -90,6 +93,9 @@ bool worker_cell_needs_rows(const struct cell *c, const struct price_rates *r);
 /* Adds to ret what the cell's rows used and cost. */
 void worker_price_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
                        enum usage_source source, struct engine_sums *ret);
+/* Adds what they are charged to w->charges: as price_cache_items would, call by call. */
+void worker_charge_cell(struct worker *w, const struct cell *c, const struct price_rates *r,
+                        enum usage_source source);
 /* Adds what a row came to, and w->charges, to its group. */
 int worker_add_row(struct worker *w, size_t row, const struct engine_sums *s, struct err *err);
 /* engine_row.c: one row that no whole rates describe. */

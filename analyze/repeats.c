@@ -15,7 +15,7 @@ static const enum ledger_column columns[] = { LEDGER_PROVIDER,     LEDGER_PATH,
                                               LEDGER_USAGE_SOURCE, LEDGER_PART,
                                               LEDGER_API,          LEDGER_STARTED_AT };
 
-static void all_columns(struct scan_columns *ret)
+void repeats_columns(struct scan_columns *ret)
 {
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
         ret->want[columns[i]] = true;
@@ -97,22 +97,26 @@ static void answer_key(const struct block *b, size_t row, struct buf *ret)
     buf_add_str(ret, answer_name(b, row));
 }
 
-static void note_fetches(struct repeats *r, const struct block *b, struct buf *key)
+void repeats_note_fetches(struct repeats *r, const struct block *b)
 {
+    CLEANUP(buf_release) struct buf key = { 0 };
+
     for (size_t row = 0; row < b->rows; row++)
         if (is_fetch(b, row) && counts(b, row)) {
-            answer_key(b, row, key);
-            map_put(&r->answers, buf_str(key), NULL);
+            answer_key(b, row, &key);
+            map_put(&r->answers, buf_str(&key), NULL);
         }
 }
 
-static void note_makers(struct repeats *r, const struct block *b, struct buf *key)
+void repeats_note_makers(struct repeats *r, const struct block *b)
 {
+    CLEANUP(buf_release) struct buf key = { 0 };
+
     for (size_t row = 0; row < b->rows; row++) {
         if (block_is_null(b, LEDGER_RESPONSE_ID, row) || is_fetch(b, row) || !counts(b, row))
             continue;
-        answer_key(b, row, key);
-        struct map_entry *e = map_find(&r->answers, buf_str(key));
+        answer_key(b, row, &key);
+        struct map_entry *e = map_find(&r->answers, buf_str(&key));
         if (e)
             e->value = COUNTED;
     }
@@ -142,7 +146,7 @@ static bool is_counted(struct repeats *r, const struct block *b, size_t row)
 }
 
 /* Lists the rows to leave out; the further parts of an exchange follow its first. */
-static void note_rows(struct repeats *r, const struct block *b, int64_t from_us, int64_t to_us)
+void repeats_note_rows(struct repeats *r, const struct block *b, int64_t from_us, int64_t to_us)
 {
     bool left_out = false;
 
@@ -164,22 +168,21 @@ static int each_block(const struct ledgers *ledgers, enum pass pass, const int64
                       struct repeats *r, struct err *err)
 {
     struct scan_options options = { .from_us = INT64_MIN, .to_us = INT64_MAX };
-    CLEANUP(buf_release) struct buf key = { 0 };
     const struct block *b;
     int more;
 
-    all_columns(&options.columns);
+    repeats_columns(&options.columns);
     CLEANUP(scan_feed_free) struct scan_feed *feed = scan_feed_new(ledgers, &options);
     CLEANUP(scan_close) struct scan *scan = NULL; /* goes before its feed */
     if (scan_new(feed, &scan, err) < 0)
         return -1;
     while ((more = scan_next(scan, &b, err)) > 0) {
         if (pass == FETCHES)
-            note_fetches(r, b, &key);
+            repeats_note_fetches(r, b);
         else if (pass == MAKERS)
-            note_makers(r, b, &key);
+            repeats_note_makers(r, b);
         else
-            note_rows(r, b, span[0], span[1]);
+            repeats_note_rows(r, b, span[0], span[1]);
     }
     return more;
 }

@@ -37,6 +37,13 @@ struct repeats {
  * REPEATS_LOOK_BACK_US before, or NULL. */
 int repeats_find(const struct ledgers *ledgers, const struct ledgers *earlier, int64_t from_us,
                  int64_t to_us, struct repeats *ret, struct err *err);
+/* Its steps, for rows that come from elsewhere: first every row of the days asked for, then those
+ * of REPEATS_LOOK_BACK_US before, too, then those asked for in order, with what repeats_of is asked
+ * by in ledger and group.  Rows that have nothing to do with a fetch may be missing. */
+void repeats_columns(struct scan_columns *ret);
+void repeats_note_fetches(struct repeats *r, const struct block *b);
+void repeats_note_makers(struct repeats *r, const struct block *b);
+void repeats_note_rows(struct repeats *r, const struct block *b, int64_t from_us, int64_t to_us);
 void repeats_release(struct repeats *r);
 DEFINE_CLEANUP_VALUE(struct repeats, repeats_release)
 /* Those of one row group, NULL if there are none. */

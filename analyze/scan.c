@@ -6,53 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyze/composite.h"
+#include "analyze/block_who.h"
 #include "analyze/scan_feed.h"
 #include "analyze/where.h"
-#include "base/map.h"
 #include "base/vec.h"
-
-enum {
-    WHO_COLUMNS = 6,
-    RULE_INPUTS = 10,
-};
-
-/* The columns rules fill, and where they stand in struct exchange_who. */
-static const struct who_column {
-    enum ledger_column column;
-    size_t offset;
-} who_columns[WHO_COLUMNS] = {
-    {LEDGER_APP,            offsetof(struct exchange_who, app)          },
-    { LEDGER_TEAM,          offsetof(struct exchange_who, team)         },
-    { LEDGER_BUSINESS_UNIT, offsetof(struct exchange_who, business_unit)},
-    { LEDGER_ENVIRONMENT,   offsetof(struct exchange_who, environment)  },
-    { LEDGER_END_USER,      offsetof(struct exchange_who, end_user)     },
-    { LEDGER_PURPOSE,       offsetof(struct exchange_who, purpose)      },
-};
-
-/* The columns rules read, and where they stand in struct attribution_input. */
-static const struct input_column {
-    enum ledger_column column;
-    size_t offset;
-} input_columns[RULE_INPUTS] = {
-    {LEDGER_HOST,            offsetof(struct attribution_input, host)          },
-    { LEDGER_PATH,           offsetof(struct attribution_input, path)          },
-    { LEDGER_KEY_ID,         offsetof(struct attribution_input, key_id)        },
-    { LEDGER_USER_AGENT,     offsetof(struct attribution_input, user_agent)    },
-    { LEDGER_CLIENT_ADDRESS, offsetof(struct attribution_input, client_address)},
-    { LEDGER_UPSTREAM,       offsetof(struct attribution_input, upstream)      },
-    { LEDGER_PROVIDER,       offsetof(struct attribution_input, provider)      },
-    { LEDGER_MODEL,          offsetof(struct attribution_input, model)         },
-    { LEDGER_END_USER,       offsetof(struct attribution_input, end_user)      },
-    { LEDGER_LABELS,         offsetof(struct attribution_input, labels)        },
-};
-
-/* A who column as the rules make it: codes into its own dictionary, code 0 = empty. */
-struct derived {
-    struct map values;
-    VEC(struct str) dict;
-    VEC(uint32_t) codes;
-};
 
 struct scan {
     struct scan_feed *feed;
@@ -65,16 +22,10 @@ struct scan {
     struct parquet_values values[LEDGER_COLUMN_COUNT];
     struct parquet_scratch *scratch; /* of all values */
     struct scan_columns first, rest; /* decoded before and after rows are chosen */
-    struct derived derived[WHO_COLUMNS];
-    struct composite seen; /* combinations of what the rules read */
+    struct block_who who;
     VEC(uint8_t) keep;
     struct block block;
 };
-
-static struct str *str_at(void *object, size_t offset)
-{
-    return (struct str *)(void *)((char *)object + offset);
-}
 
 /* What must be decoded to choose rows, and what may wait until some are chosen. */
 static void divide_columns(const struct scan_options *o, struct scan *s)
@@ -87,12 +38,8 @@ static void divide_columns(const struct scan_options *o, struct scan *s)
     } else {
         s->first = o->columns;
     }
-    if (o->attribution) {
-        for (size_t i = 0; i < RULE_INPUTS; i++)
-            s->first.want[input_columns[i].column] = true;
-        for (size_t i = 0; i < WHO_COLUMNS; i++)
-            s->first.want[who_columns[i].column] = true;
-    }
+    if (o->attribution)
+        block_who_add_columns(&s->first);
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         s->rest.want[c] &= !s->first.want[c];
 }
@@ -153,12 +100,7 @@ void scan_close(struct scan *s)
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         parquet_values_release(&s->values[c]);
     parquet_scratch_free(s->scratch);
-    for (size_t i = 0; i < WHO_COLUMNS; i++) {
-        map_release(&s->derived[i].values);
-        vec_release(&s->derived[i].dict);
-        vec_release(&s->derived[i].codes);
-    }
-    composite_release(&s->seen);
+    block_who_release(&s->who);
     vec_release(&s->keep);
     free(s);
 }
@@ -203,71 +145,18 @@ static int decode_columns(struct scan *s, const struct scan_columns *which, stru
 
 /* --- attribution --- */
 
-static uint32_t intern(struct derived *d, struct str value)
+static void ask_feed(void *ctx, const struct attribution_input *in, struct exchange_who *ret)
 {
-    bool is_new;
+    struct scan *s = ctx;
 
-    if (d->dict.len == 0)
-        vec_push(&d->dict, (struct str){ 0 });
-    if (value.len == 0)
-        return 0;
-    struct map_entry *e = map_put(&d->values, value, &is_new);
-    if (is_new) {
-        e->value = d->dict.len;
-        vec_push(&d->dict, e->key);
-    }
-    return (uint32_t)e->value;
+    scan_feed_attribute(s->feed, in, ret);
 }
 
-static struct exchange_who who_of(const struct scan *s, size_t row)
-{
-    const struct block *b = &s->block;
-    struct attribution_input in = { 0 };
-    struct exchange_who who = { 0 };
-
-    for (size_t i = 0; i < RULE_INPUTS; i++)
-        *str_at(&in, input_columns[i].offset) = block_str(b, input_columns[i].column, row);
-    for (size_t i = 0; i < WHO_COLUMNS; i++)
-        *str_at(&in.given, who_columns[i].offset) = block_str(b, who_columns[i].column, row);
-    scan_feed_attribute(s->feed, &in, &who);
-    return who;
-}
-
-static void split(struct scan *s, enum ledger_column c)
-{
-    const struct block_column *col = &s->block.columns[c];
-
-    if (!col->absent)
-        composite_split(&s->seen, col->codes, col->is_null, col->dict_len);
-}
-
-/* Replaces the who columns by what the rules say: rows that agree in all that rules read get the
- * same answer. */
 static void apply_rules(struct scan *s)
 {
-    struct block *b = &s->block;
-    VEC(uint32_t) answers[WHO_COLUMNS] = { 0 }; /* by combination */
+    const struct block_who_rules rules = { .apply = ask_feed, .ctx = s };
 
-    composite_start(&s->seen, b->rows);
-    for (size_t i = 0; i < RULE_INPUTS; i++)
-        split(s, input_columns[i].column);
-    for (size_t i = 0; i < WHO_COLUMNS; i++)
-        split(s, who_columns[i].column);
-    for (size_t id = 0; id < s->seen.count; id++) {
-        struct exchange_who who = who_of(s, s->seen.first_row[id]);
-        for (size_t i = 0; i < WHO_COLUMNS; i++)
-            vec_push(&answers[i], intern(&s->derived[i], *str_at(&who, who_columns[i].offset)));
-    }
-    for (size_t i = 0; i < WHO_COLUMNS; i++) {
-        struct derived *d = &s->derived[i];
-        vec_clear(&d->codes);
-        for (size_t row = 0; row < b->rows; row++)
-            vec_push(&d->codes, answers[i].ptr[s->seen.ids[row]]);
-        vec_release(&answers[i]);
-        b->columns[who_columns[i].column] = (struct block_column){ .codes = d->codes.ptr,
-                                                                   .dict = d->dict.ptr,
-                                                                   .dict_len = d->dict.len };
-    }
+    block_who_apply(&s->who, &rules, &s->block);
 }
 
 /* --- which rows --- */

@@ -320,6 +320,16 @@ struct str attribution_header(const struct attribution *a, size_t index)
     return a->headers.ptr[index];
 }
 
+uint32_t attribution_conditions(const struct attribution *a)
+{
+    uint32_t kinds = 0;
+
+    for (size_t r = 0; r < a->rules.len; r++)
+        for (size_t i = 0; i < a->rules.ptr[r].condition_count; i++)
+            kinds |= 1u << a->rules.ptr[r].conditions[i].kind;
+    return kinds;
+}
+
 bool attribution_needs_call(const struct attribution *a)
 {
     return a->needs_call;

@@ -89,6 +89,8 @@ bool attribution_needs_key(const struct attribution *a);
  * records keeps these in labels.  Valid as long as a. */
 size_t attribution_header_count(const struct attribution *a);
 struct str attribution_header(const struct attribution *a, size_t index);
+/* Which kinds of conditions any rule has, a bit each. */
+uint32_t attribution_conditions(const struct attribution *a);
 /* True if a rule looks at provider, model or end user, which take reading the bodies to know. */
 bool attribution_needs_call(const struct attribution *a);
 /* True if a rule looks at what only the request's body says: the former, or a label "metadata.NAME"

@@ -40,7 +40,12 @@ static int load_key(struct analysis *a, struct err *err)
 
     if (!attribution_needs_key(a->conf->attribution))
         return 0;
-    buf_addf(&own, "%s/key", a->paths[0]);
+    if (a->paths[0])
+        buf_addf(&own, "%s/key", a->paths[0]);
+    else if (!a->conf->key_file.len)
+        return err_set(err, ERR_USAGE,
+                       "a rule of the configuration names an end user: --engine takes the key from "
+                       "its key_file");
     const char *path = a->conf->key_file.len ? a->conf->key_file.ptr : buf_cstr(&own);
     if (key_load(path, false, &key, err) < 0)
         return err_wrap(err, "a rule of the configuration names an end user");
@@ -71,25 +76,45 @@ static int read_threads(const struct invocation *inv, struct analysis *a, struct
     return 0;
 }
 
+/* What is not where. */
+static int load(const struct invocation *inv, const char *config, struct analysis *a,
+                struct err *err)
+{
+    const char *where = invocation_get(inv, "where");
+
+    if (read_threads(inv, a, err) < 0 || tz_open(str_from(a->zone), &a->tz, err) < 0)
+        return -1;
+    if (where && where_parse(str_from(where), a->tz, &a->where, err) < 0)
+        return err_wrap(err, "--where");
+    return load_conf(config, a, err) < 0 ? -1 : load_prices(inv, a, err);
+}
+
+static struct analysis begin(const struct invocation *inv, const char *const *paths)
+{
+    const char *zone = invocation_get(inv, "tz");
+
+    return (struct analysis){
+        .zone = zone ? zone : "UTC", .paths = paths, .from_us = INT64_MIN, .to_us = INT64_MAX
+    };
+}
+
 int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err)
 {
-    return analysis_open_at(inv, invocation_list(inv, "archive"), invocation_get(inv, "config"),
-                            ret, err);
+    const char *engine = invocation_get(inv, "engine");
+
+    *ret = begin(inv, invocation_list(inv, "archive"));
+    if (invocation_has(inv, "archive") == (engine != NULL))
+        return err_set(err, ERR_USAGE, "give either --archive or --engine");
+    if (engine && credentials_clickhouse(inv, str_from(engine), &ret->server, err) < 0)
+        return -1;
+    return load(inv, invocation_get(inv, "config"), ret, err);
 }
 
 int analysis_open_at(const struct invocation *inv, const char *const *paths, const char *config,
                      struct analysis *ret, struct err *err)
 {
-    const char *where = invocation_get(inv, "where"), *zone = invocation_get(inv, "tz");
-
-    *ret = (struct analysis){
-        .zone = zone ? zone : "UTC", .paths = paths, .from_us = INT64_MIN, .to_us = INT64_MAX
-    };
-    if (read_threads(inv, ret, err) < 0 || tz_open(str_from(ret->zone), &ret->tz, err) < 0)
-        return -1;
-    if (where && where_parse(str_from(where), ret->tz, &ret->where, err) < 0)
-        return err_wrap(err, "--where");
-    return load_conf(config, ret, err) < 0 ? -1 : load_prices(inv, ret, err);
+    *ret = begin(inv, paths);
+    return load(inv, config, ret, err);
 }
 
 int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err)
@@ -154,6 +179,7 @@ struct engine_query analysis_query(const struct analysis *a, const struct groupi
         .dimension_count = g ? g->count : 0,
         .measures = measures,
         .threads = a->threads,
+        .remote = a->server,
     };
 }
 
@@ -161,6 +187,7 @@ void analysis_close(struct analysis *a)
 {
     ledgers_release(&a->ledgers);
     ledgers_release(&a->earlier);
+    clickhouse_close(a->server);
     conf_free(a->conf);
     price_book_free(a->book);
     for (size_t i = 0; i < a->price_paths.len; i++)

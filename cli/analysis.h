@@ -6,9 +6,18 @@
 #include "analyze/engine.h"
 #include "capture/conf.h"
 #include "cli/command.h"
+#include "cli/credentials.h"
 
 /* The rows of an option table that analysis_open reads. */
 #define OPTIONS_ANALYSIS                                                                           \
+    OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,                \
+           .help = "an archive's folder, or a folder or file of ledgers"),                         \
+        OPTION(VALUE, .name = "engine", .value = "URL",                                            \
+               .help = "instead of an archive, ask the ClickHouse that ledgers were pushed to: "   \
+                       "clickhouse://HOST:8123/DATABASE, see weir-analyze-push(1)"),               \
+        OPTIONS_CREDENTIALS, OPTIONS_ANALYSIS_ANYWHERE
+/* Where it must be archives. */
+#define OPTIONS_ANALYSIS_ARCHIVE                                                                   \
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,               \
            .is_path = true, .help = "an archive's folder, or a folder or file of ledgers"),        \
         OPTIONS_ANALYSIS_ANYWHERE
@@ -38,12 +47,14 @@ struct analysis {
     const char *zone; /* its name */
     struct where *where;
     unsigned threads;
-    const char *const *paths; /* of --archive */
+    const char *const *paths;  /* of --archive; none with a server */
+    struct clickhouse *server; /* of --engine; NULL = the ledgers are here */
     struct ledgers ledgers, earlier;
     int64_t from_us, to_us;
 };
 
-/* Everything but the span and the ledgers. */
+/* Everything but the span and the ledgers: those of --archive or of --engine, of which one must be
+ * given. */
 int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err);
 /* Of these archives (NULL-terminated, not NULL) and this configuration (may be NULL), whatever the
  * options of the same name say. */

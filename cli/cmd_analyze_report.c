@@ -28,7 +28,7 @@ static const struct option_def options[] = {
     OPTION_OUTPUT,
     OPTION(VALUE, .name = "state", .value = "DIR", .is_path = true,
            .help = "where closed months keep their prices (default: the folder reports of the "
-                   "first archive)"),
+                   "first archive; none with --engine)"),
     OPTION(FLAG, .name = "reprice",
            .help = "close the month anew, at the prices of today's price book"),
     OPTIONS_END,
@@ -117,10 +117,12 @@ static void choose_state(struct run *r)
     const char *state = invocation_get(r->inv, "state"), *archive = r->analysis.paths[0];
     CLEANUP(buf_release) struct buf chain = { 0 };
 
-    buf_addf(&chain, "%s/chain", archive);
     if (state)
         buf_add_text(&r->state, state);
-    else if (file_exists(buf_cstr(&chain)))
+    if (state || !archive)
+        return;
+    buf_addf(&chain, "%s/chain", archive);
+    if (file_exists(buf_cstr(&chain)))
         buf_addf(&r->state, "%s/reports", archive);
 }
 
@@ -347,7 +349,9 @@ const struct command command_analyze_report = {
         "archive (--state), and later reports use it, whatever has become of prices since. They "
         "say so, and --reprice closes the month anew. The month before is priced as it was "
         "closed, too. Of a month that is not over, the days that are over are reported, against "
-        "as many of the month before.\n"
+        "as many of the month before. With --engine there is no archive beside which prices could "
+        "be "
+        "kept: say --state, or every report takes today's.\n"
         "\n"
         "HTML: one file that loads nothing and needs no script. Its charts are drawn by gnuplot "
         "(Debian: gnuplot-nox); without it the page says so and keeps its tables.\n"

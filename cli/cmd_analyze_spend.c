@@ -4,19 +4,12 @@
 
 #include "analyze/spend.h"
 #include "analyze/spend_print.h"
-#include "cli/credentials.h"
 #include "cli/span.h"
 
 static const char *const buckets[] = { "hour", "day", "week", "month", NULL };
 
 static const struct option_def options[] = {
-    OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,
-           .help = "an archive's folder, or a folder or file of ledgers"),
-    OPTION(VALUE, .name = "engine", .value = "URL",
-           .help = "instead of an archive, ask the ClickHouse that ledgers were pushed to: "
-                   "clickhouse://HOST:8123/DATABASE, see weir-analyze-push(1)"),
-    OPTIONS_CREDENTIALS,
-    OPTIONS_ANALYSIS_ANYWHERE,
+    OPTIONS_ANALYSIS,
     OPTION(VALUE, .name = "by", .letter = 'b', .value = "DIM[,DIM...]",
            .help = "what to group by: app, team, business_unit, environment, end_user, key_id, "
                    "provider, api, model, model_requested, status, error_class, service_tier, "
@@ -32,14 +25,12 @@ static const struct option_def options[] = {
 /* Everything the run borrows. */
 struct inputs {
     struct analysis analysis;
-    struct clickhouse *server; /* NULL = the ledgers are here */
     struct grouping by;
 };
 
 static void inputs_release(struct inputs *in)
 {
     analysis_close(&in->analysis);
-    clickhouse_close(in->server);
     grouping_release(&in->by);
 }
 DEFINE_CLEANUP_VALUE(struct inputs, inputs_release)
@@ -56,16 +47,8 @@ static int parse_dimensions(const struct invocation *inv, struct inputs *in, str
 
 static int load_inputs(const struct invocation *inv, struct inputs *in, struct err *err)
 {
-    const char *engine = invocation_get(inv, "engine");
     struct span span;
 
-    if (invocation_has(inv, "archive") == (engine != NULL))
-        return err_set(err, ERR_USAGE, "give either --archive or --engine");
-    if (engine && invocation_has(inv, "config"))
-        return err_set(err, ERR_USAGE,
-                       "--engine counts as was attributed when recorded: leave out --config");
-    if (engine && credentials_clickhouse(inv, str_from(engine), &in->server, err) < 0)
-        return -1;
     if (analysis_open(inv, &in->analysis, err) < 0 ||
         span_parse(inv, in->analysis.tz, &span, err) < 0 || parse_dimensions(inv, in, err) < 0)
         return -1;
@@ -101,7 +84,6 @@ static int run(const struct invocation *inv)
     if (load_inputs(inv, &in, &err) < 0)
         return cli_fail(inv, &err);
     struct engine_query query = analysis_query(&in.analysis, &in.by, ENGINE_MONEY);
-    query.remote = in.server;
     if (spend_run(&query, &spend, &err) < 0)
         return cli_fail(inv, &err);
     print(inv, &in.analysis, &spend);
@@ -139,7 +121,7 @@ const struct command command_analyze_spend = {
         "\n"
         "With --engine, ClickHouse groups and adds up, and prices are laid on its sums here: every "
         "number is the same as from the ledgers, to the last digit. What could not be is refused "
-        "with the reason: --config, answers that were fetched more than once, patterns with '?'.\n"
+        "with the reason, see weir-analyze-push(1).\n"
         "\n"
         "JSON: rows and totals carry the group's dimensions and requests, input_tokens, "
         "cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens and cost_usd, a "

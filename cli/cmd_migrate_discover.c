@@ -5,7 +5,7 @@
 #include "migrate/inventory_print.h"
 
 static const struct option_def options[] = {
-    OPTIONS_ANALYSIS,
+    OPTIONS_ANALYSIS_ARCHIVE,
     OPTIONS_SPAN,
     OPTION(LIST, .name = "invoice", .letter = 'i', .value = "FILE", .is_path = true,
            .help = "an export of a provider's costs, to find what is called past the proxy"),
