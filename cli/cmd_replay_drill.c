@@ -8,6 +8,7 @@
 
 #include "base/timestamp.h"
 #include "cli/load.h"
+#include "cli/scenarios.h"
 #include "cli/simulation.h"
 #include "replay/drill_print.h"
 
@@ -24,6 +25,7 @@ static const struct option_def options[] = {
            .help = "an archive whose requests are made and whose answers stand-ins give"),
     OPTION(LIST, .name = "provider", .value = "NAME",
            .help = "a provider to stand in for, beside the upstreams of weir's configuration"),
+    OPTION_ONLY,
     OPTION(LIST, .name = "assert", .value = "ASSERTION",
            .help = "what must hold, such as 'success >= 99%' or 'failover <= 2s'"),
     OPTIONS_LOAD,
@@ -39,6 +41,7 @@ static const struct option_def options[] = {
 struct drilling {
     const struct invocation *inv;
     struct load load;
+    struct scenario *scenario; /* NULL = nothing goes wrong */
     struct arena arena;
     VEC(struct slo) slos;
     char self[SELF_BYTES];
@@ -47,6 +50,7 @@ struct drilling {
 static void drilling_release(struct drilling *d)
 {
     load_release(&d->load);
+    scenario_free(d->scenario);
     vec_release(&d->slos);
     arena_release(&d->arena);
 }
@@ -78,6 +82,7 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         .command = invocation_get(inv, "gateway"),
         .config = invocation_get(inv, "config"),
         .scenario = invocation_operand(inv, 0),
+        .only = invocation_list(inv, "only"),
         .archives = invocation_list(inv, "archive"),
         .exchanges = invocation_list(inv, "exchanges"),
         .providers = invocation_list(inv, "provider"),
@@ -86,10 +91,12 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
     };
     if (strcmp(o->scenario, "none") == 0)
         o->scenario = NULL;
-    if (read_assertions(d, err) < 0 || value_duration(inv, "ready", &o->ready_us, err) < 0 ||
+    if (scenarios_open(o->scenario, o->only, &d->scenario, err) < 0 ||
+        read_assertions(d, err) < 0 || value_duration(inv, "ready", &o->ready_us, err) < 0 ||
         load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
         return -1;
     o->seed = o->drive.seed;
+    o->drive.load = d->scenario;
     return 0;
 }
 
@@ -116,6 +123,8 @@ static int simulate_too(const struct drilling *d, const struct drill_options *o,
     struct simulation_of of = {
         .archives = o->archives,
         .scenario = o->scenario,
+        .only = o->only,
+        .ask = o->drive.ask,
         .caller = o->drive.caller,
         .deadline_us = o->drive.deadline_us,
         .seed = o->seed,
@@ -135,6 +144,15 @@ static bool can_simulate(const struct invocation *inv, const struct drill_option
 {
     return o->config && o->archives[0] && !o->exchanges[0] && !invocation_get(inv, "app") &&
            o->drive.speed == 1000 && (!o->serve_speed || strcmp(o->serve_speed, "1") == 0);
+}
+
+/* A clean run under faults that were about somebody else proves nothing. */
+static void note_if_untouched(const struct drilling *d, const struct drill_result *r)
+{
+    bool has_faults = d->scenario && scenario_fault_count(d->scenario) > 0;
+
+    if (has_faults && !r->is_struck && !r->is_uncounted)
+        cli_note(d->inv, SCENARIOS_UNTOUCHED);
 }
 
 static int run(const struct invocation *inv)
@@ -162,6 +180,7 @@ static int run(const struct invocation *inv)
     struct drill_print_in in = { &result, &o, d.slos.ptr, d.slos.len,
                                  simulates ? &fidelity : NULL };
     print(&in, invocation_get(inv, "format"));
+    note_if_untouched(&d, &result);
     if (result.report.is_late) {
         cli_note(inv, "no verdict: this machine was late itself");
         return EXIT_FINDINGS;
@@ -215,7 +234,8 @@ const struct command command_replay_drill = {
         "first, total, tries, attempts, "
         "failover (from the first fault to the first answer of another provider), restored (from "
         "the first failed call until 99 of 100 go well), recovery (from the last fault to the "
-        "first attempt there that goes well). What cannot be measured live (rerouted, denied, "
+        "first attempt there that goes well; the gateway's own probes count, too). What cannot be "
+        "measured live (rerouted, denied, "
         "added, cost) is passed over, and said to be.",
     .findings = "an assertion is violated, or the schedule was not kept",
     .examples = examples,

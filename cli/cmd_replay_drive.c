@@ -8,6 +8,7 @@
 
 #include "base/timestamp.h"
 #include "cli/load.h"
+#include "cli/scenarios.h"
 #include "cli/signals.h"
 #include "replay/drive_print.h"
 #include "replay/drive_record.h"
@@ -16,6 +17,9 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "target", .letter = 't', .value = "URL", .required = true,
            .help = "the server that gets the requests: http://HOST:PORT or https://HOST"),
     OPTIONS_LOAD,
+    OPTION(VALUE, .name = "scenario", .value = "FILE|NAME", .is_path = true,
+           .help = "raise the load as this scenario does, see weir-scenario(5)"),
+    OPTION_ONLY,
     OPTION(VALUE, .name = "ca", .value = "FILE", .is_path = true,
            .help = "trust the certificates of this PEM file instead of the system's"),
     OPTION(VALUE, .name = "record", .letter = 'r', .value = "DIR", .is_path = true,
@@ -32,6 +36,7 @@ struct driving {
     const struct invocation *inv;
     struct loop *loop;
     struct load load;
+    struct scenario *scenario;
     struct drive *drive;
     struct drive_record *record;
     struct buf line;
@@ -49,6 +54,7 @@ static void driving_release(struct driving *d)
     signals_close(&d->signals);
     loop_close(d->loop);
     load_release(&d->load);
+    scenario_free(d->scenario);
     if (d->log)
         fclose(d->log);
     buf_release(&d->line);
@@ -119,10 +125,14 @@ static int prepare(struct driving *d, struct drive_options *o, struct err *err)
         archives[i] = invocation_operand(d->inv, i);
     int r = load_open(d->inv, archives, &d->load, o, err);
     free(archives);
-    if (r < 0 || http_url_parse(str_from(invocation_get(d->inv, "target")), &o->url, err) < 0 ||
+    if (r < 0 ||
+        scenarios_open(invocation_get(d->inv, "scenario"), invocation_list(d->inv, "only"),
+                       &d->scenario, err) < 0 ||
+        http_url_parse(str_from(invocation_get(d->inv, "target")), &o->url, err) < 0 ||
         loop_open(&d->loop, err) < 0 || signals_open(d->loop, on_signal, d, &d->signals, err) < 0 ||
         open_outputs(d, o, err) < 0)
         return -1;
+    o->load = d->scenario;
     o->ca_path = invocation_get(d->inv, "ca");
     o->on_call = on_call;
     o->ctx = d;

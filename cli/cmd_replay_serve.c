@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/timestamp.h"
-#include "cli/datadir.h"
+#include "cli/scenarios.h"
 #include "cli/signals.h"
 #include "cli/values.h"
 #include "replay/scratch.h"
@@ -54,6 +54,7 @@ static const struct option_def options[] = {
      .value = "FILE|PRESET",
      .help = "let go wrong what weir-scenario(5) describes",
      .is_path = true },
+    OPTION_ONLY,
     { .kind = OPTION_VALUE,
      .name = "seed",
      .value = "N",
@@ -203,6 +204,8 @@ static bool has_trouble(const struct invocation *inv)
 {
     static const char *const names[] = { "scenario", "control", "log" };
 
+    if (invocation_list(inv, "only")[0])
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (invocation_has(inv, names[i]))
             return true;
@@ -227,7 +230,6 @@ static int make_trouble(struct serving *s, struct err *err)
 {
     const char *scenario = invocation_get(s->inv, "scenario"), *log = invocation_get(s->inv, "log");
     struct trouble_options o = { .log = log ? write_log : NULL, .ctx = s };
-    char *presets = NULL;
 
     if (!has_trouble(s->inv))
         return 0;
@@ -235,15 +237,8 @@ static int make_trouble(struct serving *s, struct err *err)
         return -1;
     if (log && !(s->log = fopen(log, "ae")))
         return err_sys(err, "cannot write '%s'", log);
-    if (scenario) {
-        struct err none;
-        if (datadir_path("scenarios", &presets, &none) < 0)
-            presets = NULL;
-        int r = scenario_open(scenario, presets, &o.scenario, err);
-        free(presets);
-        if (r < 0)
-            return -1;
-    }
+    if (scenarios_open(scenario, invocation_list(s->inv, "only"), &o.scenario, err) < 0)
+        return -1;
     s->trouble = trouble_new(&o);
     return 0;
 }

@@ -100,6 +100,18 @@ static void print(const struct invocation *inv, const struct sim_report_in *in)
     cli_out(buf_str(&out));
 }
 
+/* A good result under faults that were about somebody else proves nothing. */
+static void note_if_untouched(const struct simulating *s)
+{
+    const struct sim_result *r = &s->results[0];
+    uint64_t struck = 0;
+
+    for (size_t i = 0; i < r->targets.len; i++)
+        struck += r->targets.ptr[i].struck + r->targets.ptr[i].over_quota;
+    if (s->setup.scenario && scenario_fault_count(s->setup.scenario) && !struck)
+        cli_note(s->inv, SCENARIOS_UNTOUCHED);
+}
+
 static bool all_hold(const struct sim_report_in *in)
 {
     for (size_t i = 0; i < in->slo_count;
@@ -128,6 +140,7 @@ static int run(const struct invocation *inv)
         in.runs[i] =
             (struct sim_report_run){ str_from(s.configs[i].name), &s.options[i], &s.results[i] };
     print(inv, &in);
+    note_if_untouched(&s);
     return all_hold(&in) ? EXIT_OK : EXIT_FINDINGS;
 }
 

@@ -89,11 +89,13 @@ int load_open(const struct invocation *inv, const char *const *archives, struct 
               struct drive_options *ret_options, struct err *err)
 {
     const char *caller = invocation_get(inv, "caller"), *path = invocation_get(inv, "path");
+    const char *ask = invocation_get(inv, "ask");
     CLEANUP(load_release) struct load l = { 0 };
     int64_t seed, under_way;
 
     *ret_options = (struct drive_options){
         .target = str_from(path ? path : "{path}"),
+        .ask = str_from(ask ? ask : ""),
         .caller = caller_find(str_from(caller ? caller : "none")),
         .lag_us = DRIVE_LAG_US_DEFAULT,
     };

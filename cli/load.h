@@ -16,6 +16,8 @@
                    "application and upstream before it, {app}, {upstream}, {model} ({path})"),     \
         OPTION(LIST, .name = "exchanges", .letter = 'e', .value = "FILE", .is_path = true,         \
                .help = "make the requests of this file (weir-exchanges(5)) as well"),              \
+        OPTION(VALUE, .name = "ask", .value = "MODEL",                                             \
+               .help = "the model that all requests ask for, such as a group's name"),             \
         OPTION(VALUE, .name = "app", .value = "PATTERN",                                           \
                .help = "only requests of these applications"),                                     \
         OPTIONS_SPAN,                                                                              \

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/timestamp.h"
 #include "cli/datadir.h"
+#include "cli/scenarios.h"
 #include "cli/span.h"
 #include "replay/foreign.h"
 
@@ -166,20 +167,6 @@ static int open_prices(struct simulation_setup *s, const char *const *overlays, 
     return r;
 }
 
-static int open_scenario(struct simulation_setup *s, const char *name, struct err *err)
-{
-    char *presets = NULL;
-    struct err missing; /* a file needs no presets; of a name, scenario_open says it */
-
-    if (!name)
-        return 0;
-    if (datadir_path("scenarios", &presets, &missing) < 0)
-        presets = NULL;
-    int r = scenario_open(name, presets, &s->scenario, err);
-    free(presets);
-    return r;
-}
-
 static int read_targets(struct simulation_setup *s, struct err *err)
 {
     for (const char *const *text = invocation_list(s->inv, "speed"); *text; text++)
@@ -215,7 +202,8 @@ int simulation_setup_open(const struct invocation *inv, struct simulation_setup 
     *ret = (struct simulation_setup){ .inv = inv, .speeds = sim_speeds_new() };
     if (read_seed(ret, err) < 0 || read_targets(ret, err) < 0 ||
         value_duration(inv, "deadline", &ret->options.deadline_us, err) < 0 ||
-        open_scenario(ret, invocation_get(inv, "scenario"), err) < 0 ||
+        scenarios_open(invocation_get(inv, "scenario"), invocation_list(inv, "only"),
+                       &ret->scenario, err) < 0 ||
         open_prices(ret, invocation_list(inv, "prices"), err) < 0 || open_calls(ret, err) < 0)
         return -1;
     ret->options.scenario = ret->scenario;
@@ -234,7 +222,8 @@ int simulation_setup_of(const struct simulation_of *of, struct simulation_setup 
     static const char *const no_overlays[] = { NULL };
 
     *ret = (struct simulation_setup){ .speeds = sim_speeds_new() };
-    if (open_scenario(ret, of->scenario, err) < 0 || open_prices(ret, no_overlays, err) < 0 ||
+    if (scenarios_open(of->scenario, of->only, &ret->scenario, err) < 0 ||
+        open_prices(ret, no_overlays, err) < 0 ||
         open_ledgers(ret, of->archives, &of->span, err) < 0)
         return -1;
     ret->options.scenario = ret->scenario;
@@ -243,6 +232,7 @@ int simulation_setup_of(const struct simulation_of *of, struct simulation_setup 
     ret->options.caller = of->caller;
     ret->options.deadline_us = of->deadline_us;
     ret->options.seed = of->seed;
+    ret->options.model_instead = of->ask;
     ret->options.as_served = true;
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "analyze/ledgers.h"
 #include "cli/command.h"
+#include "cli/scenarios.h"
 #include "cli/span.h"
 #include "cli/values.h"
 #include "replay/sim_ledger.h"
@@ -26,6 +27,7 @@
                        "output"),                                                                  \
         OPTION(VALUE, .name = "scenario", .letter = 's', .value = "FILE|NAME", .is_path = true,    \
                .help = "what goes wrong when, see weir-scenario(5)"),                              \
+        OPTION_ONLY,                                                                               \
         OPTION(VALUE, .name = "caller", .value = "NAME", .choices = value_callers,                 \
                .help = "whose own repetitions callers make: none, or a provider's SDK (none)"),    \
         OPTION(VALUE, .name = "deadline", .letter = 'd', .value = "DURATION",                      \
@@ -61,7 +63,9 @@ int simulation_setup_open(const struct invocation *inv, struct simulation_setup 
 struct simulation_of {
     const char *const *archives; /* NULL-terminated */
     struct span span;
-    const char *scenario; /* NULL = nothing goes wrong */
+    const char *scenario;    /* NULL = nothing goes wrong */
+    const char *const *only; /* which part of it; NULL-terminated */
+    struct str ask;          /* see sim_options.model_instead */
     const struct caller *caller;
     int64_t deadline_us; /* 0 = the caller's own */
     uint64_t seed;

@@ -81,6 +81,8 @@ static int start_standin(struct drill *d, struct err *err)
     add_argument(a, drill_textf(g, "--control=127.0.0.1:%u", d->control_port));
     if (d->o->scenario)
         add_argument(a, drill_textf(g, "--scenario=%s", d->o->scenario));
+    for (size_t i = 0; d->o->scenario && d->o->only && d->o->only[i]; i++)
+        add_argument(a, drill_textf(g, "--only=%s", d->o->only[i]));
     for (size_t i = 0; i < g->providers.len; i++)
         add_argument(a, drill_textf(g, "--as=%.*s=127.0.0.1:%u", STR_ARG(g->providers.ptr[i].name),
                                     g->providers.ptr[i].port));
@@ -159,9 +161,11 @@ static void take_upstream(struct drill_result *r, const char *name, const json_t
         .last_struck_us = moment_of(book, "last_struck_us"),
         .elsewhere_us = moment_of(book, "elsewhere_us"),
         .good_again_us = moment_of(book, "good_again_us"),
+        .was_shut = json_is_true(json_get(book, "was_shut")),
     };
 
     r->attempts += u.attempts;
+    r->is_uncounted |= u.was_shut;
     if (u.first_struck_us >= 0) {
         r->is_struck = true;
         int64_t failover = u.elsewhere_us < 0 ? -1 : u.elsewhere_us - u.first_struck_us;
@@ -299,7 +303,7 @@ bool drill_value(const struct drill_result *r, const struct slo *s, i128 *ret)
     case SLO_TRIES:
         return ratio(sum->tries, sum->calls, ret);
     case SLO_ATTEMPTS: /* stand-ins do not know applications */
-        return !s->app.len && ratio(r->attempts, sum->calls, ret);
+        return !s->app.len && !r->is_uncounted && ratio(r->attempts, sum->calls, ret);
     case SLO_FAILOVER:
         return span(r, r->failover_us, ret);
     case SLO_RESTORED:

@@ -20,6 +20,7 @@ struct drill_options {
                                      NULL = weir's own proxy */
     const char *config;           /* the gateway's configuration; NULL = none */
     const char *scenario;         /* a file, or a preset's name; NULL = nothing goes wrong */
+    const char *const *only;      /* which part of it; NULL-terminated, or NULL = all */
     const char *const *archives;  /* what the stand-ins answer from; NULL-terminated */
     const char *const *exchanges; /* likewise */
     const char *const *providers; /* names of stand-ins; those of weir's configuration come by
@@ -38,16 +39,18 @@ struct drill_upstream {
     int64_t first_struck_us, last_struck_us;
     int64_t elsewhere_us;  /* the first answer of another one after first_struck_us */
     int64_t good_again_us; /* the first attempt here after last_struck_us that nothing struck */
+    bool was_shut;         /* and attempts at it were not seen */
 };
 
 struct drill_result {
     struct drive_report report;
     VEC(struct drill_upstream) upstreams;
-    uint64_t attempts;   /* at all stand-ins */
+    uint64_t attempts;   /* at all stand-ins, where they were seen */
     int64_t failover_us; /* the longest of all that were struck; -1 = none was led away */
     int64_t restored_us; /* from the first call that failed until 99 of 100 go well; -1 */
     int64_t recovery_us; /* the longest; -1 = none came back, or had to */
     bool is_struck;      /* anything was */
+    bool is_uncounted;   /* a stand-in was shut: there were more attempts than were seen */
     struct arena arena;
 };
 

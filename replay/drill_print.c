@@ -81,8 +81,14 @@ static void add_upstreams(const struct drill_result *r, struct buf *out)
     }
     table_print(t, out);
     uint64_t calls = r->report.sums.ptr[0].calls;
-    buf_addf(out, "%" PRIu64 " attempts for %" PRIu64 " calls: %.3f for each\n\n", r->attempts,
-             calls, calls ? (double)r->attempts / (double)calls : 0);
+    if (r->is_uncounted)
+        buf_addf(out,
+                 "%" PRIu64 " attempts seen for %" PRIu64 " calls, and those not that were refused "
+                 "while nothing listened\n\n",
+                 r->attempts, calls);
+    else
+        buf_addf(out, "%" PRIu64 " attempts for %" PRIu64 " calls: %.3f for each\n\n", r->attempts,
+                 calls, calls ? (double)r->attempts / (double)calls : 0);
 }
 
 void drill_print_text(const struct drill_print_in *in, struct buf *out)
@@ -127,6 +133,7 @@ void drill_print_json(const struct drill_print_in *in, struct buf *out)
     buf_add_byte(out, '{');
     add_json_slos(in, out);
     json_add_int(out, "attempts", (int64_t)r->attempts);
+    json_add_bool(out, "attempts_are_all", !r->is_uncounted);
     add_json_span("failover_us", r->failover_us, out);
     add_json_span("restored_us", r->restored_us, out);
     add_json_span("recovery_us", r->recovery_us, out);

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "replay/ask.h"
 
 struct drive {
     struct drive_options options;
     struct drive_context context;
     struct http_pool *pool;
     struct buf authority;
-    size_t next;              /* of the trace */
+    struct drive_plan plan;
+    size_t next;              /* of the plan */
     struct drive_call *ready; /* the next one, made before its time */
     uint64_t ready_due_us;
     uint64_t begun_us;
@@ -66,9 +68,16 @@ static struct str without_first(struct str path, struct str word)
 
 static void add_target(const struct drive *d, const struct trace_request *r, struct buf *out)
 {
-    struct str rest = d->options.target;
-    struct str bare = without_first(without_first(r->path, r->app), r->upstream);
-    struct str values[] = { r->path, bare, r->app, r->upstream, r->model };
+    CLEANUP(buf_release) struct buf asked = { 0 };
+    struct str rest = d->options.target, path = r->path, model = r->model;
+
+    if (d->options.ask.len) {
+        ask_write_path(r->path, d->options.ask, &asked);
+        path = buf_str(&asked);
+        model = d->options.ask;
+    }
+    struct str bare = without_first(without_first(path, r->app), r->upstream);
+    struct str values[] = { path, bare, r->app, r->upstream, model };
 
     while (rest.len) {
         ptrdiff_t open = str_find_char(rest, '{', 0);
@@ -135,32 +144,29 @@ static void fail(struct drive *d, const struct err *err)
     loop_stop(d->options.loop);
 }
 
-static uint64_t due_us(const struct drive *d, size_t index)
-{
-    struct trace_request first, r;
-
-    trace_at(d->options.trace, 0, &first);
-    trace_at(d->options.trace, index, &r);
-    uint64_t since_us = (uint64_t)(r.started_us - first.started_us);
-    return d->begun_us + play_due_us(since_us, d->options.speed);
-}
-
 static int make_next(struct drive *d, struct err *err)
 {
     CLEANUP(buf_release) struct buf target = { 0 };
     CLEANUP(buf_release) struct buf head = { 0 };
+    CLEANUP(buf_release) struct buf asked = { 0 };
     struct trace_request r;
+    struct drive_moment moment;
     struct str body;
 
-    if (d->ready || d->is_stopping || d->next == trace_len(d->options.trace))
+    if (d->ready || d->is_stopping || d->next == drive_plan_len(&d->plan))
         return 0;
-    trace_at(d->options.trace, d->next, &r);
-    if (trace_body(d->options.trace, d->next, &body, err) < 0)
+    drive_plan_at(&d->plan, d->next++, &moment);
+    trace_at(d->options.trace, moment.request, &r);
+    if (trace_body(d->options.trace, moment.request, &body, err) < 0)
         return -1;
     add_target(d, &r, &target);
     add_head(d, &r, &head);
+    if (d->options.ask.len) {
+        ask_write_body(body, d->options.ask, &asked);
+        body = buf_str(&asked);
+    }
     d->ready = drive_call_new(&d->context, &r, buf_str(&target), buf_str(&head), body);
-    d->ready_due_us = due_us(d, d->next++);
+    d->ready_due_us = d->begun_us + moment.since_us;
     return 0;
 }
 
@@ -307,7 +313,9 @@ int drive_open(const struct drive_options *options, struct drive **ret, struct e
         .ctx = d,
     };
     vec_push(&d->sums, (struct drive_sum){ 0 }); /* the whole */
-    if (http_pool_new(options->loop, &d->pool, err) < 0 || open_origin(d, err) < 0)
+    if (drive_plan_make(options->trace, options->speed, options->load, options->seed, &d->plan,
+                        err) < 0 ||
+        http_pool_new(options->loop, &d->pool, err) < 0 || open_origin(d, err) < 0)
         return -1;
     *ret = TAKE(d);
     return 0;
@@ -373,6 +381,7 @@ static int most_first(const void *left, const void *right)
 void drive_report(struct drive *d, struct drive_report *ret)
 {
     struct drive_sum *whole = d->sums.ptr;
+    struct drive_moment last;
 
     *ret = (struct drive_report){ 0 };
     whole->gap_us = d->gaps;
@@ -380,7 +389,8 @@ void drive_report(struct drive *d, struct drive_report *ret)
     ret->is_late = sketch_quantile(&whole->lag_us, 0.99) > d->options.lag_us;
     ret->was_stopped = d->is_stopping;
     ret->elapsed_us = (int64_t)(loop_now_us(d->options.loop) - d->begun_us);
-    ret->planned_us = (int64_t)(due_us(d, trace_len(d->options.trace) - 1) - d->begun_us);
+    drive_plan_at(&d->plan, drive_plan_len(&d->plan) - 1, &last);
+    ret->planned_us = (int64_t)last.since_us;
     if (d->sums.len > 2)
         qsort(d->sums.ptr + 1, d->sums.len - 1, sizeof(*d->sums.ptr), by_app);
     if (d->errors.len)
@@ -407,6 +417,7 @@ void drive_close(struct drive *d)
     while (d->context.calls) /* the next one among them */
         drive_call_free(d->context.calls);
     http_pool_free(d->pool);
+    drive_plan_release(&d->plan);
     release_sums(d->sums.ptr, d->sums.len);
     vec_release(&d->sums);
     vec_release(&d->errors);

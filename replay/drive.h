@@ -11,6 +11,7 @@
 #include "base/http_fetch.h"
 #include "base/vec.h"
 #include "replay/drive_call.h"
+#include "replay/drive_plan.h"
 #include "replay/play.h"
 
 #define DRIVE_UNDER_WAY_DEFAULT 4096u
@@ -24,9 +25,11 @@ struct drive_options {
     /* Where a request goes: {path} as recorded, {rest} = that without /APP/UPSTREAM or /UPSTREAM
      * before it, {app}, {upstream}, {model}; the query follows by itself. */
     struct str target;
+    struct str ask;     /* a model, asked for in place of the recorded ones; "" = those */
     struct str headers; /* "name: value" lines that every request gets, in place of its own */
     struct str key;     /* "" = none; in the header in which its API looks for it */
     unsigned speed;     /* thousandths; PLAY_SPEED_MAX: each request when the one before is made */
+    const struct scenario *load; /* its load is made, from the first request on; NULL = none is */
     uint32_t under_way; /* at most; what comes while so many are, waits, and is late by that */
     const struct caller *caller;
     int64_t deadline_us; /* how long a caller waits for a try, in all; 0 = its own, between bytes */

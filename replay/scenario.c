@@ -74,12 +74,18 @@ static int64_t share_of(const struct scenario_window *w, int64_t at_us)
     return done_us / (length_us >> 20);
 }
 
-static int64_t ramp_at(const struct scenario_ramp *r, const struct scenario_window *w,
-                       int64_t at_us)
+static inline int64_t ramp_at(const struct scenario_ramp *r, const struct scenario_window *w,
+                              int64_t at_us)
 {
     if (r->from == r->to)
         return r->from;
     return (int64_t)(r->from + (i128)(r->to - r->from) * share_of(w, at_us) / (1 << 20));
+}
+
+int64_t scenario_ramp_at(const struct scenario_ramp *r, const struct scenario_window *w,
+                         int64_t at_us)
+{
+    return ramp_at(r, w, at_us);
 }
 
 static struct fault fault_at(const struct scenario_entry *e, int64_t at_us)

@@ -30,6 +30,10 @@ int scenario_open(const char *file_or_preset, const char *presets_folder, struct
                   struct err *err);
 void scenario_free(struct scenario *s);
 DEFINE_CLEANUP(struct scenario, scenario_free)
+/* Leaves a part of it, before it is first drawn from: of its time, "FROM..TO", which then begins at
+ * 0, and of its kinds, by name, and "load"; NULL-terminated, and all of it if that is empty.  What
+ * is left draws as it would in the whole, but for the time.  ERR_USAGE if nothing is left. */
+int scenario_only(struct scenario *s, const char *const *parts, struct err *err);
 
 /* What the file says about itself. */
 struct scenario_about {

@@ -1,4 +1,4 @@
-/* scenario_parts - what a scenario is made of: for scenario.c and scenario_read.c alone. */
+/* scenario_parts - what a scenario is made of: for scenario*.c alone. */
 #ifndef REPLAY_SCENARIO_PARTS_H
 #define REPLAY_SCENARIO_PARTS_H
 
@@ -51,6 +51,9 @@ struct scenario {
     size_t segment_entries;
 };
 
+/* at_us is within the window, or its end. */
+int64_t scenario_ramp_at(const struct scenario_ramp *r, const struct scenario_window *w,
+                         int64_t at_us);
 /* Once all is read: works out the edges. */
 void scenario_finish(struct scenario *s);
 

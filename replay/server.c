@@ -279,6 +279,7 @@ static void shut(struct server_port *p)
     loop_io_remove(s->options.loop, &p->io);
     unlisten(p->io.fd);
     p->is_shut = true;
+    trouble_note_shut(s->options.trouble, p->upstream);
     for (struct conn *c = s->conns, *next; c; c = next) {
         next = conn_next(c);
         if (conn_port(c) == p)

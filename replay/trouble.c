@@ -21,6 +21,7 @@ struct upstream {
     int64_t first_struck, last_struck;
     int64_t elsewhere;  /* another one answered well after first_struck */
     int64_t good_again; /* an attempt here went well after last_struck */
+    bool was_shut;
 };
 
 struct trail {
@@ -138,6 +139,11 @@ bool trouble_refuses(const struct trouble *t, size_t upstream, uint64_t now_us)
     return (t->options.scenario && at_us >= 0 &&
             scenario_refuses_all(t->options.scenario, name, at_us)) ||
            (t->live && scenario_refuses_all(t->live, name, (int64_t)(now_us - t->live_us)));
+}
+
+void trouble_note_shut(struct trouble *t, size_t upstream)
+{
+    t->upstreams.ptr[upstream].was_shut = true;
 }
 
 /* The loop's time of the next edge behind at_us. */
@@ -436,6 +442,8 @@ static void tell_upstreams(const struct trouble *t, struct buf *out)
         json_add_int(out, "answered", (int64_t)u->answered);
         json_add_int(out, "refused", (int64_t)u->refused);
         json_add_int(out, "struck", (int64_t)u->struck);
+        if (u->was_shut)
+            json_add_bool(out, "was_shut", true);
         tell_moment("first_struck_us", u->first_struck, out);
         tell_moment("last_struck_us", u->last_struck, out);
         tell_moment("elsewhere_us", u->elsewhere, out);
@@ -538,11 +546,11 @@ static void tell_fault(const struct trouble *t, const struct scenario *s, size_t
                        uint32_t from, struct buf *out)
 {
     CLEANUP(buf_release) struct buf scope = { 0 };
-    uint32_t index = from + (uint32_t)number;
-    const struct map_entry *e =
-        map_find(&t->struck, (struct str){ (const char *)&index, sizeof(index) });
     int64_t from_us, to_us;
     struct fault f = scenario_fault(s, number, &from_us, &to_us);
+    uint32_t index = from + f.index;
+    const struct map_entry *e =
+        map_find(&t->struck, (struct str){ (const char *)&index, sizeof(index) });
 
     scenario_fault_scope(s, number, &scope);
     buf_add_byte(out, '{');

@@ -434,6 +434,103 @@ START_TEST(the_incident_of_december_2024_refuses_and_then_stalls)
 }
 END_TEST
 
+/* --- parts --- */
+
+static struct scenario *part_of(const char *text, const char *first, const char *second)
+{
+    const char *parts[] = { first, second, NULL };
+    struct scenario *s = NULL;
+    struct err err;
+
+    ck_assert_int_eq(scenario_parse(str_from(text), "s.yaml", &s, &err), 0);
+    ck_assert_msg(scenario_only(s, parts, &err) == 0, "%s", err.text);
+    return s;
+}
+
+START_TEST(a_part_of_a_presets_time_draws_what_the_whole_draws_then)
+{
+    const char *parts[] = { "3m..40m", NULL };
+    struct scenario *opened[2] = { NULL };
+    const int64_t from_us = 180 * US_PER_SECOND, to_us = 2400 * US_PER_SECOND;
+    struct err err;
+
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(scenario_open(presets[_i], presets_folder(), &opened[i], &err), 0);
+    CLEANUP(scenario_free) struct scenario *whole = opened[0];
+    CLEANUP(scenario_free) struct scenario *part = opened[1];
+    bool has_any = scenario_only(part, parts, &err) == 0;
+    for (uint64_t n = 0; n < 3000; n++) {
+        struct fault a[SCENARIO_DRAWN_MAX], b[SCENARIO_DRAWN_MAX];
+        struct scenario_attempt at = { .at_us = from_us + (int64_t)n * (to_us - from_us) / 3000,
+                                       .upstream = STR("default"),
+                                       .model = STR("m"),
+                                       .is_stream = n % 2,
+                                       .number = n };
+        size_t count = scenario_draw(whole, 7, &at, a);
+        int64_t load = scenario_load_micro(whole, at.at_us, STR(""), STR(""));
+        at.at_us -= from_us;
+        size_t there = has_any ? scenario_draw(part, 7, &at, b) : 0;
+        /* a ramp is of millionths */
+        int64_t more = scenario_load_micro(part, at.at_us, STR(""), STR("")) - load;
+        ck_assert_uint_eq(count, there);
+        for (size_t i = 0; i < count; i++)
+            ck_assert(a[i].kind == b[i].kind && a[i].index == b[i].index);
+        ck_assert(!has_any || (more <= 20 && more >= -20));
+    }
+    ck_assert_int_le(scenario_length_us(part),
+                     scenario_length_us(whole) == PLAN_FOREVER ? PLAN_FOREVER : to_us - from_us);
+}
+END_TEST
+
+START_TEST(a_part_has_the_kinds_that_were_named_and_a_ramp_as_far_as_it_went)
+{
+    static const char text[] = "faults:\n"
+                               "  - {fault: slow, from: 10s, for: 100s, factor: {from: 1, to: 5}}\n"
+                               "  - {fault: overloaded, probability: 50%}\n"
+                               "  - {fault: stall}\n"
+                               "load: [{times: {from: 1, to: 3}, from: 0s, for: 100s}]\n";
+    CLEANUP(scenario_free) struct scenario *slow = part_of(text, "35s..60s", "slow");
+    CLEANUP(scenario_free) struct scenario *load = part_of(text, "load", "50s..");
+    int64_t from_us, to_us;
+
+    ck_assert_uint_eq(scenario_fault_count(slow), 1);
+    struct fault f = scenario_fault(slow, 0, &from_us, &to_us);
+    ck_assert_str_eq(f.kind->name, "slow");
+    ck_assert_uint_eq(f.factor_percent, 200);
+    ck_assert_int_eq(from_us, 0);
+    ck_assert_int_eq(to_us, 25 * US_PER_SECOND);
+    ck_assert_int_eq(scenario_next_edge(slow, 0), 25 * US_PER_SECOND);
+    ck_assert(!scenario_has_load(slow));
+    ck_assert_uint_eq(scenario_fault_count(load), 0);
+    ck_assert_int_eq(scenario_load_micro(load, 0, STR(""), STR("")), 2000000);
+}
+END_TEST
+
+static const struct {
+    const char *first, *second, *says;
+} no_parts[] = {
+    {"stal",        NULL,   "'stal' is neither a kind of fault, nor 'load', nor a time such as 4m..6m"},
+    { "6m..4m",     NULL,   "'6m..4m' is not a time such as 4m..6m, ..10m or 1h.."                    },
+    { "..soon",     NULL,   "'..soon' is not a time such as 4m..6m, ..10m or 1h.."                    },
+    { "1m..2m",     "3m..", "'3m..': there is one time already"                                       },
+    { "..1s",       NULL,   "the scenario 's.yaml' has nothing in that part"                          },
+    { "overloaded", NULL,   "the scenario 's.yaml' has nothing in that part"                          },
+};
+
+START_TEST(a_part_that_there_is_not_is_refused)
+{
+    const char *parts[] = { no_parts[_i].first, no_parts[_i].second, NULL };
+    struct scenario *opened = NULL;
+    struct err err;
+
+    ck_assert_int_eq(
+        scenario_parse(STR("faults: [{fault: stall, from: 1s}]"), "s.yaml", &opened, &err), 0);
+    CLEANUP(scenario_free) struct scenario *s = opened;
+    ck_assert_int_eq(scenario_only(s, parts, &err), -1);
+    ck_assert_str_eq(err.text, no_parts[_i].says);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_mistake_is_told_with_its_place_and_a_hint, 0,
@@ -451,6 +548,10 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(presets));
     tcase_add_test(tc, no_preset_is_forgotten_here_and_a_mistyped_one_is_told);
     tcase_add_test(tc, the_incident_of_december_2024_refuses_and_then_stalls);
+    tcase_add_loop_test(tc, a_part_of_a_presets_time_draws_what_the_whole_draws_then, 0,
+                        (int)ARRAY_LEN(presets));
+    tcase_add_test(tc, a_part_has_the_kinds_that_were_named_and_a_ramp_as_far_as_it_went);
+    tcase_add_loop_test(tc, a_part_that_there_is_not_is_refused, 0, (int)ARRAY_LEN(no_parts));
 }
 
 CHECK_MAIN("replay/scenario", add_tests)

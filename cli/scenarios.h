@@ -1,0 +1,22 @@
+/* scenarios - the scenario of a command line: a file or a preset, or a part of one. */
+#ifndef CLI_SCENARIOS_H
+#define CLI_SCENARIOS_H
+
+#include "cli/command.h"
+#include "replay/scenario.h"
+
+#define OPTION_ONLY                                                                                \
+    OPTION(LIST, .name = "only", .value = "PART",                                                  \
+           .help = "a part of the scenario: FROM..TO of its time, which then begins at once, or "  \
+                   "a kind of fault, or load")
+
+/* For people who would take it for a success. */
+#define SCENARIOS_UNTOUCHED                                                                        \
+    "nothing of the scenario struck: its faults are about other upstreams, models or times, or "   \
+    "too rare (weir-scenario(5))"
+
+/* *ret is NULL if name is.  only: what --only says, NULL-terminated. */
+int scenarios_open(const char *name, const char *const *only, struct scenario **ret,
+                   struct err *err);
+
+#endif
