@@ -171,7 +171,7 @@ bool call_expire(struct proxy_call *call)
     else if (call->request_done || call->out.len)
         fail(call, REPLY_HEAD_TIMEOUT, ERROR_CLASS_TIMEOUT_HEAD, "");
     else
-        call_refuse(call, REPLY_REQUEST_TIMEOUT);
+        call_refuse(call, REPLY_REQUEST_TIMEOUT, "");
     return true;
 }
 
@@ -415,7 +415,7 @@ void call_request_body(struct proxy_call *call, struct str bytes)
     call->worker->stats->request_bytes += bytes.len;
     call->progress_us = loop_now_us(call->worker->loop);
     if (call->request_bytes > call->conf->limits.body_bytes) {
-        call_refuse(call, REPLY_TOO_LARGE);
+        call_refuse(call, REPLY_TOO_LARGE, "");
         return;
     }
     call_record_request_body(call, bytes);
@@ -433,7 +433,7 @@ void call_send_body(struct proxy_call *call, struct str bytes)
 {
     if (call->hold) {
         if (!call_hold_body(call, bytes))
-            call_refuse(call, REPLY_HELD_TOO_MUCH);
+            call_refuse(call, REPLY_HELD_TOO_MUCH, "");
         return;
     }
     if (call->request->framing == HTTP1_CHUNKED)
@@ -648,7 +648,8 @@ static void log_failure(struct proxy_call *call, const struct reply *reply, cons
     else
         log_event(&w->log, LOG_LEVEL_INFO, loop_wall_us(w->loop), "request_refused",
                   LOG_STR("client", str_from(call->address)),
-                  LOG_STR("code", str_from(reply->code)));
+                  LOG_STR("code", str_from(reply->code)),
+                  LOG_STR("reason", str_from(*detail ? detail : reply->message)));
 }
 
 /* Part of the answer is out: the client must see that the rest is missing. */
@@ -703,9 +704,9 @@ void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class e
     fail(call, kind, error, detail);
 }
 
-void call_refuse(struct proxy_call *call, enum reply_kind kind)
+void call_refuse(struct proxy_call *call, enum reply_kind kind, const char *why)
 {
-    fail(call, kind, ERROR_CLASS_DENIED, "");
+    fail(call, kind, ERROR_CLASS_DENIED, why);
 }
 
 /* --- steps of a policy's --- */

@@ -162,8 +162,9 @@ void call_uncork(struct proxy_call *call);
 /* Only while call_takes_request. */
 void call_request_body(struct proxy_call *call, struct str bytes);
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count);
-/* The request is not to be passed on, or not to its end.  If it has not begun, it never will. */
-void call_refuse(struct proxy_call *call, enum reply_kind kind);
+/* The request is not to be passed on, or not to its end.  If it has not begun, it never will.  The
+ * log says why, if that is not "". */
+void call_refuse(struct proxy_call *call, enum reply_kind kind, const char *why);
 
 /* --- the answer --- */
 

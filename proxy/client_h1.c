@@ -372,10 +372,10 @@ static const struct call_downstream downstream = {
 /* --- in --- */
 
 /* A request that is not to be passed on: answered, and the last one. */
-static void refuse(struct client_h1 *c, enum reply_kind kind)
+static void refuse(struct client_h1 *c, enum reply_kind kind, const char *why)
 {
     c->ends_after = true;
-    call_refuse(&c->call, kind);
+    call_refuse(&c->call, kind, why);
 }
 
 static void take_event(struct client_h1 *c, const struct http1_event *e)
@@ -415,7 +415,7 @@ static void take_events(struct client_h1 *c, struct str *in)
     while (can_take(c)) {
         int r = http1_next(c->request, in, &e, &err);
         if (r < 0) {
-            refuse(c, reply_for_refusal(http1_refusal(c->request)));
+            refuse(c, reply_for_refusal(http1_refusal(c->request)), err.text);
             return;
         }
         if (r == 0) {
@@ -560,7 +560,7 @@ static void on_timer(struct client *base)
     if (recorder_is_blocked(base->worker->recorder))
         base->progress_us = loop_now_us(base->worker->loop); /* it is we who do not read */
     else if (c->state == H1_HEAD)
-        refuse(c, REPLY_REQUEST_TIMEOUT);
+        refuse(c, REPLY_REQUEST_TIMEOUT, "");
     else if (c->state == H1_IDLE && !c->is_trimmed && limits->idle_us > TRIM_US) {
         http1_trim(c->request);
         c->is_trimmed = true;

@@ -314,7 +314,7 @@ static void on_request(void *ctx, struct http2_stream *stream)
     call_init(&s->call, c->base.worker, &downstream, s, c->base.address);
     touch(s);
     if (refusal)
-        call_refuse(&s->call, reply_for_refusal(refusal));
+        call_refuse(&s->call, reply_for_refusal(refusal), "");
     else
         call_start(&s->call, http2_request(stream));
 }

@@ -301,6 +301,13 @@ START_TEST(what_cannot_be_passed_on_is_answered_in_our_words)
 }
 END_TEST
 
+START_TEST(the_log_says_what_is_wrong_with_a_request)
+{
+    ask("GET /up/x HTTP/1.1\r\nHost: w\r\nsk-secret : x\r\n\r\n");
+    wait_for_log("reason=\"malformed request: invalid header token\"");
+}
+END_TEST
+
 START_TEST(a_head_beyond_the_limit_is_431)
 {
     struct buf request = { 0 };
@@ -865,6 +872,7 @@ static void add_passing_tests(TCase *tc)
     tcase_add_test(tc, a_slow_client_slows_the_upstream_and_costs_no_memory);
     tcase_add_loop_test(tc, what_cannot_be_passed_on_is_answered_in_our_words, 0,
                         ARRAY_LEN(refused));
+    tcase_add_test(tc, the_log_says_what_is_wrong_with_a_request);
     tcase_add_test(tc, a_head_beyond_the_limit_is_431);
     tcase_add_test(tc, a_cut_answer_is_cut_for_the_client_too);
 }
