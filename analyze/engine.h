@@ -196,6 +196,8 @@ void engine_result_release(struct engine_result *r);
 DEFINE_CLEANUP_VALUE(struct engine_result, engine_result_release)
 
 i128 engine_cost(const struct engine_sums *s);
+/* Nothing of it has a cost that anybody could know: not to be shown as zero. */
+bool engine_cost_is_unknown(const struct engine_sums *s);
 /* Requests that failed: not those whose caller left, nor those that a policy refused, which say
  * nothing of who was called.  What migrate's gates do not count as failures of an arm either. */
 int64_t engine_failed(const struct engine_detail *d);

@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+bool engine_cost_is_unknown(const struct engine_sums *s)
+{
+    return engine_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
+}
+
 i128 engine_cost(const struct engine_sums *s)
 {
     i128 sum = 0;

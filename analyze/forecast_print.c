@@ -11,8 +11,6 @@
 #include "base/timestamp.h"
 #include "llm/price.h"
 
-#define SHOWN_USD_DIGITS 2
-
 static i128 sort_value(const struct forecast *f)
 {
     return f->has_expected ? f->expected_pusd : f->has_naive ? f->naive_pusd : f->actual_pusd;
@@ -34,23 +32,23 @@ void forecast_table_sort(struct forecast_table *t)
 
 /* --- for people --- */
 
-static void add_usd(struct table *t, i128 pusd, bool known)
+static void add_usd(struct table *t, i128 pusd, bool known, int digits)
 {
     char text[FIGURE_BYTES];
 
-    table_add_cell(t, known ? figure_usd(pusd, SHOWN_USD_DIGITS, text) : STR("-"));
+    table_add_cell(t, known ? figure_usd(pusd, digits, text) : STR("-"));
 }
 
-static void add_line(struct table *t, struct str name, const struct forecast *f)
+static void add_line(struct table *t, struct str name, const struct forecast *f, int digits)
 {
     bool estimates = f->has_expected && f->days_left > 0;
 
     table_add_cell(t, name);
-    add_usd(t, f->actual_pusd, true);
-    add_usd(t, f->expected_pusd, f->has_expected);
-    add_usd(t, f->low_pusd, f->has_expected);
-    add_usd(t, f->high_pusd, f->has_expected);
-    add_usd(t, f->naive_pusd, f->has_naive);
+    add_usd(t, f->actual_pusd, true, digits);
+    add_usd(t, f->expected_pusd, f->has_expected, digits);
+    add_usd(t, f->low_pusd, f->has_expected, digits);
+    add_usd(t, f->high_pusd, f->has_expected, digits);
+    add_usd(t, f->naive_pusd, f->has_naive, digits);
     if (estimates)
         table_add_cellf(t, "%+.1f %%", 700 * f->growth);
     else
@@ -63,16 +61,17 @@ void forecast_print_text(const struct forecast_table *t, struct buf *out)
                                          "at most",    "naive",      "growth a week" };
     CLEANUP(table_free) struct table *table = table_new();
     char at[TIMESTAMP_TEXT_BYTES];
+    int digits = figure_usd_digits(sort_value(&t->all));
 
     table_add_column(table, t->by.len ? t->by.ptr : "", false);
     for (size_t i = 0; i < ARRAY_LEN(right); i++)
         table_add_column(table, right[i], true);
     for (size_t i = 0; i < t->rows.len; i++)
         add_line(table, t->rows.ptr[i].name.len ? t->rows.ptr[i].name : STR("(none)"),
-                 &t->rows.ptr[i].forecast);
+                 &t->rows.ptr[i].forecast, digits);
     if (t->rows.len)
         table_add_rule(table);
-    add_line(table, STR("all"), &t->all);
+    add_line(table, STR("all"), &t->all, digits);
     table_print(table, out);
     buf_addf(out,
              "\n%.*s as of %s, days in %.*s: %d known, %d left; at least and at most hold in %d of "
@@ -80,7 +79,8 @@ void forecast_print_text(const struct forecast_table *t, struct buf *out)
              STR_ARG(t->month), timestamp_format(t->now_us, at), STR_ARG(t->zone),
              t->all.days_known, t->all.days_left, FORECAST_CONFIDENCE);
     if (!t->all.has_expected)
-        buf_add_text(out, "fewer than 14 days to go by: nothing but the naive figure\n");
+        buf_add_text(out,
+                     "fewer than 14 whole days say what is usual: nothing but the naive figure\n");
 }
 
 /* --- for machines --- */

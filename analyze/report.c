@@ -3,10 +3,8 @@
 #include "analyze/report.h"
 
 #include "analyze/report_fold.h"
+#include "base/figure.h"
 #include "llm/price.h"
-
-/* From there on cents are enough. */
-#define CENTS_FROM_PUSD ((i128)10 * PUSD_PER_USD)
 
 static struct str keep(struct document *d, struct buf *text)
 {
@@ -45,7 +43,7 @@ void report_build(const struct report_input *in, struct document *ret)
     CLEANUP(buf_release) struct buf title = { 0 };
     i128 cost = engine_cost(&in->now->parts[REPORT_DAILY].result.totals);
 
-    *ret = (struct document){ .usd_digits = cost >= CENTS_FROM_PUSD ? 2 : 6 };
+    *ret = (struct document){ .usd_digits = figure_usd_digits(cost) };
     add_head(in, ret);
     buf_addf(&title, "LLM traffic in %s", month_format(in->now->month, month));
     if (!in->is_closed)

@@ -41,8 +41,7 @@ static void add_row(struct document *d, struct str name, const struct fold_row *
     i128 now = engine_cost(&row->now), before = engine_cost(&row->before);
 
     document_text(d, name);
-    /* a cost that nobody could know is not zero */
-    if (now == 0 && row->now.unknown_requests + row->now.unpriced_requests > 0)
+    if (engine_cost_is_unknown(&row->now))
         document_none(d);
     else
         document_number(d, CELL_USD, now);

@@ -43,20 +43,15 @@ static void add_count(struct table *t, int64_t n)
     table_add_cell(t, figure_count(n, text));
 }
 
-/* A cost that nobody could know is not zero. */
-static bool is_cost_unknown(const struct engine_sums *s)
-{
-    return engine_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
-}
-
 static void add_sums(struct table *t, const struct engine_sums *s)
 {
     char text[FIGURE_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         add_count(t, count_of(s, &counts[i]));
-    table_add_cell(t, is_cost_unknown(s) ? STR("-")
-                                         : figure_usd(engine_cost(s), SHOWN_USD_DIGITS, text));
+    table_add_cell(t, engine_cost_is_unknown(s)
+                          ? STR("-")
+                          : figure_usd(engine_cost(s), SHOWN_USD_DIGITS, text));
 }
 
 /* What a group without a value is called: silence would hide it. */

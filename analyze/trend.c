@@ -73,7 +73,7 @@ bool trend_value(const struct engine_row *row, enum trend_metric metric, double 
         return speed(row, ret);
     default:
         *ret = (double)engine_cost(&row->sums) / (double)PUSD_PER_USD;
-        return true;
+        return !engine_cost_is_unknown(&row->sums);
     }
 }
 

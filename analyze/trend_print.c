@@ -25,7 +25,7 @@ static const char *const titles[TREND_METRICS] = {
 };
 static const int digits[TREND_METRICS] = {
     [TREND_REQUESTS] = 0,  [TREND_ERRORS] = 2,    [TREND_FIRST_P50] = 3, [TREND_FIRST_P95] = 3,
-    [TREND_TOTAL_P50] = 3, [TREND_TOTAL_P95] = 3, [TREND_SPEED] = 1,     [TREND_COST] = 2,
+    [TREND_TOTAL_P50] = 3, [TREND_TOTAL_P95] = 3, [TREND_SPEED] = 1,
 };
 
 const char *trend_metric_title(enum trend_metric metric)
@@ -77,10 +77,15 @@ void trend_sparkline(const double *values, const uint8_t *known, size_t count, b
     }
 }
 
-static void add_number(struct table *t, double value, bool known, enum trend_metric metric)
+static void add_number(struct table *t, double value, bool known, enum trend_metric metric,
+                       int places)
 {
-    if (known)
-        table_add_cellf(t, "%.*f", digits[metric], value);
+    char text[FIGURE_BYTES];
+
+    if (known && metric == TREND_COST) /* rounded as everywhere: halves to even, of 1e-12 USD */
+        table_add_cell(t, figure_usd((i128)(value * 1e12 + 0.5), places, text));
+    else if (known)
+        table_add_cellf(t, "%.*f", places, value);
     else
         table_add_cell(t, STR("-"));
 }
@@ -119,10 +124,12 @@ static void print_group(const struct trend *t, const struct trend_group *g,
         if (!l->any)
             continue;
         table_add_cell(table, str_from(titles[metric]));
-        add_number(table, l->values[0], l->known[0], metric);
-        add_number(table, l->values[n - 1], l->known[n - 1], metric);
-        add_number(table, l->low, true, metric);
-        add_number(table, l->high, true, metric);
+        int places = metric == TREND_COST ? figure_usd_digits(engine_cost(&t->result->totals))
+                                          : digits[metric];
+        add_number(table, l->values[0], l->known[0], metric, places);
+        add_number(table, l->values[n - 1], l->known[n - 1], metric, places);
+        add_number(table, l->low, true, metric, places);
+        add_number(table, l->high, true, metric, places);
         trend_sparkline(l->values + n - shown, l->known + n - shown, shown, o->unicode, &spark);
         table_add_cell(table, buf_str(&spark));
     }
@@ -138,11 +145,12 @@ void trend_print_text(const struct trend *t, const struct trend_print_options *o
     for (size_t i = 0; i < t->groups.len && i < o->top; i++)
         print_group(t, &t->groups.ptr[i], o, &l, out);
     if (t->groups.len > o->top)
-        buf_addf(out, "%zu more groups\n", t->groups.len - o->top);
+        buf_addf(out, "%zu more groups; --top shows more\n", t->groups.len - o->top);
     if (t->buckets.len)
-        buf_addf(out, "%zu of %s, %.*s to %.*s in %.*s\n", t->buckets.len,
-                 dimension_name(t->result->dimensions[0]), STR_ARG(t->buckets.ptr[0]),
-                 STR_ARG(t->buckets.ptr[t->buckets.len - 1]), STR_ARG(o->zone));
+        buf_addf(out, "%zu %s%s, %.*s to %.*s in %.*s\n", t->buckets.len,
+                 dimension_name(t->result->dimensions[0]), t->buckets.len == 1 ? "" : "s",
+                 STR_ARG(t->buckets.ptr[0]), STR_ARG(t->buckets.ptr[t->buckets.len - 1]),
+                 STR_ARG(o->zone));
     else
         buf_add_text(out, "nothing was recorded\n");
     free(l.values);
@@ -156,9 +164,11 @@ static void add_exact(const struct engine_row *row, enum trend_metric metric, st
     char text[FIGURE_BYTES];
     double value;
 
+    if (!trend_value(row, metric, &value))
+        return;
     if (metric == TREND_COST)
         buf_add_str(out, figure_usd(engine_cost(&row->sums), PUSD_SCALE, text));
-    else if (trend_value(row, metric, &value))
+    else
         buf_addf(out, "%.*f", metric == TREND_REQUESTS ? 0 : 6, value);
 }
 
@@ -199,10 +209,12 @@ static void add_row_json(const struct engine_result *r, const struct engine_row 
             buf_add_text(out, "null");
     }
     for (enum trend_metric m = 0; m < TREND_METRICS; m++) {
+        if (!trend_value(row, m, &value))
+            continue;
         if (m == TREND_COST) {
             json_add_str(out, trend_metric_name(m),
                          figure_usd(engine_cost(&row->sums), PUSD_SCALE, text));
-        } else if (trend_value(row, m, &value)) {
+        } else {
             json_add_key(out, trend_metric_name(m));
             buf_addf(out, "%.*f", m == TREND_REQUESTS ? 0 : 6, value);
         }

@@ -2,9 +2,16 @@
 
 #include "base/figure.h"
 
+#define FIGURE_CENTS_FROM ((i128)10 * 1000000000000) /* 10 USD */
+
 struct str figure_usd(i128 pusd, int digits, char text[static FIGURE_BYTES])
 {
     return str_from(decimal_format(decimal_round(pusd, FIGURE_USD_DIGITS - digits), digits, text));
+}
+
+int figure_usd_digits(i128 largest_pusd)
+{
+    return largest_pusd >= FIGURE_CENTS_FROM ? 2 : 6;
 }
 
 struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTES])

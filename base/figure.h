@@ -15,6 +15,9 @@ struct str figure_usd_change(i128 pusd, int digits, char text[static FIGURE_BYTE
 /* The same two with commas, for pages and reports: "1,234.50". */
 struct str figure_amount(i128 pusd, int digits, char text[static FIGURE_BYTES]);
 struct str figure_amount_change(i128 pusd, int digits, char text[static FIGURE_BYTES]);
+/* How many digits a table is worth whose largest sum this is: cents from 10 USD on, else
+ * millionths, as most calls cost less than a cent. */
+int figure_usd_digits(i128 largest_pusd);
 /* 1234567 as "1,234,567". */
 struct str figure_count(i128 n, char text[static FIGURE_BYTES]);
 

@@ -5,12 +5,12 @@
 #include <inttypes.h>
 
 #include "base/csv.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/table.h"
 #include "base/timestamp.h"
 #include "llm/price.h"
 
-#define USD_DIGITS   2
 #define REASONS      3
 #define SHOWN_ITEMS  3  /* of a list, in text */
 #define SHOWN_MISSED 10 /* models, likewise */
@@ -25,10 +25,9 @@ static int percent(i128 part, i128 whole)
     return whole > 0 ? (int)((part * 100 + whole / 2) / whole) : 0;
 }
 
-/* In whole cents: enough to see what is big. */
-static char *usd(i128 pusd, char ret[static DECIMAL_TEXT_BYTES])
+static char *usd(i128 pusd, int digits, char ret[static DECIMAL_TEXT_BYTES])
 {
-    return decimal_format(decimal_round(pusd, PUSD_SCALE - USD_DIGITS), USD_DIGITS, ret);
+    return decimal_format(decimal_round(pusd, PUSD_SCALE - digits), digits, ret);
 }
 
 static void add_span(const struct inventory *inv, struct buf *out)
@@ -74,7 +73,7 @@ static void add_table(const struct inventory *inv, struct buf *out)
         table_add_cell(t, str_from(programme_risk_name(a->risk.level)));
         table_add_cellf(t, "%d", a->risk.score);
         table_add_cellf(t, "%" PRId64, a->requests);
-        table_add_cell(t, str_from(usd(a->cost_pusd, text)));
+        table_add_cell(t, str_from(usd(a->cost_pusd, figure_usd_digits(inv->cost_pusd), text)));
         table_add_cellf(t, "%d %%", percent(a->cost_pusd, inv->cost_pusd));
         for (size_t k = 0; k < ARRAY_LEN(parts); k++)
             table_add_cellf(t, "%d %%", percent(parts[k], a->requests));
@@ -137,6 +136,7 @@ static void add_app(const struct inventory_app *a, struct buf *out)
 static void add_missing(const struct inventory *inv, struct buf *out)
 {
     char text[DECIMAL_TEXT_BYTES], from[TIMESTAMP_TEXT_BYTES], to[TIMESTAMP_TEXT_BYTES];
+    int digits = figure_usd_digits(inv->missing_pusd);
 
     if (!inv->has_invoice)
         return;
@@ -145,11 +145,11 @@ static void add_missing(const struct inventory *inv, struct buf *out)
         return;
     }
     buf_addf(out, "\n%s USD were billed, but not recorded: who calls past the proxy?\n",
-             usd(inv->missing_pusd, text));
+             usd(inv->missing_pusd, digits, text));
     for (size_t i = 0; i < inv->missing.len && i < SHOWN_MISSED; i++) {
         const struct inventory_missing *m = &inv->missing.ptr[i];
         buf_addf(out, "  %s %s: %s USD, %s to %s\n", provider_name(m->provider),
-                 m->model.len ? m->model.ptr : "(all models)", usd(m->cost_pusd, text),
+                 m->model.len ? m->model.ptr : "(all models)", usd(m->cost_pusd, digits, text),
                  timestamp_format_date(m->from_us, from), timestamp_format_date(m->to_us - 1, to));
     }
     if (inv->missing.len > SHOWN_MISSED)
@@ -161,7 +161,7 @@ void inventory_print_text(const struct inventory *inv, struct buf *out)
     char text[DECIMAL_TEXT_BYTES];
 
     buf_addf(out, "%zu applications, %" PRId64 " calls, %s USD", inv->apps.len, inv->requests,
-             usd(inv->cost_pusd, text));
+             usd(inv->cost_pusd, figure_usd_digits(inv->cost_pusd), text));
     add_span(inv, out);
     buf_add_text(out, "\n\n");
     add_table(inv, out);

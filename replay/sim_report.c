@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "base/figure.h"
 #include "base/timestamp.h"
 #include "policy/plan.h"
 #include "replay/slo_print.h"
@@ -656,7 +657,7 @@ void sim_report_build(const struct sim_report_in *in, struct document *ret)
 {
     i128 cost = in->runs[0].result->all.high_pusd;
 
-    *ret = (struct document){ .usd_digits = cost >= 10 * (i128)PUSD_PER_USD ? 2 : 6 };
+    *ret = (struct document){ .usd_digits = figure_usd_digits(cost) };
     add_head(in, ret);
     add_assertions(in, ret);
     add_summary(in, ret);
