@@ -478,19 +478,19 @@ END_TEST
 
 START_TEST(what_is_idle_for_too_long_is_closed)
 {
-    struct http_origin *o = start(_i, (struct http_origin_options){ .max_idle_age_us = 30000 });
+    struct http_origin *o = start(_i, (struct http_origin_options){ .max_idle_age_us = 300000 });
     struct call first, second;
 
     connect_call(o, &first, true);
     connect_call(o, &second, true);
     end_call(&first, true);
     uint64_t begin_us = loop_now_us(l);
-    TURN_UNTIL(loop_now_us(l) > begin_us + 15000);
+    TURN_UNTIL(loop_now_us(l) > begin_us + 150000);
     end_call(&second, true);
     TURN_UNTIL(idle_of(o) == 1);
-    ck_assert_uint_ge(loop_now_us(l), begin_us + 30000);
+    ck_assert_uint_ge(loop_now_us(l), begin_us + 300000);
     TURN_UNTIL(idle_of(o) == 0);
-    ck_assert_uint_ge(loop_now_us(l), begin_us + 45000);
+    ck_assert_uint_ge(loop_now_us(l), begin_us + 450000);
     stop_server(&server);
 }
 END_TEST
