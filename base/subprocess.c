@@ -144,14 +144,16 @@ static void end_group(pid_t program, int *status)
 static _Noreturn void end_as(int status)
 {
     static const struct rlimit no_core = { 0, 0 };
-    sigset_t all;
+    sigset_t one;
 
     if (!WIFSIGNALED(status))
         _exit(WEXITSTATUS(status));
     setrlimit(RLIMIT_CORE, &no_core);
     signal(WTERMSIG(status), SIG_DFL);
-    sigfillset(&all);
-    sigprocmask(SIG_UNBLOCK, &all, NULL);
+    /* No other that waits: its handler is our parent's, with what our parent has open. */
+    sigemptyset(&one);
+    sigaddset(&one, WTERMSIG(status));
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
     raise(WTERMSIG(status));
     _exit(EXIT_FAILURE);
 }

@@ -196,6 +196,36 @@ START_TEST(what_is_not_there_cannot_be_started)
 }
 END_TEST
 
+static int told[2]; /* by our own handler: nobody but we may run it */
+
+static void tell(int signal)
+{
+    char byte = (char)signal;
+
+    if (write(told[1], &byte, 1) < 0)
+        _exit(EXIT_FAILURE);
+}
+
+START_TEST(a_handler_of_ours_is_not_run_by_what_ends_a_program)
+{
+    char byte;
+
+    ck_assert_int_eq(pipe2(told, O_NONBLOCK), 0);
+    signal(SIGTERM, tell);
+    for (int i = 0; i < 50; i++) {
+        struct subprocess p;
+        start_shell("exec sleep 60", NULL, &p);
+        subprocess_stop(&p, 0);
+        unlink(output);
+    }
+    signal(SIGTERM, SIG_DFL);
+    ck_assert_int_eq(read(told[0], &byte, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    close(told[0]);
+    close(told[1]);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, output_and_environment_are_the_programs);
@@ -204,5 +234,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_started_may_leave_and_stay);
     tcase_add_test(tc, a_signal_is_told_as_one);
     tcase_add_test(tc, what_is_not_there_cannot_be_started);
+    tcase_add_test(tc, a_handler_of_ours_is_not_run_by_what_ends_a_program);
 }
 CHECK_MAIN("base/subprocess", add_tests)
