@@ -3,11 +3,10 @@
 #include "migrate/step.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/vec.h"
 #include "migrate/step_live.h"
+#include "migrate/step_shares.h"
 
 /* Looks in a row, on fresh connections, until a marker counts as running. */
 #define VERIFY_TIMES   8
@@ -184,31 +183,6 @@ static int carry_on(struct step *s, enum step_result *ret, struct buf *ret_why, 
     return note(s, ROLLOUT_ABORTED, s->times.restore_us, STR("the rehearsal is over"), err);
 }
 
-/* The shares of an actuator with a step's moves, sorted by app as the programme is. */
-struct shares {
-    VEC(struct actuator_share) list;
-};
-
-static int apply_move(const struct portfolio *p, const struct step_wanted *w,
-                      const struct rollout_move *move, int32_t *share, struct err *err)
-{
-    const struct programme_app *app = programme_find_app(p->programme, move->app);
-
-    if (!app || app->actuator != w->actuator)
-        return err_set(err, ERR_USAGE, "'%.*s' is no application of actuator '%.*s'",
-                       STR_ARG(move->app), STR_ARG(w->actuator->name));
-    if (move->to == move->from)
-        return err_set(err, ERR_USAGE, "'%.*s' is at %d already", STR_ARG(move->app), move->to);
-    if (move->to < 0 || move->to > ROLLOUT_ALL)
-        return err_set(err, ERR_USAGE, "'%.*s': a share of %d is not within 0 to %d",
-                       STR_ARG(move->app), move->to, ROLLOUT_ALL);
-    if (share[app - p->programme->apps] != move->from)
-        return err_set(err, ERR_USAGE, "'%.*s' is at %d, not at %d, or is to move twice",
-                       STR_ARG(move->app), share[app - p->programme->apps], move->from);
-    share[app - p->programme->apps] = move->to;
-    return 0;
-}
-
 static int64_t limit_of(const struct portfolio *p, const struct step_wanted *w)
 {
     int64_t least_us = INT64_MAX;
@@ -221,40 +195,16 @@ static int64_t limit_of(const struct portfolio *p, const struct step_wanted *w)
     return least_us < INT64_MAX ? least_us : STEP_US_NORMAL;
 }
 
-static void collect(const struct portfolio *p, const struct step_wanted *w, const int32_t *share,
-                    struct shares *ret)
-{
-    bool is_dummy_due = w->dummy != NULL;
-
-    for (size_t i = 0; i < p->programme->app_count; i++) {
-        const struct programme_app *app = &p->programme->apps[i];
-        if (app->actuator != w->actuator || (app->retired && share[i] == 0))
-            continue;
-        if (is_dummy_due && str_cmp(w->dummy->app, app->name) < 0) {
-            vec_push(&ret->list, *w->dummy);
-            is_dummy_due = false;
-        }
-        vec_push(&ret->list, ((struct actuator_share){ .app = app->name,
-                                                       .direct = app->direct,
-                                                       .gateway = app->gateway,
-                                                       .key = app->key,
-                                                       .share = share[i] }));
-    }
-    if (is_dummy_due)
-        vec_push(&ret->list, *w->dummy);
-}
-
-static int render(struct step *s, const struct shares *shares, struct err *err)
+static int render(struct step *s, const struct step_shares *shares, struct err *err)
 {
     const struct actuator_driver *driver = s->actuator->driver;
 
-    for (size_t i = 0; driver->admits && i < shares->list.len; i++)
-        if (driver->admits(s->actuator, &shares->list.ptr[i], err) < 0)
+    for (size_t i = 0; driver->admits && i < shares->len; i++)
+        if (driver->admits(s->actuator, &shares->list[i], err) < 0)
             return -1;
-    if (driver->render(s->actuator, shares->list.ptr, shares->list.len, s->entry.epoch, &s->after,
-                       err) < 0)
+    if (driver->render(s->actuator, shares->list, shares->len, s->entry.epoch, &s->after, err) < 0)
         return -1;
-    actuator_marker(shares->list.ptr, shares->list.len, s->entry.epoch, s->marker_after);
+    actuator_marker(shares->list, shares->len, s->entry.epoch, s->marker_after);
     return 0;
 }
 
@@ -262,21 +212,12 @@ static int render(struct step *s, const struct shares *shares, struct err *err)
 static int render_wanted(struct step *s, const struct portfolio *p, const struct step_wanted *w,
                          struct err *err)
 {
-    struct shares shares = { 0 };
-    int32_t *share = mem_calloc(p->programme->app_count + 1, sizeof(*share));
-    int r = 0;
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct step_shares shares;
 
-    for (size_t i = 0; i < p->programme->app_count; i++)
-        share[i] = p->apps[i].share;
-    for (size_t i = 0; r == 0 && i < w->move_count; i++)
-        r = apply_move(p, w, &w->moves[i], share, err);
-    if (r == 0) {
-        collect(p, w, share, &shares);
-        r = render(s, &shares, err);
-    }
-    free(share);
-    vec_release(&shares.list);
-    return r;
+    if (step_shares_after(p, w, &s->live, &arena, &shares, err) < 0)
+        return -1;
+    return render(s, &shares, err);
 }
 
 static bool moves_nothing(const struct step_wanted *w)
@@ -337,9 +278,7 @@ static int begin(struct step *s, const struct step_context *c, const struct step
     if (w->move_count == 1)
         s->entry.app = w->moves[0].app;
     s->limit_us = limit_of(p, w);
-    bool is_idle = moves_nothing(w);
-    if ((!is_idle && render_wanted(s, p, w, err) < 0) ||
-        w->actuator->driver->probe(w->actuator, &s->live, err) < 0)
+    if (w->actuator->driver->probe(w->actuator, &s->live, err) < 0)
         return -1;
     buf_add_str(&s->before, buf_str(&s->live.bytes));
     step_marker(s->actuator, buf_str(&s->before), s->marker_before);
@@ -347,11 +286,13 @@ static int begin(struct step *s, const struct step_context *c, const struct step
     if (!step_look(c, p, w->actuator, &s->live, ret_why))
         return 0;
     *ret = STEP_NOTHING;
-    if (is_idle) {
+    if (moves_nothing(w)) {
         buf_addf(ret_why, "actuator '%.*s': everything is as wanted already",
                  STR_ARG(w->actuator->name));
         return 0;
     }
+    if (render_wanted(s, p, w, err) < 0)
+        return -1;
     *ret = STEP_DRIFT;
     if (!runs_its_file(s, ret_why))
         return 0;

@@ -4,11 +4,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
 #include "base/vec.h"
+#include "migrate/step_shares.h"
 
 #define MARKER_DIGITS 12
 #define PUT_BACK_US   (INT64_C(30) * 1000000)
@@ -176,12 +176,6 @@ int step_note_drift(const struct step_context *c, const struct actuator *a,
     return step_note(c, &e, err);
 }
 
-struct live_shares {
-    struct actuator_share *list;
-    size_t len;
-    uint64_t epoch;
-};
-
 /* How far the plan's own dates and bakes would have let the app come by now. */
 static int32_t planned_share(const struct programme_app *app, int64_t now_us)
 {
@@ -197,52 +191,13 @@ static int32_t planned_share(const struct programme_app *app, int64_t now_us)
     return share;
 }
 
-static int by_app(const void *a, const void *b)
-{
-    return str_cmp(((const struct actuator_share *)a)->app,
-                   ((const struct actuator_share *)b)->app);
-}
-
-/* The shares of live bytes, sorted, which somebody else's need not be; none if there are no bytes.
- */
-static int read_shares(const struct actuator *a, const struct actuator_live *live,
-                       struct arena *arena, struct live_shares *ret, struct err *err)
-{
-    *ret = (struct live_shares){ 0 };
-    if (!live->is_there || !live->bytes.len)
-        return 0;
-    if (a->driver->parse(a, buf_str(&live->bytes), arena, &ret->list, &ret->len, &ret->epoch, err) <
-        0)
-        return -1;
-    if (ret->len)
-        qsort(ret->list, ret->len, sizeof(*ret->list), by_app);
-    return 0;
-}
-
-static const struct actuator_share *find_share(const struct live_shares *s, struct str app)
-{
-    size_t from = 0, to = s->len;
-
-    while (from < to) {
-        size_t mid = from + (to - from) / 2;
-        int order = str_cmp(s->list[mid].app, app);
-        if (order == 0)
-            return &s->list[mid];
-        if (order < 0)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return NULL;
-}
-
 struct drifts {
     VEC(struct step_drift) list;
 };
 
 /* What the plan and the ledger have, and what is live of it. */
 static void compare_apps(const struct step_context *c, const struct portfolio *p,
-                         const struct actuator *a, const struct live_shares *shares,
+                         const struct actuator *a, const struct step_shares *shares,
                          struct drifts *out)
 {
     int64_t now_us = step_now_us(c);
@@ -251,17 +206,19 @@ static void compare_apps(const struct step_context *c, const struct portfolio *p
         const struct portfolio_app *app = &p->apps[i];
         if (app->app->actuator != a)
             continue;
-        const struct actuator_share *share = find_share(shares, app->app->name);
+        const struct actuator_share *share = step_shares_find(shares, app->app->name);
         int32_t live = share ? share->share : -1;
         if (live != app->share && !(live < 0 && app->share == 0))
             vec_push(&out->list,
                      ((struct step_drift){ app->app->name, planned_share(app->app, now_us),
                                            app->share, live }));
     }
-    for (size_t i = 0; i < shares->len; i++)
-        if (shares->list[i].share && !programme_find_app(p->programme, shares->list[i].app))
+    for (size_t i = 0; i < shares->len; i++) {
+        const struct programme_app *app = programme_find_app(p->programme, shares->list[i].app);
+        if (shares->list[i].share && (!app || app->actuator != a))
             vec_push(&out->list,
                      ((struct step_drift){ shares->list[i].app, -1, 0, shares->list[i].share }));
+    }
 }
 
 int step_compare(const struct step_context *c, const struct actuator *a, struct arena *arena,
@@ -269,7 +226,7 @@ int step_compare(const struct step_context *c, const struct actuator *a, struct 
 {
     CLEANUP(portfolio_free) struct portfolio *p = NULL;
     CLEANUP(actuator_live_release) struct actuator_live live = { 0 };
-    struct live_shares shares;
+    struct step_shares shares;
     struct drifts drifts = { 0 };
     struct err unread;
 
@@ -279,8 +236,8 @@ int step_compare(const struct step_context *c, const struct actuator *a, struct 
         a->driver->probe(a, &live, err) < 0)
         return -1;
     bool is_same = step_look(c, p, a, &live, ret_why);
-    if (read_shares(a, &live, arena, &shares, &unread) < 0)
-        shares = (struct live_shares){ 0 };
+    if (step_shares_read(a, &live, arena, &shares, &unread) < 0)
+        shares = (struct step_shares){ 0 };
     compare_apps(c, p, a, &shares, &drifts);
     *ret_count = drifts.list.len;
     *ret = arena_alloc(arena, (drifts.list.len + 1) * sizeof(**ret));
@@ -290,7 +247,8 @@ int step_compare(const struct step_context *c, const struct actuator *a, struct 
     }
     vec_release(&drifts.list);
     if (is_same && *ret_count)
-        buf_addf(ret_why, "actuator '%.*s': shares are live for apps that the plan does not have",
+        buf_addf(ret_why,
+                 "actuator '%.*s': shares are live for apps that the plan does not have there",
                  STR_ARG(a->name));
     return !is_same || *ret_count;
 }
@@ -300,13 +258,13 @@ struct moves {
 };
 
 static int find_accepted(const struct portfolio *p, const struct actuator *a,
-                         const struct live_shares *shares, struct moves *ret, struct err *err)
+                         const struct step_shares *shares, struct moves *ret, struct err *err)
 {
     for (size_t i = 0; i < p->programme->app_count; i++) {
         const struct portfolio_app *app = &p->apps[i];
         if (app->app->actuator != a)
             continue;
-        const struct actuator_share *share = find_share(shares, app->app->name);
+        const struct actuator_share *share = step_shares_find(shares, app->app->name);
         int32_t live = share ? share->share : 0;
         if (live < 0 || live > ROLLOUT_ALL)
             return err_set(err, ERR_CORRUPT, "the live share of '%.*s' is none",
@@ -322,13 +280,13 @@ static int accept(const struct step_context *c, const struct portfolio *p, const
 {
     CLEANUP(actuator_live_release) struct actuator_live live = { 0 };
     CLEANUP(arena_release) struct arena arena = { 0 };
-    struct live_shares shares;
+    struct step_shares shares;
     char sha[ROLLOUT_SHA_BYTES] = "";
     uint64_t ours = rollout_epoch(c->rollout);
 
     if (a->driver->probe(a, &live, err) < 0)
         return -1;
-    if (read_shares(a, &live, &arena, &shares, err) < 0)
+    if (step_shares_read(a, &live, &arena, &shares, err) < 0)
         return err_wrap(err, "what is live has no shares to accept: move that file away, then "
                              "--put-back, or accept that there is none");
     if (find_accepted(p, a, &shares, moves, err) < 0)

@@ -4,6 +4,7 @@
 #include "migrate/step.h"
 
 #include "check_main.h"
+#include "migrate/actuator_tools.h"
 #include "migrate/rehearse.h"
 #include "migrate/step_live.h"
 #include "tests/step_sample.h"
@@ -535,6 +536,144 @@ START_TEST(an_open_step_bars_its_actuator)
 }
 END_TEST
 
+/* What the owner of the plan has changed since the step upwards, and what may come of that for
+ * others' steps: nothing. */
+static const char *const changed_plans[] = {
+    /* crm is gone */
+    "  bot: {owner: ana, stages: [1%, 5%, 25%, 100%]}\n",
+    /* crm would be split by another key, to another gateway */
+    "  bot: {owner: ana, stages: [1%, 5%, 25%, 100%]}\n"
+    "  crm: {owner: ben, key: request, gateway: c}\n",
+    /* crm has what the driver does not take */
+    "  bot: {owner: ana, stages: [1%, 5%, 25%, 100%]}\n"
+    "  crm: {owner: ben, key: end_user}\n",
+    /* crm is at another actuator */
+    "  bot: {owner: ana, stages: [1%, 5%, 25%, 100%]}\n"
+    "  crm: {owner: ben, actuator: other}\n",
+    /* crm has no part in it any more */
+    "  bot: {owner: ana, stages: [1%, 5%, 25%, 100%]}\n"
+    "  crm: {owner: ben, retired: true}\n",
+};
+
+/* Bytes that say all of a share; what runs is not told. */
+static struct programme *programme_in_lines(const char *apps, struct actuator_driver *driver)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct actuator *list;
+
+    buf_addf(&text,
+             "programme: {name: g, start: 2026-10-05}\n"
+             "actuators:\n"
+             "  edge: {driver: haproxy, file: ./c.map, socket: ./s.sock}\n"
+             "  other: {driver: haproxy, file: ./o.map, socket: ./o.sock}\n"
+             "defaults: {actuator: edge, direct: a, gateway: b, key: header.x-id}\n"
+             "apps:\n%s",
+             apps);
+    struct programme *p = sample_programme(buf_cstr(&text));
+    *driver = actuator_haproxy;
+    driver->probe = sample_probe;
+    driver->check = sample_check;
+    driver->apply = sample_apply;
+    driver->set_caps = sample_set_caps;
+    memcpy(&list, &p->actuators, sizeof(list)); /* they are const to all but this */
+    for (size_t i = 0; i < p->actuator_count; i++)
+        list[i].driver = driver;
+    sample->tells = false;
+    return p;
+}
+
+static void make_step(const struct step_context *c, enum rollout_why why,
+                      const struct rollout_move *moves, size_t count)
+{
+    CLEANUP(buf_release) struct buf said = { 0 };
+    struct step_wanted w = wanted(c->programme, why, moves, count);
+    struct actuator_share dummy = { .app = STR(REHEARSE_APP),
+                                    .direct = STR("a"),
+                                    .gateway = STR("b"),
+                                    .key = STR("header.x-id"),
+                                    .share = ROLLOUT_ALL };
+    enum step_result result;
+    struct err err;
+
+    if (why == ROLLOUT_REHEARSE)
+        w.dummy = &dummy;
+    ck_assert_msg(step_run(c, &w, &result, &said, &err) == 0, "%s", err.text);
+    ck_assert_msg(result == STEP_DONE, "%s", buf_cstr(&said));
+}
+
+START_TEST(a_step_changes_nothing_of_those_it_does_not_move)
+{
+    static const struct rollout_move more = { STR_INIT("bot"), 500, 2500 },
+                                     less = { STR_INIT("bot"), 2500, 0 };
+    static const char crm[] = "# app crm key header.x-id direct a gateway b\ncrm 500\n";
+    struct actuator_driver driver;
+    CLEANUP(programme_free)
+    struct programme *before = programme_in_lines("  bot: {}\n  crm: {}\n", &driver);
+    CLEANUP(programme_free)
+    struct programme *after = programme_in_lines(changed_plans[_i], &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(before);
+    struct step_context c = sample_context(before, r);
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 2);
+    ck_assert_ptr_nonnull(strstr(sample->file, crm));
+    c = sample_context(after, r);
+    make_step(&c, ROLLOUT_REHEARSE, NULL, 0);
+    make_step(&c, ROLLOUT_ADVANCE, &more, 1);
+    ck_assert_int_eq(sample_live("bot"), 2500);
+    ck_assert_msg(strstr(sample->file, crm) != NULL, "%s", sample->file);
+    make_step(&c, ROLLOUT_ROLLBACK, &less, 1);
+    ck_assert_int_eq(sample_live("bot"), 0);
+    ck_assert_msg(strstr(sample->file, crm) != NULL, "%s", sample->file);
+}
+END_TEST
+
+START_TEST(a_rollback_needs_no_plan_that_would_do_for_an_advance)
+{
+    static const struct rollout_move less = { STR_INIT("crm"), 500, 0 };
+    struct actuator_driver driver;
+    CLEANUP(programme_free)
+    struct programme *before = programme_in_lines("  bot: {}\n  crm: {}\n", &driver);
+    CLEANUP(programme_free)
+    struct programme *after = programme_in_lines("  bot: {}\n  crm: {key: end_user}\n", &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(before);
+    struct step_context c = sample_context(before, r);
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 2);
+    c = sample_context(after, r);
+    make_step(&c, ROLLOUT_ROLLBACK, &less, 1);
+    ck_assert_int_eq(sample_live("crm"), 0);
+    ck_assert_int_eq(sample_live("bot"), 500);
+}
+END_TEST
+
+START_TEST(what_moves_elsewhere_is_not_moved_here)
+{
+    static const struct rollout_move more = { STR_INIT("crm"), 500, 2500 },
+                                     less = { STR_INIT("crm"), 500, 0 };
+    const struct rollout_move *const moves[] = { &more, &less };
+    CLEANUP(buf_release) struct buf said = { 0 };
+    struct actuator_driver driver;
+    CLEANUP(programme_free)
+    struct programme *before = programme_in_lines("  bot: {}\n  crm: {}\n", &driver);
+    CLEANUP(programme_free)
+    struct programme *after = programme_in_lines(changed_plans[3], &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(before);
+    struct step_context c = sample_context(before, r);
+    enum step_result result;
+    struct err err;
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 2);
+    sample->is_there = false; /* at the other one */
+    sample->len = 0;
+    c = sample_context(after, r);
+    struct step_wanted w = wanted(after, _i ? ROLLOUT_ROLLBACK : ROLLOUT_ADVANCE, moves[_i], 1);
+    w.actuator = &after->actuators[1];
+    ck_assert_int_eq(step_run(&c, &w, &result, &said, &err), -1);
+    ck_assert_msg(strstr(err.text, "was moved at actuator 'edge'") != NULL, "%s", err.text);
+    ck_assert(!sample->is_there);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, sample_remove);
@@ -554,6 +693,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, whatever_fails_or_dies_it_ends_old_or_new);
     tcase_add_test(tc, what_was_cut_short_and_then_changed_by_hand_is_drift_until_it_is_accepted);
     tcase_add_test(tc, an_open_step_bars_its_actuator);
+    tcase_add_loop_test(tc, a_step_changes_nothing_of_those_it_does_not_move, 0,
+                        ARRAY_LEN(changed_plans));
+    tcase_add_test(tc, a_rollback_needs_no_plan_that_would_do_for_an_advance);
+    tcase_add_loop_test(tc, what_moves_elsewhere_is_not_moved_here, 0, 2);
 }
 
 CHECK_MAIN("migrate/step", add_tests)
