@@ -326,6 +326,16 @@ static int put_blobs(struct step *s, struct err *err)
     return 0;
 }
 
+/* A rollback does not ask: its bytes are to be there when the program is well again. */
+static bool is_refused(const struct step *s, struct err *cause)
+{
+    const struct actuator_driver *driver = s->actuator->driver;
+    struct actuator_wait wait = wait_from_now(s);
+
+    return s->entry.why != ROLLOUT_ROLLBACK && driver->check &&
+           driver->check(s->actuator, buf_str(&s->after), &wait, cause) < 0;
+}
+
 int step_run(const struct step_context *c, const struct step_wanted *w, enum step_result *ret,
              struct buf *ret_why, struct err *err)
 {
@@ -339,9 +349,7 @@ int step_run(const struct step_context *c, const struct step_wanted *w, enum ste
         return r;
     if (put_blobs(&s, err) < 0 || step_note(c, &s.entry, err) < 0)
         return err_wrap(err, "nothing was changed");
-    struct actuator_wait wait = wait_from_now(&s);
-    if (w->actuator->driver->check &&
-        w->actuator->driver->check(w->actuator, buf_str(&s.after), &wait, &cause) < 0) {
+    if (is_refused(&s, &cause)) {
         *ret = STEP_ABORTED;
         return abort_step(&s, false, cause.text, ret_why, err);
     }
@@ -444,19 +452,25 @@ int step_recover(const struct step_context *c, enum step_result *ret, struct buf
 {
     CLEANUP(portfolio_free) struct portfolio *p = NULL;
     CLEANUP(buf_release) struct buf why = { 0 };
+    bool has_failed = false;
 
     *ret = STEP_NOTHING;
     if (portfolio_read(c->programme, c->rollout, &p, err) < 0)
         return -1;
     for (size_t i = 0; i < p->open_count; i++) {
         enum step_result result = STEP_NOTHING;
+        struct err failed;
         buf_clear(&why);
-        if (recover_one(c, p->open[i], &result, &why, err) < 0)
-            return -1;
+        if (recover_one(c, p->open[i], &result, &why, &failed) < 0) {
+            if (!has_failed)
+                *err = failed;
+            has_failed = true;
+            continue;
+        }
         if (ret_why->len && why.len)
             buf_add_text(ret_why, "\n");
         buf_add_str(ret_why, buf_str(&why));
         *ret = worse(*ret, result);
     }
-    return 0;
+    return has_failed ? -1 : 0;
 }

@@ -3,7 +3,7 @@
  *     1. the live state is probed: it must be what the ledger says, or this is drift
  *     2. blobs: the bytes before and after
  *     3. INTENT, fsynced; from here on the change is known
- *     4. the program is asked whether it would take the new bytes (check)
+ *     4. the program is asked whether it would take the new bytes (check); not of a rollback
  *     5. the bytes are written, the program takes them up (apply); APPLIED
  *     6. what runs is looked at until it is the new marker; VERIFIED
  *     7. COMMITTED
@@ -13,6 +13,9 @@
  * After a crash, step_recover reads what is live: the new bytes are finished (5 to 7 again, all of
  * which may be repeated), the old ones are ABORTED, or finished if it is a rollback; neither is
  * DRIFTED, and nothing is touched.
+ *
+ * Applications that a step does not move keep what is live, whatever the plan says of them by now
+ * (migrate/step_shares).
  *
  * A rehearsal is a step that ends in ABORTED on purpose: steps 1 to 6, and back.
  */
@@ -76,7 +79,8 @@ int step_preview(const struct step_context *c, const struct step_wanted *w,
 int step_run(const struct step_context *c, const struct step_wanted *w, enum step_result *ret,
              struct buf *ret_why, struct err *err);
 
-/* Finishes or undoes every step that has begun and not ended.  Does nothing if there is none. */
+/* Finishes or undoes every step that has begun and not ended, whatever becomes of the others: -1
+ * and what was wrong with the first that could not be.  Does nothing if there is none. */
 int step_recover(const struct step_context *c, enum step_result *ret, struct buf *ret_why,
                  struct err *err);
 

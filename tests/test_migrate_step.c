@@ -674,6 +674,63 @@ START_TEST(what_moves_elsewhere_is_not_moved_here)
 }
 END_TEST
 
+START_TEST(a_program_that_refuses_stops_no_rollback)
+{
+    CLEANUP(programme_free) struct programme *p = sample_programme(plan);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(p);
+    CLEANUP(buf_release) struct buf why = { 0 };
+    struct step_context c = sample_context(p, r);
+    int failed;
+
+    advance(&c);
+    sample->refuses = true;
+    ck_assert_msg(run(&c, ROLLOUT_ROLLBACK, &why, &failed) == STEP_DONE, "%s", buf_cstr(&why));
+    ck_assert_int_eq(failed, 0);
+    ck_assert_int_eq(sample_live("bot"), 0);
+    ck_assert_int_eq(committed(p, r, "bot", NULL), 0);
+}
+END_TEST
+
+/* Begins a rehearsal at an actuator, and no more; what is live is as before it. */
+static void begin_only(const struct step_context *c, const struct actuator *a)
+{
+    char sha[ROLLOUT_SHA_BYTES];
+    struct err err;
+
+    ck_assert_int_eq(
+        rollout_put_blob(c->rollout, (struct str){ sample->file, sample->len }, sha, &err), 0);
+    struct rollout_entry e = { .kind = ROLLOUT_INTENT,
+                               .why = ROLLOUT_REHEARSE,
+                               .actuator = a->name,
+                               .epoch = rollout_epoch(c->rollout) + 1,
+                               .before = str_from(sha),
+                               .after = str_from(sha) };
+    ck_assert_msg(step_note(c, &e, &err) == 0, "%s", err.text);
+}
+
+START_TEST(a_step_that_cannot_be_ended_holds_up_no_other_actuators)
+{
+    struct actuator_driver driver;
+    CLEANUP(programme_free) struct programme *p = programme_in_lines("  bot: {}\n", &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(p);
+    CLEANUP(buf_release) struct buf why = { 0 };
+    struct step_context c = sample_context(p, r);
+    enum step_result result;
+    struct err err;
+    size_t open;
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 1);
+    begin_only(&c, &p->actuators[0]);
+    begin_only(&c, &p->actuators[1]);
+    sample->fault = SAMPLE_FAIL_BEFORE;
+    sample->at = sample->calls + 1;
+    ck_assert_int_eq(step_recover(&c, &result, &why, &err), -1);
+    ck_assert_msg(strstr(err.text, "planted") != NULL, "%s", err.text);
+    committed(p, r, "bot", &open);
+    ck_assert_uint_eq(open, 1);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, sample_remove);
@@ -697,6 +754,8 @@ static void add_tests(TCase *tc)
                         ARRAY_LEN(changed_plans));
     tcase_add_test(tc, a_rollback_needs_no_plan_that_would_do_for_an_advance);
     tcase_add_loop_test(tc, what_moves_elsewhere_is_not_moved_here, 0, 2);
+    tcase_add_test(tc, a_program_that_refuses_stops_no_rollback);
+    tcase_add_test(tc, a_step_that_cannot_be_ended_holds_up_no_other_actuators);
 }
 
 CHECK_MAIN("migrate/step", add_tests)
