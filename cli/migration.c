@@ -212,7 +212,7 @@ int migration_apps_named(const struct migration *m, struct migration_apps *ret, 
     for (size_t i = 0; r == 0 && i < invocation_operand_count(m->inv); i++)
         r = want(m, invocation_operand(m->inv, i), is_wanted, err);
     for (size_t i = 0; r == 0 && i < p->app_count; i++)
-        if (is_wanted[i] && !p->apps[i].retired)
+        if (is_wanted[i] && (!p->apps[i].retired || m->portfolio->apps[i].share > 0))
             vec_push(&ret->list, &m->portfolio->apps[i]);
     free(is_wanted);
     return r;

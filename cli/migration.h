@@ -55,8 +55,8 @@ int migration_fail(const struct invocation *inv, const struct err *err);
 /* The real clock, for steps. */
 struct actuator_wait migration_wait(void);
 
-/* The apps that the operands name: an app, a wave, "all"; in the plan's order, each once. ERR_USAGE
- * with the nearest name. */
+/* The apps that the operands name: an app, a wave, "all"; in the plan's order, each once; none that
+ * is retired, unless it has calls on the gateway still.  ERR_USAGE with the nearest name. */
 struct migration_apps {
     VEC(struct portfolio_app *) list;
 };
