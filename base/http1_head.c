@@ -487,11 +487,15 @@ struct http1_refusal http1_read_headers(http1_headers *headers, bool without_bod
     struct reading r = { .head = ret, .headers = headers, .without_body = without_body };
     struct http1_refusal refusal = OK;
 
-    for (size_t i = 0; i < headers->len && !refusal.why; i++) {
-        ret->tags |= headers->ptr[i].tags;
-        if (headers->ptr[i].field)
-            refusal = read_field(&r, &headers->ptr[i]);
+    struct http1_header *end = headers->ptr + headers->len;
+    uint32_t tags = 0;
+
+    for (struct http1_header *h = headers->ptr; h < end && !refusal.why; h++) {
+        tags |= h->tags;
+        if (h->field)
+            refusal = read_field(&r, h);
     }
+    ret->tags = tags;
     for (size_t i = 0; i < headers->len && !refusal.why && r.connection_names; i++)
         if (headers->ptr[i].field && fields[headers->ptr[i].field - 1].read == read_connection)
             mark_named(&r, headers->ptr[i].value);

@@ -235,12 +235,13 @@ static void dispatch_one(struct loop *l, const struct epoll_event *event)
         io->fn(io->ctx, events);
 }
 
-/* Those that ask to be called while this runs are called in the next turn. */
-static void write_later(struct loop *l)
+/* Calls those who asked, but for the first ones.  Those that ask to be called while this runs are
+ * called in the next turn. */
+static void write_later(struct loop *l, size_t first)
 {
-    size_t count = l->later.len, left = 0;
+    size_t count = l->later.len, left = first;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < count; i++) {
         struct loop_io *io = l->later.ptr[i];
         if (!io)
             continue;
@@ -264,7 +265,7 @@ static void dispatch(struct loop *l)
         dispatch_one(l, event);
         if (l->event_next % EVENTS_GATHER != 0)
             continue;
-        write_later(l);
+        write_later(l, 0);
         loop_read_clocks(l);
     }
 }
@@ -438,9 +439,11 @@ int loop_turn(struct loop *l, uint64_t max_wait_us, struct err *err)
     l->event_count = n > 0 ? n : 0;
     dispatch(l);
     run_timers(l);
+    write_later(l, 0);
+    size_t next_turns = l->later.len;
     end_idling(l, n <= 0);
     run_tasks(l);
-    write_later(l);
+    write_later(l, next_turns);
     return 0;
 }
 

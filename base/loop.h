@@ -1,8 +1,8 @@
 /* loop - one thread's events: descriptors (epoll), timers, deferred tasks, a wakeup from outside.
  *
- * A turn is: wait; read the clocks; dispatch what is ready; run timers that are due; run deferred
- * tasks; write what is to leave; tell the kernel what is waited for from now on.  Where very many
- * are ready, clocks are read and bytes leave in between as well.
+ * A turn is: wait; read the clocks; dispatch what is ready; run timers that are due; write what is
+ * to leave; run deferred tasks, and write what they have to leave; tell the kernel what is waited
+ * for from now on.  Where very many are ready, clocks are read and bytes leave in between as well.
  *
  * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
  * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;

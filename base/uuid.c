@@ -41,15 +41,16 @@ static const size_t group_bytes[] = { 4, 2, 2, 2, 6 };
 
 char *uuid_format(struct uuid id, char ret[static UUID_TEXT_BYTES])
 {
-    size_t from = 0, at = 0;
+    char digits[2 * sizeof(id.bytes) + 1];
 
-    for (size_t g = 0; g < ARRAY_LEN(group_bytes); g++) {
-        if (g > 0)
-            ret[at++] = '-';
-        hex_encode(id.bytes + from, group_bytes[g], ret + at);
-        from += group_bytes[g];
-        at += 2 * group_bytes[g];
-    }
+    hex_encode(id.bytes, sizeof(id.bytes), digits);
+    memcpy(ret, digits, 8);
+    memcpy(ret + 9, digits + 8, 4);
+    memcpy(ret + 14, digits + 12, 4);
+    memcpy(ret + 19, digits + 16, 4);
+    memcpy(ret + 24, digits + 20, 12);
+    ret[8] = ret[13] = ret[18] = ret[23] = '-';
+    ret[UUID_TEXT_BYTES - 1] = '\0';
     return ret;
 }
 

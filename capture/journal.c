@@ -163,6 +163,11 @@ uint64_t journal_bytes(const struct journal_writer *j)
     return j->written_bytes + j->out.len;
 }
 
+uint64_t journal_buffered(const struct journal_writer *j)
+{
+    return j->out.len;
+}
+
 uint64_t journal_sequence(const struct journal_writer *j)
 {
     return j->next_sequence;

@@ -85,6 +85,8 @@ int journal_sync_run(const struct journal_ticket *t, struct err *err);
 void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool synced);
 /* Bytes appended, buffered ones included. */
 uint64_t journal_bytes(const struct journal_writer *j);
+/* Those that have not been handed to the kernel. */
+uint64_t journal_buffered(const struct journal_writer *j);
 /* The sequence the next BEGIN must carry. */
 uint64_t journal_sequence(const struct journal_writer *j);
 /* The normal end: appends CLOSE, syncs, renames WRITER.journal to WRITER.ready and syncs the

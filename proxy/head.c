@@ -3,6 +3,7 @@
 #include "proxy/head.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/digest.h"
 #include "base/sigv4.h"
@@ -54,23 +55,16 @@ struct str head_trace_of(const struct head_trace *t)
 /* Neither id may be all zero: each begins with an odd byte. */
 void head_make_traceparent(const uint8_t random[static 24], char ret[static TRACEPARENT_BYTES + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    char *at = ret;
+    uint8_t ids[24];
 
-    *at++ = '0';
-    *at++ = '0';
-    for (size_t i = 0; i < 24; i++) {
-        bool begins = i == 0 || i == 16;
-        unsigned byte = begins ? random[i] | 1u : random[i];
-        if (begins)
-            *at++ = '-';
-        *at++ = digits[byte >> 4];
-        *at++ = digits[byte & 15];
-    }
-    *at++ = '-';
-    *at++ = '0';
-    *at++ = '1';
-    *at = '\0';
+    memcpy(ids, random, sizeof(ids));
+    ids[0] |= 1u;
+    ids[16] |= 1u;
+    memcpy(ret, "00-", 3);
+    hex_encode(ids, 16, ret + 3);
+    ret[35] = '-';
+    hex_encode(ids + 16, 8, ret + 36);
+    memcpy(ret + 52, "-01", 4);
 }
 
 void head_filter_encodings(struct str value, struct buf *out)

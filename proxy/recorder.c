@@ -10,6 +10,7 @@
 
 #define SLOW_BYTES     (64u << 20) /* that wait for the disk; then on_pressure says what */
 #define HELD_BYTES_MAX (16u << 20) /* of frames that could not be written yet */
+#define WRITE_BYTES    (64u << 10) /* that wait for a write, which holds up what comes behind it */
 
 /* --- failing and recovering --- */
 
@@ -101,8 +102,22 @@ static void hold(struct recorder *r, struct recorder_journal *j, const struct jo
     recorder_note_pressure(r);
 }
 
+/* In a turn, after bytes have left. */
+static void on_write(void *ctx)
+{
+    struct recorder *r = ctx;
+    struct err err;
+
+    for (struct recorder_journal *j = r->journals; j; j = j->next)
+        if (j->writer && !j->held.len && journal_buffered(j->writer) >= WRITE_BYTES &&
+            journal_flush(j->writer, &err) < 0)
+            recorder_note_failure(r, &err);
+}
+
 static void schedule(struct recorder *r, const struct recorder_journal *j)
 {
+    if (journal_buffered(j->writer) >= WRITE_BYTES)
+        loop_defer(r->o.loop, &r->write_task);
     if (r->unsynced_bytes >= RECORDER_SYNC_BYTES && r->durability != JOURNAL_RELAXED)
         recorder_request_sync(r);
     if (!loop_timer_is_set(&r->sync_timer))
@@ -338,6 +353,7 @@ int recorder_open(const struct recorder_options *options, const struct proxy_con
     r->age_timer = (struct loop_timer){ .fn = recorder_on_age, .ctx = r };
     r->slow_timer = (struct loop_timer){ .fn = on_slow, .ctx = r };
     r->sync_task = (struct loop_task){ .fn = recorder_sync_now, .ctx = r };
+    r->write_task = (struct loop_task){ .fn = on_write, .ctx = r };
     if (syncer_start(options->loop, &r->syncer, err) < 0)
         return -1;
     recorder_configure(r, c);
@@ -413,6 +429,7 @@ void recorder_close(struct recorder *r)
     loop_timer_cancel(r->o.loop, &r->age_timer);
     loop_timer_cancel(r->o.loop, &r->slow_timer);
     loop_defer_cancel(r->o.loop, &r->sync_task);
+    loop_defer_cancel(r->o.loop, &r->write_task);
     loop_on_wake(r->o.loop, NULL, NULL);
     free(r);
 }

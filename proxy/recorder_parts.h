@@ -52,7 +52,7 @@ struct recorder {
     bool was_blocked; /* and nobody was told yet that it is over */
     struct buf text;  /* payload under construction */
     struct loop_timer sync_timer, retry_timer, age_timer, slow_timer;
-    struct loop_task sync_task;
+    struct loop_task sync_task, write_task;
 };
 
 /* --- recorder.c --- */
