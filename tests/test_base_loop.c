@@ -246,6 +246,32 @@ START_TEST(who_asks_again_while_writing_is_called_in_the_next_turn)
 }
 END_TEST
 
+static void write_from_task(void *ctx)
+{
+    struct end *e = ctx;
+
+    note("task");
+    loop_io_write_later(l, &e->io);
+}
+
+START_TEST(bytes_leave_before_tasks_run_and_those_of_tasks_behind_them)
+{
+    struct end a, b;
+    int other_a = make_end(&a, "a", 0), other_b = make_end(&b, "b", 0);
+    struct loop_task task = { .fn = write_from_task, .ctx = &b };
+
+    a.io.fn = write_again;
+    loop_io_write_later(l, &a.io);
+    loop_defer(l, &task);
+    turn();
+    ck_assert_str_eq(log_text, "ataskb");
+    turn();
+    ck_assert_str_eq(log_text, "ataskba");
+    drop_end(&a, other_a);
+    drop_end(&b, other_b);
+}
+END_TEST
+
 START_TEST(what_is_removed_before_it_writes_is_not_called)
 {
     struct end a, b, c;
@@ -542,6 +568,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_one_handler_removes_is_not_called_though_it_is_ready);
     tcase_add_test(tc, those_that_write_later_do_so_behind_all_that_is_ready);
     tcase_add_test(tc, who_asks_again_while_writing_is_called_in_the_next_turn);
+    tcase_add_test(tc, bytes_leave_before_tasks_run_and_those_of_tasks_behind_them);
     tcase_add_test(tc, what_is_removed_before_it_writes_is_not_called);
     tcase_add_test(tc, a_handler_may_remove_and_free_itself_with_a_change_outstanding);
     tcase_add_test(tc, nothing_has_come_only_where_the_loop_has_looked);
