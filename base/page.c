@@ -34,7 +34,10 @@ static const char style[] =
     ".wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;width:100%;font-size:.9rem;"
     "font-variant-numeric:tabular-nums}\n"
-    "caption{text-align:left;padding:.25rem 0}\n"
+    "caption{text-align:left;padding:.25rem 0}small{font-size:.8rem;font-weight:400;"
+    "color:var(--soft)}\n"
+    ".heard{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);"
+    "white-space:nowrap}\n"
     "th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;"
     "vertical-align:top}\n"
     "thead th{border-bottom:2px solid var(--line)}tbody th{font-weight:400;white-space:nowrap}\n"
@@ -97,6 +100,35 @@ static bool is_zero(const struct section *s, size_t row)
     return numbers > 0;
 }
 
+/* Two numbers of one kind in a row: things are compared, and each number needs the name of its
+ * column. */
+static bool is_comparison(const struct section *s, size_t row)
+{
+    uint32_t seen = 0;
+
+    for (size_t c = 0; c < s->columns.len; c++) {
+        const struct cell *cell = section_cell(s, row, c);
+        if (cell->kind <= CELL_TEXT)
+            continue;
+        if (seen & 1u << cell->kind)
+            return true;
+        seen |= 1u << cell->kind;
+    }
+    return false;
+}
+
+static void add_card_cell(const struct document *d, const struct section *s, size_t row, size_t c,
+                          struct buf *out)
+{
+    const struct cell *cell = section_cell(s, row, c);
+
+    add_cell(d, cell, out);
+    if (cell->kind == CELL_USD || cell->kind == CELL_USD_CHANGE)
+        buf_add_text(out, " USD");
+    if (cell->kind > CELL_TEXT && is_comparison(s, row))
+        add_element(out, " <small>", s->columns.ptr[c].title, "</small>");
+}
+
 /* A row is a card: its name, its numbers, its note. */
 static void add_cards(const struct document *d, const struct section *s, struct buf *out)
 {
@@ -113,9 +145,7 @@ static void add_cards(const struct document *d, const struct section *s, struct 
                               : is_number && is_big ? "<dd class=\"big\">"
                                                     : "<dd>");
             is_big = is_big && !is_number;
-            add_cell(d, cell, out);
-            if (cell->kind == CELL_USD || cell->kind == CELL_USD_CHANGE)
-                buf_add_text(out, " USD");
+            add_card_cell(d, s, row, c, out);
             buf_add_text(out, c == 0 ? "</dt>" : "</dd>");
         }
         buf_add_text(out, "</div>\n");
@@ -155,8 +185,13 @@ static void add_table(const struct document *d, const struct section *s, struct 
     }
     add_element(out, "<section class=\"wide\" tabindex=\"0\" aria-label=\"Table: ", s->title,
                 "\">\n<table>\n");
-    add_element(out, "<caption>", s->title,
-                has_kind(s, CELL_USD) ? ", amounts in USD</caption>\n" : "</caption>\n");
+    /* The heading above says it to those who see: to others, a table is announced by its caption.
+     */
+    if (has_kind(s, CELL_USD))
+        add_element(out, "<caption><span class=\"heard\">", s->title,
+                    ", </span>amounts in USD</caption>\n");
+    else
+        add_element(out, "<caption class=\"heard\">", s->title, "</caption>\n");
     add_head(s, out);
     for (size_t row = 0; row < section_rows(s); row++) {
         buf_add_text(out, "<tr>");

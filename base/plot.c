@@ -14,6 +14,7 @@
 #define LABEL_MAX 20
 #define DOTS_MAX  62    /* of a chart in which all are marked: gnuplot draws one in 14 KB */
 #define DOT_SHARE 0.004 /* the radius of a mark, of the width */
+#define FEW       5     /* things: gnuplot marks every half of so many */
 
 /* --- what gnuplot is told --- */
 
@@ -90,9 +91,28 @@ static void add_rows(const struct section *s, struct buf *out)
     buf_add_text(out, "END\n");
 }
 
+/* Of things that are counted, so few that the axis would be marked in halves. */
+static bool counts_few(const struct section *s)
+{
+    for (size_t row = 0; row < section_rows(s); row++) {
+        i128 sum = 0;
+        for (size_t i = 0; i < s->chart.count; i++) {
+            const struct cell *cell = section_cell(s, row, s->chart.first + i);
+            if (cell->kind != CELL_COUNT && cell->kind != CELL_NONE)
+                return false;
+            sum += cell->n;
+        }
+        if (sum > FEW)
+            return false;
+    }
+    return true;
+}
+
 static void add_stack(const struct section *s, struct buf *out)
 {
     add_rows(s, out);
+    if (counts_few(s))
+        buf_add_text(out, "set ytics 1\n");
     buf_add_text(out, "set style data histograms\nset style histogram rowstacked\n"
                       "set style fill solid 1 noborder\nset boxwidth 0.8\nset yrange [0:*]\n");
     for (size_t i = 0; i < s->chart.count; i++) {

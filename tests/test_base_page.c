@@ -108,6 +108,33 @@ START_TEST(what_was_recorded_is_no_markup)
 }
 END_TEST
 
+START_TEST(numbers_that_are_compared_say_whose_they_are)
+{
+    static const struct column_def columns[] = {
+        {"figure", "figure", false},
+        { "a",     "a.yaml", true },
+        { "b",     "<none>", true },
+    };
+    CLEANUP(document_release)
+    struct document d = { .title = STR("t"), .format = STR("weir-test/1"), .usd_digits = 2 };
+    CLEANUP(buf_release) struct buf page = { 0 };
+    struct err err;
+
+    document_section(&d, "summary", "Summary");
+    document_columns(&d, columns, ARRAY_LEN(columns));
+    document_text(&d, STR("answered"));
+    document_number(&d, CELL_SHARE, 950000);
+    document_number(&d, CELL_SHARE, 911000);
+    document_text(&d, STR("change"));
+    document_number(&d, CELL_USD_CHANGE, USD(2));
+    document_number(&d, CELL_CHANGE, 100000);
+    ck_assert_int_eq(page_print(&d, NULL, &page, &err), 0);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&page), "95.0 % <small>a.yaml</small></dd><dd>91.1 % "
+                                                  "<small>&lt;none&gt;</small></dd>"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&page), "+2.00 USD</dd><dd>+10.0 %</dd>"));
+}
+END_TEST
+
 START_TEST(json_and_csv_hold_what_the_text_holds)
 {
     CLEANUP(document_release) struct document d;
@@ -143,6 +170,30 @@ START_TEST(gnuplot_is_told_numbers_and_no_names)
     ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "1 \"01\" 1.500000000000\n"));
     ck_assert_ptr_nonnull(strstr(buf_cstr(&script), "2 \" b     \" 0.000000000000\n"));
     ck_assert_ptr_null(strchr(buf_cstr(&script), '&'));
+    ck_assert_ptr_null(strstr(buf_cstr(&script), "set ytics 1\n"));
+}
+END_TEST
+
+START_TEST(few_things_are_counted_in_whole_ones)
+{
+    static const struct column_def columns[] = {
+        {"wave", "wave", false},
+        { "a",   "a",    true },
+        { "b",   "b",    true },
+    };
+
+    for (int count = 2; count <= 3; count++) {
+        CLEANUP(document_release) struct document d = { .format = STR("weir-test/1") };
+        CLEANUP(buf_release) struct buf script = { 0 };
+        document_section(&d, "waves", "Waves");
+        document_columns(&d, columns, ARRAY_LEN(columns));
+        document_text(&d, STR("pilots"));
+        document_number(&d, CELL_COUNT, 3);
+        document_number(&d, CELL_COUNT, count);
+        document_chart(&d, CHART_STACK, 1, 2, "Chart", "What it shows");
+        plot_script(d.list.ptr[0], &script);
+        ck_assert_int_eq(strstr(buf_cstr(&script), "set ytics 1\n") != NULL, count == 2);
+    }
 }
 END_TEST
 
@@ -335,8 +386,10 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_cell_reads_the_same_everywhere, 0, ARRAY_LEN(cells));
     tcase_add_loop_test(tc, ratios_are_rounded_to_the_nearest_millionth, 0, ARRAY_LEN(ratios));
     tcase_add_test(tc, what_was_recorded_is_no_markup);
+    tcase_add_test(tc, numbers_that_are_compared_say_whose_they_are);
     tcase_add_test(tc, json_and_csv_hold_what_the_text_holds);
     tcase_add_test(tc, gnuplot_is_told_numbers_and_no_names);
+    tcase_add_test(tc, few_things_are_counted_in_whole_ones);
     tcase_add_loop_test(tc, of_its_answer_only_shapes_are_kept, 0, ARRAY_LEN(answers));
     tcase_add_test(tc, groups_within_groups_have_an_end);
     tcase_add_loop_test(tc, a_program_that_fails_costs_the_chart_only, 0, ARRAY_LEN(programs));
