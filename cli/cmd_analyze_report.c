@@ -40,8 +40,9 @@ struct run {
     struct analysis analysis;
     struct month month;
     int64_t now_us, started_us;
-    int days; /* of the month that are over */
-    bool is_closed;
+    int days;       /* of the month that are over */
+    bool is_closed; /* all of its days are over */
+    bool to_close;  /* and its prices are still to be kept */
     size_t top;
     struct buf state;                      /* the folder; "" = none */
     struct buf pin;                        /* a sentence on the prices */
@@ -170,14 +171,34 @@ static int choose_books(struct run *r, struct err *err)
         buf_add_text(&r->pin, "Not closed: without an archive or --state, prices are today's.");
         return 0;
     }
+    r->to_close = true;
+    return 0;
+}
+
+/* Not before it was read: a month without a record, whose traffic may be imported tomorrow, is not
+ * to have today's prices for ever. */
+static void close_month(struct run *r)
+{
+    const char *today = price_book_hash(r->analysis.book);
+    char month[MONTH_TEXT_BYTES];
+    struct err err;
+
+    if (r->now.parts[REPORT_DAILY].result.totals.requests == 0) {
+        cli_note(r->inv, "nothing was recorded in %s%s", month_format(r->month, month),
+                 invocation_has(r->inv, "where") ? " that passes --where" : "");
+        if (r->to_close)
+            buf_add_text(&r->pin, "Not closed: nothing was recorded.");
+        return;
+    }
+    if (!r->to_close)
+        return;
     if (closing_write(buf_cstr(&r->state), r->month, r->analysis.book, r->analysis.price_paths.ptr,
-                      r->analysis.price_paths.len, r->now_us, err) < 0) {
-        cli_note(r->inv, "the month keeps no prices: %s", err->text);
+                      r->analysis.price_paths.len, r->now_us, &err) < 0) {
+        cli_note(r->inv, "the month keeps no prices: %s", err.text);
         buf_add_text(&r->pin, "Not closed: its prices could not be kept.");
-        return 0;
+        return;
     }
     say_closed(r, today, today);
-    return 0;
 }
 
 /* --- reading --- */
@@ -290,6 +311,7 @@ static int run(const struct invocation *inv)
     if (analysis_open(inv, &r.analysis, &err) < 0 || parse_options(&r, &err) < 0 ||
         choose_books(&r, &err) < 0 || read_all(&r, &days_before, &err) < 0)
         return cli_fail(inv, &err);
+    close_month(&r);
     read_budgets(&r);
     struct report_input in = {
         .now = &r.now,
@@ -345,10 +367,11 @@ const struct command command_analyze_report = {
         "A gap of capture is a run of hours without a request in which the same hours of the four "
         "weeks before bring at least 12.\n"
         "\n"
-        "The first report of a month that is over closes it: the price book is kept beside the "
-        "archive (--state), and later reports use it, whatever has become of prices since. They "
-        "say so, and --reprice closes the month anew. The month before is priced as it was "
-        "closed, too. Of a month that is not over, the days that are over are reported, against "
+        "The first report of a month that is over, and in which anything was recorded, closes it: "
+        "the price book is kept beside the archive (--state), and later reports use it, whatever "
+        "has become of prices since. They say so, and --reprice closes the month anew. The month "
+        "before is priced as it was closed, too. Of a month that is not over, the days that are "
+        "over are reported, against "
         "as many of the month before. With --engine there is no archive beside which prices could "
         "be "
         "kept: say --state, or every report takes today's.\n"
