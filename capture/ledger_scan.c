@@ -10,7 +10,8 @@ struct ledger_scan {
     struct parquet_file *file;
     int columns[LEDGER_COLUMN_COUNT]; /* of the file; -1 = not asked for, or not there */
     struct parquet_values values[LEDGER_COLUMN_COUNT];
-    size_t group;        /* the next to be read */
+    struct parquet_scratch *scratch, *own_scratch; /* of all values */
+    size_t group;                                  /* the next to be read */
     uint64_t row, count; /* in the group under way; row is one past the current one */
 };
 
@@ -20,6 +21,7 @@ void ledger_scan_close(struct ledger_scan *s)
         return;
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
         parquet_values_release(&s->values[c]);
+    parquet_scratch_free(s->own_scratch);
     parquet_close(s->file);
     free(s);
 }
@@ -40,13 +42,22 @@ int ledger_scan_open(const char *path, const enum ledger_column *columns, size_t
     return 0;
 }
 
+void ledger_scan_use(struct ledger_scan *s, struct parquet_scratch *scratch)
+{
+    assert(s->group == 0);
+    s->scratch = scratch;
+}
+
 static int read_group(struct ledger_scan *s, struct err *err)
 {
     uint64_t rows = parquet_group_rows(s->file, s->group);
 
+    if (!s->scratch)
+        s->scratch = s->own_scratch = parquet_scratch_new();
     for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++) {
         if (s->columns[c] < 0)
             continue;
+        s->values[c].scratch = s->scratch;
         if (parquet_read(s->file, s->group, (size_t)s->columns[c], &s->values[c], err) < 0)
             return -1;
         if (s->values[c].count != rows)

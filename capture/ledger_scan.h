@@ -14,6 +14,9 @@ struct ledger_scan;
 
 int ledger_scan_open(const char *path, const enum ledger_column *columns, size_t column_count,
                      struct ledger_scan **ret, struct err *err);
+/* For many scans after one another, before the first row: what pages are unpacked with; outlives
+ * s, which has its own otherwise. */
+void ledger_scan_use(struct ledger_scan *s, struct parquet_scratch *scratch);
 void ledger_scan_close(struct ledger_scan *s);
 DEFINE_CLEANUP(struct ledger_scan, ledger_scan_close)
 /* Moves to the next row: 1, 0 = end, -1. */

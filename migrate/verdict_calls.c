@@ -60,6 +60,7 @@ struct walk {
     struct price_cache *prices;
     struct ledger_scan *scan;
     struct ledger_ref *ledger;
+    struct parquet_scratch *scratch; /* of all scans */
     /* The call under way, whose rows have not all been seen. */
     struct call_seen call;
     struct arena strings;
@@ -349,6 +350,7 @@ static int read_ledger(struct walk *w, struct err *err)
 
     if (ledger_list_check(w->ledger, err) < 0 || open_scan(w, err) < 0)
         return -1;
+    ledger_scan_use(w->scan, w->scratch);
     while ((r = ledger_scan_next(w->scan, err)) > 0)
         if ((r = read_row(w, err)) < 0)
             break;
@@ -366,12 +368,13 @@ static void release(struct walk *w)
 {
     map_release(&w->apps);
     price_cache_free(w->prices);
+    parquet_scratch_free(w->scratch);
     arena_release(&w->strings);
 }
 
 int calls_walk(const struct calls_wanted *w, struct ledger_list *ledgers, struct err *err)
 {
-    struct walk walk = { .wanted = w };
+    struct walk walk = { .wanted = w, .scratch = parquet_scratch_new() };
     int r = 0;
 
     for (size_t i = 0; i < w->app_count; i++)
