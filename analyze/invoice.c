@@ -434,6 +434,18 @@ static int read_pages(struct import_input *in, struct invoice_file *file, struct
 
 /* --- files --- */
 
+/* What people have at hand instead, by how it begins. */
+static const struct {
+    struct str mark;
+    const char *told;
+} others[] = {
+    {STR_INIT("PAR1"),        "this is Parquet: have the export made as CSV (gzip is fine)"},
+    { STR_INIT("PK\x03\x04"),
+     "this is a ZIP file or a spreadsheet: unpack it, or save the sheet as CSV"            },
+    { STR_INIT("%PDF"),
+     "this is a PDF: download the export of costs or usage, as CSV, in its place"          },
+};
+
 static int read_file(const char *path, struct invoice_file *file, struct invoice *ret,
                      struct err *err)
 {
@@ -442,6 +454,9 @@ static int read_file(const char *path, struct invoice_file *file, struct invoice
 
     if (import_input_open(path, &in, err) < 0 || import_input_peek(in, &head, err) < 0)
         return -1;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (str_starts_with(head, others[i].mark))
+            return err_set(err, ERR_UNSUPPORTED, "%s", others[i].told);
     head = str_trim(head);
     bool is_json = head.len && (head.ptr[0] == '{' || head.ptr[0] == '[');
     return is_json ? read_pages(in, file, ret, err) : read_csv(in, file, ret, head, err);

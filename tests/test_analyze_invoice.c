@@ -166,6 +166,9 @@ static const struct bad_row {
 } bad_rows[] = {
     {"",                                                                        "empty"              },
     { "a,b\n1,2\n",                                                             "no invoice"         },
+    { "PAR1\x15\x04\x15",                                                       "is Parquet"         },
+    { "PK\x03\x04\x14",                                                         "spreadsheet"        },
+    { "%PDF-1.7\n",                                                             "is a PDF"           },
     { "{\"a\":1}",                                                              "no invoice"         },
     { "{\"data\":[{\"start_time\":1759622400,\"results\":[{\"a\":1}]}]}",       "no invoice"         },
     { "{\"data\":[{\"start_time\":1759622400,\"results\":[",                    "ends early"         },
