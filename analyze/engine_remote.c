@@ -64,48 +64,59 @@ static bool is_groupable(enum ledger_column c)
     return type == PARQUET_STRING || type == PARQUET_INT32 || type == PARQUET_BOOL;
 }
 
-/* Rules are applied to what comes from there, and so is a filter that asks what they make: to
- * groups, which then are by all that it reads. */
+/* Whether the filter has to be decided here: by columns that rules make here, or with patterns that
+ * no function there takes; -1 for what it can never be. */
+static int must_filter_here(const struct remote *r, const struct scan_columns *read,
+                            struct err *err)
+{
+    CLEANUP(buf_release) struct buf sql = { 0 };
+
+    for (size_t i = 0; r->query->attribution && i < BLOCK_WHO_COLUMNS; i++)
+        if (read->want[block_who_columns[i]])
+            return 1;
+    if (where_sql(r->query->where, &sql, err) == 0)
+        return 0;
+    return err->code == ERR_UNSUPPORTED ? 1 : -1;
+}
+
+/* Sums are then of groups by all that the filter reads, which numbers would make as many as rows.
+ */
 static int choose_filter(struct remote *r, struct err *err)
 {
     struct scan_columns read = { 0 };
-    bool here = false;
 
-    if (!r->query->attribution || !r->query->where)
+    if (!r->query->where)
         return 0;
     where_columns(r->query->where, &read);
-    for (size_t i = 0; i < BLOCK_WHO_COLUMNS; i++)
-        here |= read.want[block_who_columns[i]];
-    for (int c = 0; here && !r->query->on_row && c < LEDGER_COLUMN_COUNT; c++)
+    int here = must_filter_here(r, &read, err);
+    if (here <= 0)
+        return here;
+    for (int c = 0; !r->query->on_row && c < LEDGER_COLUMN_COUNT; c++)
         if (read.want[c] && !is_groupable((enum ledger_column)c))
             return err_set(err, ERR_USAGE,
-                           "--engine cannot filter by '%s' beside what --config makes anew: leave "
-                           "out one of them, or ask without --engine",
+                           "--engine cannot filter by '%s' together with what --config makes anew, "
+                           "or with such patterns: leave out one of them, or ask without --engine",
                            ledger_columns()[c].name);
-    return here ? where_clone(r->query->where, &r->where, err) : 0;
+    return where_clone(r->query->where, &r->where, err);
 }
 
 /* What rules look at, and what they leave as it was; names of users only where they are asked for.
  */
-static void add_rule_columns(struct remote *r)
+static void add_rule_columns(const struct remote *r, struct scan_columns *ret)
 {
-    struct scan_columns read = { 0 };
     bool users = r->query->measures & ENGINE_USERS;
 
-    for (size_t i = 0; i < r->column_count; i++)
+    for (size_t i = 0; i < r->query->dimension_count; i++)
         users |= r->columns[i] == LEDGER_END_USER;
     for (size_t i = 0; i < BLOCK_WHO_COLUMNS; i++)
-        read.want[block_who_columns[i]] = block_who_columns[i] != LEDGER_END_USER || users;
-    block_who_add_inputs(r->query->attribution, &read);
-    if (r->where)
-        where_columns(r->where, &read);
-    for (int c = 0; c < LEDGER_COLUMN_COUNT; c++)
-        if (read.want[c])
-            r->columns[r->column_count++] = (enum ledger_column)c;
+        ret->want[block_who_columns[i]] |= block_who_columns[i] != LEDGER_END_USER || users;
+    block_who_add_inputs(r->query->attribution, ret);
 }
 
 static void find_columns(struct remote *r)
 {
+    struct scan_columns more = { 0 };
+
     for (size_t i = 0; i < r->query->dimension_count; i++) {
         struct scan_columns one = { 0 };
         dimension_columns(r->tally->dimensions[i], &one);
@@ -114,8 +125,13 @@ static void find_columns(struct remote *r)
                 r->columns[i] = (enum ledger_column)c;
     }
     r->column_count = r->query->dimension_count;
+    if (r->where)
+        where_columns(r->where, &more);
     if (r->query->attribution)
-        add_rule_columns(r);
+        add_rule_columns(r, &more);
+    for (int c = 0; c < LEDGER_COLUMN_COUNT; c++)
+        if (more.want[c])
+            r->columns[r->column_count++] = (enum ledger_column)c;
 }
 
 static int run(struct remote *r, struct err *err)

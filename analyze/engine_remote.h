@@ -6,8 +6,8 @@
  * those of answers that were fetched again, and all rows that a query wants to see.  Measures
  * beside money are sums by group, and counts by bucket of a sketch; rules of attribution are
  * applied here to groups by what they look at.  So both give the same numbers to the last digit;
- * what could not is refused: filters by times or counts beside what rules make, and fetched answers
- * of files that have no order.
+ * what could not is refused: filters by times or counts beside what is decided here, and fetched
+ * answers of files that have no order.
  */
 #ifndef ANALYZE_ENGINE_REMOTE_H
 #define ANALYZE_ENGINE_REMOTE_H

@@ -43,7 +43,7 @@ struct remote {
     enum ledger_column columns[REMOTE_COLUMNS_MAX];
     size_t column_count;
     struct block_who who;
-    struct where *where; /* a filter by what rules make, decided here; NULL = there, or none */
+    struct where *where; /* a filter that is decided here; NULL = there, or none */
     enum ledger_column keys[REMOTE_KEYS_MAX]; /* what a price depends on */
     size_t key_count;
     /* the row of a result, as a block */
