@@ -67,10 +67,45 @@ unsigned archive_enter_sandbox(const struct archive *a, const struct sandbox *mo
     return holds;
 }
 
+/* What may lie in a folder that becomes an archive: hidden files, what a file system makes, and
+ * what an attempt that was cut short has left. */
+static bool is_no_obstacle(const char *name)
+{
+    static const char *const ours[] = { "segments", "ledger",  "key",        "chain",
+                                        "lock",     "reports", "lost+found", NULL };
+
+    for (const char *const *known = ours; *known; known++)
+        if (strcmp(name, *known) == 0)
+            return true;
+    return name[0] == '.';
+}
+
+/* A mistyped path must not have an archive spread among the files of others. */
+static int check_place(const struct archive *a, struct err *err)
+{
+    CLEANUP(dir_list_release) struct dir_list names = { 0 };
+    CLEANUP(buf_release) struct buf journal = { 0 };
+
+    buf_addf(&journal, "%s/%s", a->path, folders[0]);
+    if (is_folder(buf_cstr(&journal)) || !is_folder(a->path))
+        return 0;
+    if (dir_list_read(a->path, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.len; i++)
+        if (!is_no_obstacle(names.names[i]))
+            return err_set(err, ERR_USAGE,
+                           "'%s' is not an archive and holds other files ('%s'): name a folder of "
+                           "the archive's own, such as '%s/archive'",
+                           a->path, names.names[i], a->path);
+    return 0;
+}
+
 static int make_folders(const struct archive *a, struct err *err)
 {
     struct key key;
 
+    if (check_place(a, err) < 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         char *path = archive_path(a, "%s", folders[i]);
         int r = dir_make(path, err);
