@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,12 +115,28 @@ static int sync_parent(const char *path, struct err *err)
     return dir_sync(buf_cstr(&folder), err);
 }
 
+/* Of a new file. */
+struct look {
+    mode_t mode;
+    uid_t owner; /* -1 = ours, and the group */
+    gid_t group;
+};
+
+/* What we may not set stays ours: whoever runs us has a reason. */
+static void give(int fd, const struct look *l)
+{
+    if (fchown(fd, l->owner, l->group) < 0 && fchown(fd, (uid_t)-1, l->group) < 0)
+        errno = 0;
+}
+
 /* Fills and syncs the new file behind fd, which it closes in any case. */
-static int fill(int fd, struct str bytes, mode_t mode, struct err *err)
+static int fill(int fd, struct str bytes, const struct look *l, struct err *err)
 {
     int r = fd_write_all(fd, bytes, err);
 
-    if (r == 0 && fchmod(fd, mode) < 0)
+    if (r == 0 && l->owner != (uid_t)-1)
+        give(fd, l);
+    if (r == 0 && fchmod(fd, l->mode) < 0)
         r = err_sys(err, "cannot set its mode");
     if (r == 0 && fsync(fd) < 0)
         r = err_sys(err, "cannot sync");
@@ -128,7 +145,7 @@ static int fill(int fd, struct str bytes, mode_t mode, struct err *err)
     return r;
 }
 
-int file_replace(const char *path, struct str bytes, mode_t mode, struct err *err)
+static int replace(const char *path, struct str bytes, const struct look *l, struct err *err)
 {
     CLEANUP(buf_release) struct buf temp = { 0 };
     struct str folder = folder_part(path);
@@ -138,7 +155,7 @@ int file_replace(const char *path, struct str bytes, mode_t mode, struct err *er
     int fd = mkostemps(temp.ptr, 4, O_CLOEXEC);
     if (fd < 0)
         return err_sys(err, "cannot make a temporary file beside '%s'", path);
-    if (fill(fd, bytes, mode, err) < 0) {
+    if (fill(fd, bytes, l, err) < 0) {
         unlink(temp.ptr);
         return err_wrap(err, "temporary file '%s'", temp.ptr);
     }
@@ -147,6 +164,52 @@ int file_replace(const char *path, struct str bytes, mode_t mode, struct err *er
         unlink(temp.ptr);
         return -1;
     }
+    return sync_parent(path, err);
+}
+
+int file_replace(const char *path, struct str bytes, mode_t mode, struct err *err)
+{
+    const struct look ours = { mode, (uid_t)-1, (gid_t)-1 };
+
+    return replace(path, bytes, &ours, err);
+}
+
+/* What path stands for: where it leads to, also if nothing is there (one link, then). */
+static const char *follow(const char *path, struct buf *ret)
+{
+    char to[PATH_MAX];
+    ssize_t len;
+
+    if (realpath(path, to)) {
+        buf_add_text(ret, to);
+        return buf_cstr(ret);
+    }
+    len = readlink(path, to, sizeof(to));
+    if (len > 0 && to[0] != '/')
+        buf_add_str(ret, folder_part(path));
+    buf_add(ret, len > 0 ? to : path, len > 0 ? (size_t)len : strlen(path));
+    return buf_cstr(ret);
+}
+
+int file_replace_shared(const char *path, struct str bytes, mode_t new_mode, struct err *err)
+{
+    CLEANUP(buf_release) struct buf place = { 0 };
+    struct look look = { new_mode, (uid_t)-1, (gid_t)-1 };
+    struct stat st;
+
+    path = follow(path, &place);
+    if (stat(path, &st) == 0)
+        look = (struct look){ st.st_mode & 07777, st.st_uid, st.st_gid };
+    return replace(path, bytes, &look, err);
+}
+
+int file_remove_shared(const char *path, struct err *err)
+{
+    CLEANUP(buf_release) struct buf place = { 0 };
+
+    path = follow(path, &place);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_sys(err, "cannot remove '%s'", path);
     return sync_parent(path, err);
 }
 

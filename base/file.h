@@ -26,6 +26,11 @@ int fd_read_at(int fd, void *ret, size_t len, off_t offset, struct err *err);
  * (".NAME.XXXXXX.tmp").  The mode is exact, umask or not; a symbolic link is replaced, not
  * followed. */
 int file_replace(const char *path, struct str bytes, mode_t mode, struct err *err);
+/* Likewise a file that others read: its mode stays, and its owner and group as far as we may set
+ * them (new_mode if there is none).  A symbolic link is followed, and stays. */
+int file_replace_shared(const char *path, struct str bytes, mode_t new_mode, struct err *err);
+/* Removes it, durably; one that is not there is fine.  Likewise. */
+int file_remove_shared(const char *path, struct err *err);
 /* fsync of a folder, so that names made or removed in it are durable. */
 int dir_sync(const char *path, struct err *err);
 /* Makes path and its parents (mode 0700), durably; an existing folder is fine. */

@@ -90,17 +90,6 @@ int actuator_read_file(const struct actuator *a, struct actuator_live *ret, stru
     return err->code == ERR_SYS && err->sys == ENOENT ? 0 : actuator_wrap(a, err);
 }
 
-static int remove_file(const char *path, struct err *err)
-{
-    CLEANUP(buf_release) struct buf folder = { 0 };
-    const char *slash = strrchr(path, '/');
-
-    if (unlink(path) < 0 && errno != ENOENT)
-        return err_sys(err, "cannot remove '%s'", path);
-    buf_add(&folder, path, slash ? (size_t)(slash - path) + 1 : 0);
-    return dir_sync(folder.len ? buf_cstr(&folder) : ".", err);
-}
-
 int actuator_write_file(const struct actuator *a, struct str bytes, bool is_there, struct err *err)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
@@ -109,8 +98,8 @@ int actuator_write_file(const struct actuator *a, struct str bytes, bool is_ther
 
     if (is_there && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return actuator_fail(a, err, ERR_USAGE, "'%s' is no file", path);
-    mode_t mode = is_there && stat(path, &st) == 0 ? st.st_mode & 07777 : FILE_MODE;
-    int r = is_there ? file_replace(path, bytes, mode, err) : remove_file(path, err);
+    int r =
+        is_there ? file_replace_shared(path, bytes, FILE_MODE, err) : file_remove_shared(path, err);
     return r < 0 ? actuator_wrap(a, err) : 0;
 }
 

@@ -33,8 +33,9 @@ bool actuator_percent(struct str text, int32_t *ret); /* "5%", "0.25%" */
 
 /* bytes and is_there. */
 int actuator_read_file(const struct actuator *a, struct actuator_live *ret, struct err *err);
-/* Replaces it, keeping its mode (0644 if new), or removes it; durable when it returns.  Also the
- * same bytes are written anew: who wrote them may have died before they were durable. */
+/* Replaces it, keeping its mode (0644 if new), its owner and the link that leads to it, or removes
+ * it; durable when it returns.  Also the same bytes are written anew: who wrote them may have died
+ * before they were durable. */
 int actuator_write_file(const struct actuator *a, struct str bytes, bool is_there, struct err *err);
 
 /* --- programs --- */

@@ -584,6 +584,37 @@ START_TEST(a_program_that_cannot_tell_is_no_proof)
 }
 END_TEST
 
+/* A file that its program's folder only has a link to, and that belongs to the program's user. */
+START_TEST(a_file_keeps_its_place_and_its_owner)
+{
+    static const int32_t shares[] = { 10000 };
+    const uid_t owner = geteuid() == 0 ? 4711 : geteuid();
+    CLEANUP(actuator_live_release) struct actuator_live live = { 0 };
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct sample_actuator s;
+    struct stat st;
+    struct err err;
+
+    make(&s, "env");
+    ck_assert_int_eq(symlink("real", temp_path("live")), 0);
+    render(&s.a, &rows[4], shares, 1, 1, &bytes);
+    ck_assert_msg(apply(&s.a, buf_str(&bytes), true, &err) == 0, "%s", err.text);
+    ck_assert_msg(lstat(temp_path("live"), &st) == 0 && S_ISLNK(st.st_mode), "no link any more");
+    ck_assert_int_eq(chmod(temp_path("real"), 0640), 0);
+    ck_assert_int_eq(chown(temp_path("real"), owner, (gid_t)-1), 0);
+    render(&s.a, &rows[4], shares, 1, 2, &bytes);
+    ck_assert_msg(apply(&s.a, buf_str(&bytes), true, &err) == 0, "%s", err.text);
+    probe(&s.a, &live);
+    ck_assert(str_eq(buf_str(&live.bytes), buf_str(&bytes)));
+    ck_assert_int_eq(lstat(temp_path("real"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, owner);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    ck_assert_int_eq(apply(&s.a, STR(""), false, &err), 0);
+    ck_assert(!file_exists(temp_path("real")));
+    ck_assert_int_eq(lstat(temp_path("live"), &st), 0);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
@@ -591,6 +622,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, what_is_applied_is_live_however_often, 0, (int)ARRAY_LEN(rows));
     tcase_add_loop_test(tc, live_is_old_or_new_wherever_it_dies, 0,
                         (int)(ARRAY_LEN(rows) * ARRAY_LEN(actions)));
+    tcase_add_test(tc, a_file_keeps_its_place_and_its_owner);
     tcase_add_test(tc, a_tree_is_published_by_one_rename);
     tcase_add_test(tc, a_folder_in_the_links_place_is_left_alone);
     tcase_add_test(tc, the_example_in_shell_does_what_the_manual_says);
