@@ -40,7 +40,8 @@ static void commit(struct history *h, const struct rollout_entry *e, struct open
     if (open->from == 0 && open->to > 0) {
         h->attempt++;
         h->from_us = open->at_us;
-        h->first_epoch = open->epoch;
+        /* What was accepted was live before: it has what epoch it likes. */
+        h->first_epoch = e->kind == ROLLOUT_ACCEPTED ? 0 : open->epoch;
     }
     add(h, e->at_us, open->to);
     open->is_open = false;

@@ -240,6 +240,32 @@ START_TEST(another_attempt_begins_anew_with_half_the_chance)
 }
 END_TEST
 
+/* What somebody wrote by hand and a person accepted: its calls carry the epoch that it has, which
+ * is none that the ledger counted. */
+START_TEST(what_was_accepted_is_judged_by_what_it_says_itself)
+{
+    static const struct rollout_move by_hand = { STR_INIT("bot"), 0, 5000 };
+    struct rollout_entry e = { .actuator = STR("proxy"), .moves = &by_hand, .move_count = 1 };
+    struct sample s;
+
+    sample_begin(&s, PLAN(ERROR_GATE));
+    uint64_t e1 = sample_step(&s, "bot", 0, 500, T0 - DAY, true);
+    uint64_t e2 = sample_step(&s, "bot", 500, 0, T0 - HOUR, true);
+    e.epoch = ++s.epoch;
+    sample_entry(&s, &e, ROLLOUT_ACCEPTED, T0);
+    sample_ledger(&s, T0);
+    add_crowd(&s, &(struct crowd){ T0 - HOUR - US_PER_SECOND, "o", 30, 1, true, e1, 500 });
+    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 300, 5, true, e2, 5000 });
+    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 300, 0, false, e2, 5000 });
+    sample_seal(&s);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert_int_eq(v->calls[1], 300);
+    ck_assert_int_eq(v->says, VERDICT_ROLLBACK);
+    verdict_free(v, 1);
+    sample_end(&s);
+}
+END_TEST
+
 /* --- what counts --- */
 
 static const struct {
@@ -806,6 +832,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, hardly_any_failures_may_be_enough);
     tcase_add_test(tc, few_units_and_a_short_time_hold);
     tcase_add_test(tc, another_attempt_begins_anew_with_half_the_chance);
+    tcase_add_test(tc, what_was_accepted_is_judged_by_what_it_says_itself);
     tcase_add_loop_test(tc, what_the_caller_brought_upon_itself_is_no_failure, 0,
                         ARRAY_LEN(classes));
     tcase_add_test(tc, what_chance_had_no_part_in_is_left_out);
