@@ -194,6 +194,10 @@ static bool is_not_ready(const struct question *q)
     else if (e->value > 0)
         buf_addf(q->say, "%" PRId64 " of the readiness checks it needs did not pass%s%.*s",
                  e->value, e->detail.len ? ": " : "", STR_ARG(e->detail));
+    /* Which checks it needs is the plan's word. */
+    else if (!str_eq(e->plan, q->in->portfolio->programme->sha))
+        buf_addf(q->say, "its readiness was looked at by another plan ('weir migrate ready %.*s')",
+                 STR_ARG(q->plan->name));
     else
         return false;
     return true;

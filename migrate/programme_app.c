@@ -289,6 +289,15 @@ static int read_age(struct programme_reader *r, const struct yaml_node *n, void 
     return *(int64_t *)to ? 0 : programme_wrong(r, n, "a duration above 0, or none");
 }
 
+/* "R1" to "R12", and no other spelling: it is compared with those. */
+static bool is_check(struct str s)
+{
+    int64_t number;
+
+    return s.len > 1 && s.ptr[0] == 'R' && s.ptr[1] >= '1' && s.ptr[1] <= '9' &&
+           str_to_i64(str_sub(s, 1, SIZE_MAX), &number) && number <= 12;
+}
+
 static int read_readiness(struct programme_reader *r, const struct yaml_node *n, void *to)
 {
     struct programme_names *ret = to;
@@ -296,12 +305,9 @@ static int read_readiness(struct programme_reader *r, const struct yaml_node *n,
     if (programme_read_names(r, n, ret) < 0)
         return -1;
     const struct yaml_node *i = n->kind == YAML_LIST ? n->items : n;
-    for (size_t k = 0; k < ret->len; k++, i = i->next) {
-        int64_t number;
-        if (ret->list[k].ptr[0] != 'R' || !str_to_i64(str_sub(ret->list[k], 1, 9), &number) ||
-            number < 1 || number > 12)
+    for (size_t k = 0; k < ret->len; k++, i = i->next)
+        if (!is_check(ret->list[k]))
             return programme_wrong(r, i, "a check of readiness: R1 to R12");
-    }
     return 0;
 }
 

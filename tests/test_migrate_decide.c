@@ -62,7 +62,7 @@ static void world_make(struct world *w, int32_t share)
     bot->share = share;
     bot->since_us = share ? NOW_US - 3 * DAY : 0;
     bot->epoch = share ? 7 : 0;
-    w->ready = (struct rollout_entry){ .at_us = NOW_US - DAY };
+    w->ready = (struct rollout_entry){ .at_us = NOW_US - DAY, .plan = w->programme->sha };
     w->preflight = (struct rollout_entry){ .at_us = NOW_US - 5 * DAY, .plan = w->programme->sha };
     w->rehearsal = (struct rollout_entry){ .at_us = NOW_US - DAY, .value = 90000 };
     w->approval = (struct rollout_entry){ .at_us = NOW_US - DAY, .detail = STR("security") };
@@ -241,6 +241,21 @@ START_TEST(nothing_in_the_way_is_one_stage_up)
     ck_assert_int_eq(d.action, DECIDE_ADVANCE);
     ck_assert_int_eq(d.from, _i ? 100 : 0);
     ck_assert_int_eq(d.to, _i ? 500 : 100);
+}
+END_TEST
+
+/* It may ask for other checks by now. */
+START_TEST(readiness_is_of_the_plan_at_hand)
+{
+    CLEANUP(world_release) struct world w = { 0 };
+
+    world_make(&w, 0);
+    w.ready.plan = STR("another");
+    struct decision d = decide_bot(&w);
+    ck_assert_uint_eq(d.obstacles, 1u << DECIDE_READINESS);
+    ck_assert_msg(strstr(d.why[DECIDE_READINESS].ptr, "by another plan") != NULL, "%.*s",
+                  STR_ARG(d.why[DECIDE_READINESS]));
+    ck_assert(decide_is_unready(&d));
 }
 END_TEST
 
@@ -516,6 +531,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, nothing_in_the_way_is_one_stage_up, 0, 2);
+    tcase_add_test(tc, readiness_is_of_the_plan_at_hand);
     tcase_add_test(tc, the_last_step_says_what_moves_without_a_key);
     tcase_add_loop_test(tc, each_obstacle_alone_holds_and_says_why, 0, ARRAY_LEN(rows));
     tcase_add_loop_test(tc, each_pair_is_told_as_a_pair, 0, ARRAY_LEN(rows));
