@@ -3,13 +3,13 @@
 #include "analyze/where.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "analyze/period.h"
 #include "analyze/where_node.h"
 #include "base/buf.h"
 #include "base/decimal.h"
+#include "base/nearest.h"
 #include "llm/provider.h"
 
 #define SHOWN_BYTES 70 /* of the expression around the caret */
@@ -141,10 +141,25 @@ static struct where_node *new_node(struct parser *p, enum where_kind kind)
     return n;
 }
 
+static int unknown_field(struct parser *p)
+{
+    const struct parquet_column *columns = ledger_columns();
+    CLEANUP(buf_release) struct buf message = { 0 };
+    struct nearest near;
+
+    nearest_init(&near, p->token.text);
+    for (size_t c = 0; c < LEDGER_COLUMN_COUNT; c++)
+        nearest_offer(&near, columns[c].name);
+    buf_addf(&message, "unknown field '%.*s' (", STR_ARG(str_sub(p->token.text, 0, 40)));
+    if (near.best)
+        buf_addf(&message, "did you mean '%s'? ", near.best);
+    buf_add_text(&message, "weir-ledger(5) lists the fields)");
+    return fail_at(p, p->token.at, buf_cstr(&message));
+}
+
 static int parse_field(struct parser *p, enum ledger_column *ret)
 {
     const struct parquet_column *columns = ledger_columns();
-    char message[128];
 
     if (p->token.kind != TOKEN_WORD)
         return fail_at(p, p->token.at, "expected the name of a field");
@@ -153,9 +168,7 @@ static int parse_field(struct parser *p, enum ledger_column *ret)
             *ret = (enum ledger_column)c;
             return advance(p);
         }
-    snprintf(message, sizeof(message), "unknown field '%.*s' (weir-ledger(5) lists the fields)",
-             STR_ARG(str_sub(p->token.text, 0, 40)));
-    return fail_at(p, p->token.at, message);
+    return unknown_field(p);
 }
 
 /* Text values of the provider column may be short names: 'bedrock' for 'aws.bedrock'. */
@@ -215,9 +228,10 @@ static int parse_value(struct parser *p, struct where_node *n, struct where_valu
 static int parse_in(struct parser *p, struct where_node *n)
 {
     VEC(struct where_value) values = { 0 };
+    bool is_time = ledger_columns()[n->column].type == PARQUET_TIMESTAMP_US;
     int r = 0;
 
-    if (ledger_columns()[n->column].type == PARQUET_TIMESTAMP_US && p->token.kind == TOKEN_TEXT) {
+    if (is_time && p->token.kind == TOKEN_TEXT) {
         n->op = WHERE_PERIOD;
         n->value_count = 2;
         n->values = arena_alloc(&p->where->arena, 2 * sizeof(*n->values));
@@ -226,7 +240,9 @@ static int parse_in(struct parser *p, struct where_node *n)
         return advance(p);
     }
     if (!at_operator(p, "("))
-        return fail_at(p, p->token.at, "expected '(' after in");
+        return fail_at(p, p->token.at,
+                       is_time ? "expected a period in quotes, such as '2026-10', or '(' after in"
+                               : "expected '(' after in");
     n->op = WHERE_IN;
     do {
         struct where_value value = { 0 };

@@ -120,8 +120,15 @@ END_TEST
 static const struct bad {
     const char *text, *message;
 } bad[] = {
-    {"tem = 'x'",                "unknown field 'tem' (weir-ledger(5) lists the fields) at column 1\n"
-                   "  tem = 'x'\n  ^"                                                         },
+    {"tem = 'x'",
+     "unknown field 'tem' (did you mean 'team'? weir-ledger(5) lists the fields) at column 1\n"
+      "  tem = 'x'\n  ^"                                                                                       },
+    { "wholly_unlike = 'x'",
+     "unknown field 'wholly_unlike' (weir-ledger(5) lists the fields) at column 1\n"
+      "  wholly_unlike = 'x'\n  ^"                                                                             },
+    { "started_at in 2026-10",
+     "expected a period in quotes, such as '2026-10', or '(' after in at column 15\n"
+      "  started_at in 2026-10\n                ^"                                                             },
     { "team = x",                "expected text in quotes, such as 'support-bot' at column 8\n"
                   "  team = x\n         ^"                                                    },
     { "team = 'x",               "text without its closing quote at column 8\n  team = 'x\n         ^"         },
