@@ -119,6 +119,14 @@ static void move_headers(const struct http1_header *before, size_t count, const 
     }
 }
 
+/* Does llhttp see in a line that comes again what was seen in it before? */
+static bool is_told(const struct http1_header *told, const struct http1_header *moved)
+{
+    return told->name.ptr == moved->name.ptr && told->name.len == moved->name.len &&
+           told->value.len == moved->value.len &&
+           (!moved->value.len || told->value.ptr == moved->value.ptr);
+}
+
 bool http1_lines_tile(const struct http1_lines *l, struct str raw, uint32_t (*tag)(struct str name),
                       http1_headers *headers)
 {
@@ -131,17 +139,19 @@ bool http1_lines_tile(const struct http1_lines *l, struct str raw, uint32_t (*ta
         const struct http1_run *run = &l->runs.ptr[i];
         const struct http1_header *before = run->before ? &l->headers.ptr[run->before - 1] : NULL;
         to -= run->count;
-        if (before && run->is_known) {
+        if (!run->is_known && told == 0)
+            return false;
+        struct http1_header h = run->is_known ? *before : headers->ptr[--told];
+        if (before) {
             move_headers(before, run->count, raw.ptr + run->at, &headers->ptr[to]);
+            if (!run->is_known && !is_told(&h, &headers->ptr[to]))
+                return false;
             continue;
         }
-        if (told == 0)
-            return false;
-        struct http1_header h = headers->ptr[--told];
         if (!http1_tile_line(str_sub(raw, run->at, end - run->at), &h))
             return false;
-        h.field = before ? before->field : http1_field_of(h.name);
-        h.tags = before ? before->tags : tag ? tag(h.name) : 0;
+        h.field = http1_field_of(h.name);
+        h.tags = tag ? tag(h.name) : 0;
         headers->ptr[to] = h;
     }
     return told == 0;
