@@ -90,6 +90,23 @@ static void print(const struct invocation *inv, const struct stepping *s, const 
     cli_out_flush();
 }
 
+static int pass(const struct invocation *inv, const struct stepping *s, struct watch **ret,
+                struct err *err)
+{
+    CLEANUP(baselines_release) struct baselines baselines = { 0 };
+    const char *folder = s->m.programme->rollout.ptr;
+    struct watch_input in = stepping_input(s);
+    struct err why;
+
+    baselines_read(folder, &baselines);
+    in.baselines = &baselines;
+    if (watch_pass(&in, ret, err) < 0)
+        return -1;
+    if (baselines_write(folder, &baselines, &why) < 0)
+        cli_note(inv, "the next look reads the baseline again: %s", why.text);
+    return 0;
+}
+
 static int look(const struct invocation *inv, struct memory *memory, struct err *err)
 {
     CLEANUP(stepping_close) struct stepping s = { 0 };
@@ -98,8 +115,7 @@ static int look(const struct invocation *inv, struct memory *memory, struct err 
     if (stepping_open(inv, ROLLOUT_WRITE, LOCK_WAIT_US, &s, err) < 0 ||
         stepping_read_archive(&s, err) < 0)
         return -1;
-    struct watch_input in = stepping_input(&s);
-    if (watch_pass(&in, &w, err) < 0)
+    if (pass(inv, &s, &w, err) < 0)
         return -1;
     print(inv, &s, w, memory);
     int status = stepping_status(w->apps, w->app_count, STEPPING_WATCH);

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "migrate/baseline.h"
 #include "migrate/rollout_inside.h"
 #include "migrate/rollout_line.h"
 
@@ -23,8 +24,8 @@ static const struct {
     const char *name;
     struct str bytes;
 } git_files[] = {
-    {".gitattributes", STR_INIT("* -text\n" ROLLOUT_FILE " -merge\n")},
-    { ".gitignore",    STR_INIT(LOCK_FILE "\n.*.tmp\n")              },
+    {".gitattributes", STR_INIT("* -text\n" ROLLOUT_FILE " -merge\n")     },
+    { ".gitignore",    STR_INIT(LOCK_FILE "\n" BASELINE_FILE "\n.*.tmp\n")},
 };
 
 static char *path_in(const char *folder, const char *name)

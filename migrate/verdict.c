@@ -3,6 +3,7 @@
 #include "migrate/verdict.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -50,12 +51,77 @@ static struct str say(struct arena *arena, const char *fmt, ...)
 
 /* --- reading --- */
 
+static bool is_frozen(const struct programme_gate *gate)
+{
+    return gate->threshold < 0 && (CALLS_WITH_THRESHOLD >> gate->metric & 1);
+}
+
 static bool needs_baseline(const struct programme_app *app)
 {
     for (size_t i = 0; i < app->gate_count; i++)
-        if (app->gates[i].threshold < 0 && (CALLS_WITH_THRESHOLD >> app->gates[i].metric & 1))
+        if (is_frozen(&app->gates[i]))
             return true;
     return false;
+}
+
+static bool is_in_baseline(const struct tally *a, const struct ledger_ref *l)
+{
+    return !l->is_pruned && l->day_us + US_PER_DAY > a->baseline_from_us &&
+           l->day_us < a->baseline_to_us;
+}
+
+/* Of all that the thresholds depend on. */
+static void baseline_key(const struct judge *j, const struct tally *a,
+                         char ret[static SHA256_HEX_BYTES])
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    uint8_t sha[SHA256_BYTES];
+
+    buf_addf(&text, "%.*s %s %" PRId64 " %" PRId64 "\n%.*s\n", STR_ARG(j->in->programme->sha),
+             j->in->prices ? price_book_hash(j->in->prices) : "-", a->baseline_from_us,
+             a->baseline_to_us, STR_ARG(a->app->name));
+    for (size_t i = 0; i < j->ledgers.list.len; i++)
+        if (is_in_baseline(a, &j->ledgers.list.ptr[i]))
+            buf_addf(&text, "%s %s\n", j->ledgers.list.ptr[i].sha, j->ledgers.list.ptr[i].id);
+    sha256_of(buf_str(&text), sha);
+    hex_encode(sha, sizeof(sha), ret);
+}
+
+/* True if all thresholds of the application are known from a look before. */
+static bool remember(struct judge *j, struct tally *a)
+{
+    char key[SHA256_HEX_BYTES];
+
+    if (!j->in->baselines)
+        return false;
+    baseline_key(j, a, key);
+    for (size_t g = 0; g < a->app->gate_count; g++) {
+        enum gate_metric m = a->app->gates[g].metric;
+        if (is_frozen(&a->app->gates[g]) &&
+            !baselines_find(j->in->baselines, key, m, &a->frozen[m]))
+            return false;
+    }
+    a->is_known = true;
+    for (size_t i = 0; i < j->ledgers.list.len; i++)
+        j->ledgers.list.ptr[i].is_remembered |= is_in_baseline(a, &j->ledgers.list.ptr[i]);
+    return true;
+}
+
+static void memorise(struct judge *j, struct tally *a)
+{
+    char key[SHA256_HEX_BYTES];
+
+    if (!j->in->baselines || a->is_known || !needs_baseline(a->app))
+        return;
+    baseline_key(j, a, key);
+    for (size_t g = 0; g < a->app->gate_count; g++) {
+        struct baseline_metric *m = &a->frozen[a->app->gates[g].metric];
+        if (!is_frozen(&a->app->gates[g]))
+            continue;
+        m->metric = a->app->gates[g].metric;
+        memcpy(m->key, key, sizeof(key));
+        baselines_put(j->in->baselines, m);
+    }
 }
 
 static uint32_t metrics_of(const struct programme_app *const *apps, size_t count)
@@ -93,8 +159,8 @@ static int read_calls(struct judge *j, const struct programme_app *const *apps, 
 
     after.fn = tallies_add;
     for (size_t i = 0; i < count; i++) {
-        const struct tally *a = &j->tallies.list[i];
-        if (needs_baseline(apps[i]))
+        struct tally *a = &j->tallies.list[i];
+        if (needs_baseline(apps[i]) && !remember(j, a))
             extend(&before, a->baseline_from_us, a->baseline_to_us);
         if (a->history.attempt > 0)
             extend(&after, a->history.from_us, j->in->until_us);
@@ -103,6 +169,8 @@ static int read_calls(struct judge *j, const struct programme_app *const *apps, 
     if (before.from_us < before.to_us && calls_walk(&before, &j->ledgers, err) < 0)
         return -1;
     tallies_set_thresholds(&j->tallies);
+    for (size_t i = 0; i < count; i++)
+        memorise(j, &j->tallies.list[i]);
     if (after.from_us < after.to_us && calls_walk(&after, &j->ledgers, err) < 0)
         return -1;
     tallies_finish(&j->tallies);
@@ -180,7 +248,6 @@ static void fill_gate(const struct judge *j, const struct tally *a, size_t i,
     const struct programme_gate *gate = &a->app->gates[i];
     const struct tally_gate *t = &a->gates[i];
     const struct verdict_calls *there = &t->calls[1];
-    bool frozen = (CALLS_WITH_THRESHOLD >> gate->metric & 1) && gate->threshold < 0;
 
     *ret = (struct verdict_gate){
         .gate = gate,
@@ -192,8 +259,8 @@ static void fill_gate(const struct judge *j, const struct tally *a, size_t i,
         .cap_tripped = is_capped(t, gate),
         .gateway_per_million = -1,
     };
-    if (frozen) {
-        ret->threshold.calls = (int64_t)a->baseline[gate->metric].total;
+    if (is_frozen(gate)) {
+        ret->threshold.calls = a->frozen[gate->metric].calls;
         ret->threshold.from_us = a->baseline_from_us;
         ret->threshold.to_us = a->baseline_to_us;
     }
@@ -358,7 +425,7 @@ static bool is_of(const struct tally *a, const struct ledger_ref *l, int64_t unt
 {
     int64_t end_us = l->day_us + US_PER_DAY;
 
-    if (!l->was_read)
+    if (!l->was_read && !l->is_remembered)
         return false;
     if (needs_baseline(a->app) && end_us > a->baseline_from_us && l->day_us < a->baseline_to_us)
         return true;

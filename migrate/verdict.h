@@ -27,6 +27,7 @@
 #include "base/str.h"
 #include "capture/archive.h"
 #include "llm/price.h"
+#include "migrate/baseline.h"
 #include "migrate/gate.h"
 #include "migrate/programme.h"
 #include "migrate/rollout.h"
@@ -96,6 +97,7 @@ struct verdict_input {
     const struct price_book *prices; /* for exceed_cost; NULL = that gate holds */
     int64_t until_us;                /* calls that began before, and steps */
     uint64_t chain_lines;            /* only so many; 0 = all there are */
+    struct baselines *baselines;     /* of looks before, and of this one; NULL = all is read */
 };
 
 #define VERDICT_BASELINE_US    (INT64_C(28) * 86400 * 1000000) /* before the first step */

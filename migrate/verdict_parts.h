@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "base/vec.h"
 #include "capture/exchange.h"
+#include "migrate/baseline.h"
 #include "migrate/verdict.h"
 
 /* --- verdict_history: an application's share over time --- */
@@ -45,7 +46,8 @@ struct ledger_ref {
     char id[UUID_TEXT_BYTES];
     char sha[SHA256_HEX_BYTES], segment_sha[SHA256_HEX_BYTES];
     bool is_pruned, has_no_bodies;
-    bool was_read; /* its hash is the chain's */
+    bool was_read;      /* its hash is the chain's */
+    bool is_remembered; /* it was, at a look before */
 };
 
 struct ledger_list {
@@ -140,6 +142,8 @@ struct tally {
     const struct programme_app *app;
     struct history history;
     struct sketch baseline[GATE_METRIC_COUNT];
+    bool is_known;                                    /* `frozen` is, from a look before */
+    struct baseline_metric frozen[GATE_METRIC_COUNT]; /* of what `baseline` says in the end */
     int64_t baseline_from_us, baseline_to_us;
     int64_t calls[2], left_out, keyless, last_us;
     int64_t hour; /* since 1970, the latest with calls */

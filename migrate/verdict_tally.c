@@ -54,14 +54,25 @@ void tallies_add_baseline(void *ctx, const struct call_seen *call)
             sketch_add(&a->baseline[m], call->values[m]);
 }
 
+static void freeze(struct tally *a)
+{
+    for (size_t m = 0; m < GATE_METRIC_COUNT; m++) {
+        const struct sketch *s = &a->baseline[m];
+        a->frozen[m].calls = (int64_t)s->total;
+        a->frozen[m].value = s->total ? sketch_quantile(s, VERDICT_QUANTILE) : -1;
+    }
+}
+
 void tallies_set_thresholds(struct tallies *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         struct tally *a = &t->list[i];
+        if (!a->is_known)
+            freeze(a);
         for (size_t g = 0; g < a->app->gate_count; g++) {
-            const struct sketch *s = &a->baseline[a->app->gates[g].metric];
-            if (a->gates[g].threshold < 0 && s->total >= VERDICT_BASELINE_CALLS)
-                a->gates[g].threshold = sketch_quantile(s, VERDICT_QUANTILE);
+            const struct baseline_metric *m = &a->frozen[a->app->gates[g].metric];
+            if (a->gates[g].threshold < 0 && m->calls >= VERDICT_BASELINE_CALLS)
+                a->gates[g].threshold = m->value;
         }
     }
 }

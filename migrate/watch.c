@@ -32,6 +32,7 @@ static int judge(const struct watch_input *in, struct watch *w, struct err *err)
         .rollout = in->step->rollout,
         .archive = in->archive,
         .prices = in->prices,
+        .baselines = in->baselines,
         .until_us = step_now_us(in->step),
     };
     VEC(const struct programme_app *) apps = { 0 };
@@ -273,12 +274,30 @@ static int decide_again(const struct watch_input *in, struct watch *w, struct er
     return 0;
 }
 
+/* What is to be done rests on all that it is said to rest on: then everything is read. */
+static int look_twice(const struct watch_input *in, struct watch **ret, struct err *err)
+{
+    CLEANUP(watch_free) struct watch *w = NULL;
+    struct watch_input again = *in;
+    bool is_chosen = false;
+
+    if (watch_look(in, &w, err) < 0)
+        return -1;
+    for (size_t i = 0; i < w->app_count; i++)
+        is_chosen |= w->apps[i].is_chosen;
+    again.baselines = NULL;
+    if (is_chosen && in->baselines)
+        return watch_look(&again, ret, err);
+    *ret = TAKE(w);
+    return 0;
+}
+
 int watch_pass(const struct watch_input *in, struct watch **ret, struct err *err)
 {
     CLEANUP(watch_free) struct watch *w = NULL;
     bool has_rolled_back = false;
 
-    if (watch_look(in, &w, err) < 0)
+    if (look_twice(in, &w, err) < 0)
         return -1;
     watch_act(in->step, DECIDE_ROLLBACK, w->apps, w->app_count, &w->arena);
     for (size_t i = 0; i < w->app_count; i++)

@@ -49,6 +49,7 @@ struct watch_input {
     const int64_t *spend_per_million; /* see struct decide_input */
     int64_t unsealed_us;              /* likewise */
     const bool *wanted;               /* by the programme's apps; NULL = all */
+    struct baselines *baselines;      /* see struct verdict_input; nothing is done on their word */
     bool by_hand;                     /* a person advances: also what is not `auto` */
     bool retry;
 };
