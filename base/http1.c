@@ -450,6 +450,9 @@ static enum step read_head(struct http1 *h, struct http1_event *ret, struct err 
     h->head.header_count = h->headers.len;
     h->left = h->head.content_length;
     h->state = state_after_head(&h->head);
+    /* What comes in chunks may last long, and thousands of them at once. */
+    if (h->state == IN_CHUNK_LINE)
+        http1_lines_release(&h->known);
     h->line_at = 0;
     ret->kind = HTTP1_HEAD;
     return STEP_EVENT;
