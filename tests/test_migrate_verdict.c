@@ -553,7 +553,6 @@ START_TEST(a_remembered_baseline_changes_no_byte_and_is_not_read)
     ck_assert(!kept.is_changed);
     ck_assert(plain.len > 0 && str_eq(buf_str(&plain), buf_str(&first)));
     ck_assert(str_eq(buf_str(&plain), buf_str(&second)));
-
     damage(path, 100); /* of which nothing is asked any more, */
     judge_with(&s, &kept, &second);
     ck_assert(str_eq(buf_str(&plain), buf_str(&second)));
