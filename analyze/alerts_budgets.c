@@ -68,8 +68,8 @@ static void tell_spent(const struct conf_budget *b, enum conf_budget_per per,
     alert->has_money = true;
     alert->now_pusd = spent;
     alert->before_pusd = b->pusd[per];
-    figure_usd(spent, 2, now);
-    figure_usd(b->pusd[per], 2, limit);
+    figure_usd(spent, figure_usd_digits(b->pusd[per]), now);
+    figure_usd(b->pusd[per], figure_usd_digits(b->pusd[per]), limit);
     alerts_say(a, alert, "%.*s: %.0f %% of the budget for %.*s is spent, %s USD of %s USD",
                STR_ARG(subject), 100 * (double)spent / (double)b->pusd[per], STR_ARG(p->text), now,
                limit);
@@ -97,10 +97,11 @@ static void tell_overrun(const struct alerts_input *in, const struct conf_budget
     alert->has_money = true;
     alert->now_pusd = f.expected_pusd;
     alert->before_pusd = budget;
-    figure_usd(f.expected_pusd, 2, expected);
-    figure_usd(f.low_pusd, 2, low);
-    figure_usd(f.high_pusd, 2, high);
-    figure_usd(budget, 2, limit);
+    int digits = figure_usd_digits(budget);
+    figure_usd(f.expected_pusd, digits, expected);
+    figure_usd(f.low_pusd, digits, low);
+    figure_usd(f.high_pusd, digits, high);
+    figure_usd(budget, digits, limit);
     alerts_say(a, alert,
                "%.*s: %.*s will come to %s USD (%d of 100 times between %s and %s), the budget is "
                "%s USD",

@@ -162,8 +162,8 @@ static void find_unattributed(const struct alerts_input *in, struct alerts *a)
     alert->has_money = true;
     alert->now_pusd = cost;
     alert->before_pusd = engine_cost(&in->keys.before.unattributed);
-    figure_usd(cost, 2, now);
-    figure_usd(all, 2, whole);
+    figure_usd(cost, figure_usd_digits(all), now);
+    figure_usd(all, figure_usd_digits(all), whole);
     alerts_say(a, alert,
                "nobody owns %.1f %% of the month, %s USD of %s USD: add attribution rules",
                100 * (double)cost / (double)all, now, whole);

@@ -184,8 +184,9 @@ static void close_month(struct run *r)
     struct err err;
 
     if (r->now.parts[REPORT_DAILY].result.totals.requests == 0) {
-        cli_note(r->inv, "nothing was recorded in %s%s", month_format(r->month, month),
-                 invocation_has(r->inv, "where") ? " that passes --where" : "");
+        cli_note(r->inv, "nothing was recorded in %s%s%s", month_format(r->month, month),
+                 r->is_closed ? "" : ", as far as its days are over",
+                 invocation_has(r->inv, "where") ? ", that passes --where" : "");
         if (r->to_close)
             buf_add_text(&r->pin, "Not closed: nothing was recorded.");
         return;
