@@ -24,7 +24,9 @@
     X(KEY_EXPIRED, 401, "key_expired", "this key of weir's has ended")                             \
     X(KEY_REVOKED, 401, "key_revoked", "this key of weir's is revoked")                            \
     X(KEY_APP, 403, "key_of_another_app", "this key of weir's is for another application")         \
-    X(NO_ROUTE, 404, "no_such_upstream", "no upstream of the configuration has this path")         \
+    X(NO_ROUTE, 404, "no_such_upstream",                                                           \
+      "no upstream of the configuration has this path, which is /UPSTREAM/... or "                 \
+      "/APP/UPSTREAM/... (APP: letters, digits, '-', '_' and '.')")                                \
     X(BAD_METHOD, 405, "bad_method", "this method is not passed on")                               \
     X(REQUEST_TIMEOUT, 408, "request_timeout", "the request did not arrive in time")               \
     X(TOO_LARGE, 413, "body_too_large", "the request's body is larger than limits allow")          \

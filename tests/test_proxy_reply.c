@@ -14,7 +14,8 @@ static const struct {
 } bodies[] = {
     {"",              REPLY_NO_ROUTE,
      "{\"error\":{\"type\":\"weir_error\",\"code\":\"no_such_upstream\",\"message\":"
-      "\"weir: no upstream of the configuration has this path\"}}\n"    },
+      "\"weir: no upstream of the configuration has this path, which is /UPSTREAM/... or "
+      "/APP/UPSTREAM/... (APP: letters, digits, '-', '_' and '.')\"}}\n"},
     { "openai",       REPLY_KEY_REVOKED,
      "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\",\"message\":"
       "\"weir: this key of weir's is revoked\",\"param\":null}}\n"      },
