@@ -35,7 +35,10 @@ struct str conf_path_of(struct conf *c, const struct yaml_node *n, const char *f
     if (n->text.ptr[0] == '/' || !folder[0])
         return arena_str(&c->arena, n->text);
     struct buf path = { 0 };
-    buf_addf(&path, "%s/%.*s", folder, STR_ARG(n->text));
+    struct str rest = n->text;
+    while (str_starts_with(rest, STR("./"))) /* for who reads it in a message */
+        rest = str_sub(rest, 2, rest.len);
+    buf_addf(&path, "%s/%.*s", folder, STR_ARG(rest));
     struct str ret = arena_str(&c->arena, buf_str(&path));
     buf_release(&path);
     return ret;

@@ -44,7 +44,7 @@ START_TEST(every_section_is_read)
         "prices: [contract.yaml, /p/two.yaml]\n"
         "policy: {mode: observe}\n");
 
-    ck_assert(str_eq(c->archive_path, STR("/etc/weir/./archive")));
+    ck_assert(str_eq(c->archive_path, STR("/etc/weir/archive")));
     ck_assert(str_eq(c->key_file, STR("/keys/org")));
     ck_assert_uint_eq(c->upstream_count, 2);
     ck_assert(str_eq(c->upstreams[1].arm, STR("gateway")));
