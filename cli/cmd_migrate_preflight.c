@@ -51,8 +51,7 @@ static int keep(const struct migration *m, const struct preflight_options *o,
                 const struct preflight *p, const struct document *d, struct err *err)
 {
     struct evidence e = {
-        .entry = {.at_us = clock_now_us(),
-                  .kind = ROLLOUT_PREFLIGHT,
+        .entry = {.kind = ROLLOUT_PREFLIGHT,
                   .app = o->app->name,
                   .value = (int64_t)p->failures,
                   .detail = p->failures ? p->findings.ptr[0].what : STR("")},

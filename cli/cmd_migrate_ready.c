@@ -99,8 +99,7 @@ static int keep(const struct looked *l, struct err *err)
         ready_build(&l->ready, i, &documents[i]);
         ready_add_missing(a, &missing);
         list[i] = (struct evidence){
-            .entry = {.at_us = clock_now_us(),
-                      .kind = ROLLOUT_READY,
+            .entry = {.kind = ROLLOUT_READY,
                       .app = a->app->app->name,
                       .value = (int64_t)a->missing,
                       .detail = arena_str(&arena, buf_str(&missing))},

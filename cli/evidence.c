@@ -2,12 +2,17 @@
 
 #include "cli/evidence.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/document_print.h"
 #include "base/page.h"
+#include "base/timestamp.h"
+#include "cli/stepping.h"
 
-#define GNUPLOT "gnuplot"
+#define LOCK_WAIT_US (60 * US_PER_SECOND)
+#define LOCK_LOOK_US (US_PER_SECOND / 10)
+#define GNUPLOT      "gnuplot"
 
 const char *const evidence_formats[] = { "text", "html", "json", "csv", NULL };
 
@@ -28,32 +33,53 @@ void evidence_print(const struct invocation *inv, const struct document *d)
     cli_out(buf_str(&out));
 }
 
-static int keep_one(struct rollout *r, const struct evidence *e, struct str plan, struct err *err)
+static int keep_one(const struct step_context *c, const struct evidence *e, struct err *err)
 {
     CLEANUP(buf_release) struct buf json = { 0 };
     struct rollout_entry entry = e->entry;
     char sha[ROLLOUT_SHA_BYTES];
 
     document_print_json(e->document, &json);
-    if (rollout_put_blob(r, buf_str(&json), sha, err) < 0)
+    if (rollout_put_blob(c->rollout, buf_str(&json), sha, err) < 0)
         return -1;
     entry.evidence = str_from(sha);
-    entry.plan = plan;
-    return rollout_append(r, &entry, err);
+    entry.plan = c->programme->sha;
+    return step_note(c, &entry, err);
+}
+
+/* What took hours to find out is not lost because a watch looks at this moment. */
+static int open_for_writing(const struct migration *m, const struct actuator_wait *wait,
+                            struct rollout **ret, struct err *err)
+{
+    int64_t end_us = wait->now_us(wait->ctx) + LOCK_WAIT_US;
+
+    while (rollout_open(m->programme->rollout.ptr, ROLLOUT_WRITE, str_from(m->actor),
+                        clock_now_us(), ret, err) < 0) {
+        bool is_locked = err->code == ERR_LIMIT && err->sys == EWOULDBLOCK;
+        if (!is_locked || wait->now_us(wait->ctx) >= end_us)
+            return -1;
+        wait->sleep_us(wait->ctx, LOCK_LOOK_US);
+    }
+    return 0;
 }
 
 int evidence_keep(const struct migration *m, const struct evidence *list, size_t count,
                   struct err *err)
 {
     CLEANUP(rollout_close) struct rollout *r = NULL;
-    char plan[ROLLOUT_SHA_BYTES];
+    struct step_context c = { .programme = m->programme, .wait = migration_wait() };
+    int result = 0;
 
-    if (rollout_open(m->programme->rollout.ptr, ROLLOUT_WRITE, str_from(m->actor), m->now_us, &r,
-                     err) < 0 ||
-        rollout_put_blob(r, m->programme->bytes, plan, err) < 0)
+    if (open_for_writing(m, &c.wait, &r, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (keep_one(r, &list[i], str_from(plan), err) < 0)
-            return -1;
-    return 0;
+    CLEANUP(notify_free) struct notify *n = notify_new(m->programme, r);
+    c.rollout = r;
+    c.wall_us = clock_now_us();
+    c.began_us = c.wait.now_us(c.wait.ctx);
+    c.told = notify_told;
+    c.told_ctx = n;
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = keep_one(&c, &list[i], err);
+    stepping_tell(m->inv, n, &c);
+    return result;
 }

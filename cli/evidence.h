@@ -11,10 +11,11 @@ extern const char *const evidence_formats[];
 /* To stdout, which may be --output, as --format says. */
 void evidence_print(const struct invocation *inv, const struct document *d);
 
-/* Appends e, naming d's JSON and the plan, to the rollout, which m has open for reading: it is
- * opened for writing for no longer than that. */
+/* Appends entries, naming their documents' JSON and the plan, to the rollout, which m has open for
+ * reading: it is opened for writing for no longer than that, once nobody else writes, for whom this
+ * waits a minute.  Hooks are told. */
 struct evidence {
-    struct rollout_entry entry;
+    struct rollout_entry entry; /* it has the time at which it is written */
     const struct document *document;
 };
 int evidence_keep(const struct migration *m, const struct evidence *list, size_t count,

@@ -114,15 +114,22 @@ static int note(void *ctx, const struct rollout_entry *e, struct err *err)
     return step_note(ctx, e, err);
 }
 
-void stepping_close(struct stepping *s)
+void stepping_tell(const struct invocation *inv, struct notify *n, struct step_context *c)
 {
     CLEANUP(buf_release) struct buf failed = { 0 };
+    struct str line;
 
-    if (s->notify && notify_send(s->notify, &s->context.wait, note, &s->context, &failed)) {
-        struct str rest = str_trim(buf_str(&failed)), line;
-        while (str_split(&rest, '\n', &line))
-            cli_note(s->m.inv, "%.*s", STR_ARG(line));
-    }
+    if (!notify_send(n, &c->wait, note, c, &failed))
+        return;
+    struct str rest = str_trim(buf_str(&failed));
+    while (str_split(&rest, '\n', &line))
+        cli_note(inv, "%.*s", STR_ARG(line));
+}
+
+void stepping_close(struct stepping *s)
+{
+    if (s->notify)
+        stepping_tell(s->m.inv, s->notify, &s->context);
     notify_free(s->notify);
     free(s->spend_per_million);
     buf_release(&s->recovered_why);

@@ -30,7 +30,9 @@ int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t 
 /* The archive, prices, and who spends how much of the last 30 days' money; nothing at all if the
  * plan names no archive. */
 int stepping_read_archive(struct stepping *s, struct err *err);
-/* Tells hooks what happened, and says on stderr which could not be told. */
+/* Tells hooks what n has kept, and says on stderr which could not be told. */
+void stepping_tell(const struct invocation *inv, struct notify *n, struct step_context *c);
+/* Tells hooks what happened. */
 void stepping_close(struct stepping *s);
 DEFINE_CLEANUP_VALUE(struct stepping, stepping_close)
 
