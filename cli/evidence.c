@@ -2,7 +2,6 @@
 
 #include "cli/evidence.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/document_print.h"
@@ -11,7 +10,6 @@
 #include "cli/stepping.h"
 
 #define LOCK_WAIT_US (60 * US_PER_SECOND)
-#define LOCK_LOOK_US (US_PER_SECOND / 10)
 #define GNUPLOT      "gnuplot"
 
 const char *const evidence_formats[] = { "text", "html", "json", "csv", NULL };
@@ -47,30 +45,15 @@ static int keep_one(const struct step_context *c, const struct evidence *e, stru
     return step_note(c, &entry, err);
 }
 
-/* What took hours to find out is not lost because a watch looks at this moment. */
-static int open_for_writing(const struct migration *m, const struct actuator_wait *wait,
-                            struct rollout **ret, struct err *err)
-{
-    int64_t end_us = wait->now_us(wait->ctx) + LOCK_WAIT_US;
-
-    while (rollout_open(m->programme->rollout.ptr, ROLLOUT_WRITE, str_from(m->actor),
-                        clock_now_us(), ret, err) < 0) {
-        bool is_locked = err->code == ERR_LIMIT && err->sys == EWOULDBLOCK;
-        if (!is_locked || wait->now_us(wait->ctx) >= end_us)
-            return -1;
-        wait->sleep_us(wait->ctx, LOCK_LOOK_US);
-    }
-    return 0;
-}
-
 int evidence_keep(const struct migration *m, const struct evidence *list, size_t count,
                   struct err *err)
 {
-    CLEANUP(rollout_close) struct rollout *r = NULL;
     struct step_context c = { .programme = m->programme, .wait = migration_wait() };
+    struct rollout *r;
     int result = 0;
 
-    if (open_for_writing(m, &c.wait, &r, err) < 0)
+    /* What took hours to find out is not lost because a watch looks at this moment. */
+    if (stepping_open_rollout(m, LOCK_WAIT_US, &r, err) < 0)
         return -1;
     CLEANUP(notify_free) struct notify *n = notify_new(m->programme, r);
     c.rollout = r;
@@ -80,6 +63,7 @@ int evidence_keep(const struct migration *m, const struct evidence *list, size_t
     c.told_ctx = n;
     for (size_t i = 0; result == 0 && i < count; i++)
         result = keep_one(&c, &list[i], err);
-    stepping_tell(m->inv, n, &c);
+    rollout_close(r);
+    stepping_tell(m, n, &c);
     return result;
 }

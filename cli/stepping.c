@@ -10,7 +10,13 @@
 #include "base/timestamp.h"
 
 #define LOCK_LOOK_US  (US_PER_SECOND / 10)
+#define NOTE_WAIT_US  (10 * US_PER_SECOND)
 #define SPEND_SPAN_US (30 * US_PER_DAY)
+
+static bool is_locked(const struct err *err)
+{
+    return err->code == ERR_LIMIT && err->sys == EWOULDBLOCK;
+}
 
 static int recover(struct stepping *s, struct err *err)
 {
@@ -39,8 +45,7 @@ int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t 
 
     *ret = (struct stepping){ 0 };
     while (migration_open(inv, mode, &ret->m, err) < 0) {
-        bool is_locked = err->code == ERR_LIMIT && err->sys == EWOULDBLOCK;
-        if (!is_locked || wait.now_us(wait.ctx) >= end_us)
+        if (!is_locked(err) || wait.now_us(wait.ctx) >= end_us)
             return -1;
         migration_close(&ret->m);
         ret->m = (struct migration){ 0 };
@@ -109,27 +114,59 @@ int stepping_read_archive(struct stepping *s, struct err *err)
     return s->m.programme->spend_moving_per_million > 0 ? read_spend(s, err) : 0;
 }
 
-static int note(void *ctx, const struct rollout_entry *e, struct err *err)
+int stepping_open_rollout(const struct migration *m, int64_t lock_wait_us, struct rollout **ret,
+                          struct err *err)
 {
-    return step_note(ctx, e, err);
+    struct actuator_wait wait = migration_wait();
+    int64_t end_us = wait.now_us(wait.ctx) + lock_wait_us;
+
+    while (rollout_open(m->programme->rollout.ptr, ROLLOUT_WRITE, str_from(m->actor),
+                        clock_now_us(), ret, err) < 0) {
+        if (!is_locked(err) || wait.now_us(wait.ctx) >= end_us)
+            return -1;
+        wait.sleep_us(wait.ctx, LOCK_LOOK_US);
+    }
+    return 0;
 }
 
-void stepping_tell(const struct invocation *inv, struct notify *n, struct step_context *c)
+/* What hooks missed is noted in a rollout that is opened again for it. */
+struct note {
+    const struct migration *m;
+    struct step_context context;
+    struct rollout *rollout;
+};
+
+static int note(void *ctx, const struct rollout_entry *e, struct err *err)
+{
+    struct note *n = ctx;
+
+    if (!n->rollout && stepping_open_rollout(n->m, NOTE_WAIT_US, &n->rollout, err) < 0)
+        return -1;
+    n->context.rollout = n->rollout;
+    return step_note(&n->context, e, err);
+}
+
+void stepping_tell(const struct migration *m, struct notify *n, const struct step_context *c)
 {
     CLEANUP(buf_release) struct buf failed = { 0 };
+    struct note notes = { .m = m, .context = *c };
     struct str line;
 
-    if (!notify_send(n, &c->wait, note, c, &failed))
-        return;
-    struct str rest = str_trim(buf_str(&failed));
-    while (str_split(&rest, '\n', &line))
-        cli_note(inv, "%.*s", STR_ARG(line));
+    if (notify_send(n, &c->wait, note, &notes, &failed)) {
+        struct str rest = str_trim(buf_str(&failed));
+        while (str_split(&rest, '\n', &line))
+            cli_note(m->inv, "%.*s", STR_ARG(line));
+    }
+    rollout_close(notes.rollout);
 }
 
 void stepping_close(struct stepping *s)
 {
+    /* Nobody waits for hooks. */
+    rollout_close(s->m.rollout);
+    s->m.rollout = NULL;
     if (s->notify)
-        stepping_tell(s->m.inv, s->notify, &s->context);
+        stepping_tell(&s->m, s->notify, &s->context);
     notify_free(s->notify);
     free(s->spend_per_million);
     buf_release(&s->recovered_why);

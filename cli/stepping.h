@@ -30,9 +30,13 @@ int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t 
 /* The archive, prices, and who spends how much of the last 30 days' money; nothing at all if the
  * plan names no archive. */
 int stepping_read_archive(struct stepping *s, struct err *err);
-/* Tells hooks what n has kept, and says on stderr which could not be told. */
-void stepping_tell(const struct invocation *inv, struct notify *n, struct step_context *c);
-/* Tells hooks what happened. */
+/* For writing; waits so long while somebody else writes. */
+int stepping_open_rollout(const struct migration *m, int64_t lock_wait_us, struct rollout **ret,
+                          struct err *err);
+/* Tells hooks what n has kept, and says on stderr which could not be told.  The rollout that they
+ * are told of must have been closed: hooks take their time, and may run weir themselves. */
+void stepping_tell(const struct migration *m, struct notify *n, const struct step_context *c);
+/* Closes all of it, and tells hooks what happened. */
 void stepping_close(struct stepping *s);
 DEFINE_CLEANUP_VALUE(struct stepping, stepping_close)
 

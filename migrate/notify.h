@@ -16,7 +16,7 @@
 
 struct notify;
 
-/* Both outlive it. */
+/* p outlives it, and r all steps that it is told of. */
 struct notify *notify_new(const struct programme *p, const struct rollout *r);
 void notify_free(struct notify *n);
 DEFINE_CLEANUP(struct notify, notify_free)
