@@ -185,7 +185,8 @@ static void make_trace(struct proxy_call *call, const struct http1_head *head)
 
     t->id = uuid7_make(loop_wall_us(w->loop), worker_random(w, 10));
     uuid_format(t->id, t->exchange_id);
-    if (head_trace_id(given).len) {
+    t->is_made = !head_trace_id(given).len;
+    if (!t->is_made) {
         memcpy(t->traceparent, given.ptr, TRACEPARENT_BYTES);
         t->traceparent[TRACEPARENT_BYTES] = '\0';
         return;

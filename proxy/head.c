@@ -99,6 +99,8 @@ static struct choice choice_of(const struct head_request *how)
     struct choice c = { .left_out = NAME_OURS | NAME_ENCODINGS,
                         .asks_for_keys = !how->shows_no_key };
 
+    if (how->trace->is_made)
+        c.left_out |= NAME_TRACE_STATE;
     if (how->is_foreign)
         c.left_out |= NAME_CALLERS | NAME_SIGNATURE;
     if (u->has_key || u->drops_key) {

@@ -22,6 +22,7 @@ struct head_trace {
     struct uuid id;
     char exchange_id[UUID_TEXT_BYTES];       /* the same */
     char traceparent[TRACEPARENT_BYTES + 1]; /* as received, or made */
+    bool is_made;                            /* so a tracestate would be of another trace */
 };
 
 struct head_request {

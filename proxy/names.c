@@ -12,6 +12,7 @@ static const struct {
     {STR_INIT("host"),                  NAME_OURS                     },
     { STR_INIT("expect"),               NAME_OURS                     },
     { STR_INIT("traceparent"),          NAME_OURS | NAME_TRACE        },
+    { STR_INIT("tracestate"),           NAME_TRACE_STATE              },
     { STR_INIT("x-weir-app"),           NAME_APP                      },
     { STR_INIT("x-weir-key"),           NAME_KEY                      },
     { STR_INIT("x-weir-exchange-id"),   NAME_SAID                     },

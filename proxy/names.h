@@ -7,19 +7,20 @@
 #include "base/str.h"
 
 enum {
-    NAME_TAGGED = 1u << 0,      /* has been looked at */
-    NAME_OURS = 1u << 1,        /* weir writes it itself, or keeps it to itself */
-    NAME_ENCODINGS = 1u << 2,   /* accept-encoding */
-    NAME_TRACE = 1u << 3,       /* traceparent */
-    NAME_APP = 1u << 4,         /* x-weir-app */
-    NAME_KEY = 1u << 5,         /* x-weir-key */
-    NAME_AGENT = 1u << 6,       /* user-agent */
-    NAME_SAID = 1u << 7,        /* what weir adds to answers */
-    NAME_CREDENTIAL = 1u << 8,  /* callers send credentials in it */
-    NAME_SIGNATURE = 1u << 9,   /* what a signature of the caller's is made of: weir signs anew */
-    NAME_AWS_TOKEN = 1u << 10,  /* x-amz-security-token */
-    NAME_CALLERS = 1u << 11,    /* who the caller is to the provider it asked for */
-    NAME_REDACTABLE = 1u << 12, /* its value may be another in the record: see redact_header */
+    NAME_TAGGED = 1u << 0,       /* has been looked at */
+    NAME_OURS = 1u << 1,         /* weir writes it itself, or keeps it to itself */
+    NAME_ENCODINGS = 1u << 2,    /* accept-encoding */
+    NAME_TRACE = 1u << 3,        /* traceparent */
+    NAME_APP = 1u << 4,          /* x-weir-app */
+    NAME_KEY = 1u << 5,          /* x-weir-key */
+    NAME_AGENT = 1u << 6,        /* user-agent */
+    NAME_SAID = 1u << 7,         /* what weir adds to answers */
+    NAME_CREDENTIAL = 1u << 8,   /* callers send credentials in it */
+    NAME_SIGNATURE = 1u << 9,    /* what a signature of the caller's is made of: weir signs anew */
+    NAME_AWS_TOKEN = 1u << 10,   /* x-amz-security-token */
+    NAME_CALLERS = 1u << 11,     /* who the caller is to the provider it asked for */
+    NAME_REDACTABLE = 1u << 12,  /* its value may be another in the record: see redact_header */
+    NAME_TRACE_STATE = 1u << 13, /* tracestate: of the trace that traceparent names */
 };
 
 uint32_t names_tag(struct str name);

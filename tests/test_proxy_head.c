@@ -63,11 +63,12 @@ START_TEST(only_encodings_that_can_be_undone_are_asked_for)
 }
 END_TEST
 
-/* The request as the upstream gets it. */
-static void pass(const char *request, const struct proxy_upstream *u, struct buf *out)
+/* The request as the upstream gets it, with a trace that is weir's own or was received. */
+static void pass_in_trace(const char *request, const struct proxy_upstream *u, bool is_made,
+                          struct buf *out)
 {
     CLEANUP(http1_free) struct http1 *h = http1_new(HTTP1_REQUESTS, NULL);
-    struct head_trace trace = { .exchange_id = "ID", .traceparent = "TP" };
+    struct head_trace trace = { .exchange_id = "ID", .traceparent = "TP", .is_made = is_made };
     struct str in = str_from(request);
     struct http1_event e;
     struct err err;
@@ -80,6 +81,28 @@ static void pass(const char *request, const struct proxy_upstream *u, struct buf
                                                .payload_hash = head_payload_hash(http1_head(h)),
                                                .now_us = INT64_C(1440938160000000) });
 }
+
+static void pass(const char *request, const struct proxy_upstream *u, struct buf *out)
+{
+    pass_in_trace(request, u, false, out);
+}
+
+START_TEST(the_state_of_a_trace_goes_no_further_than_the_trace)
+{
+    static const char *const request =
+        "GET /up/v1?x HTTP/1.1\r\nHost: weir\r\nTraceState: a=b\r\n\r\n";
+    struct proxy_upstream u = { .authority = STR("up") };
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    pass_in_trace(request, &u, false, &out);
+    ck_assert_str_eq(buf_cstr(&out), "GET /v1?x HTTP/1.1\r\nHost: up\r\nTraceState: a=b\r\n"
+                                     "traceparent: TP\r\nx-weir-exchange-id: ID\r\n\r\n");
+    buf_clear(&out);
+    pass_in_trace(request, &u, true, &out);
+    ck_assert_str_eq(buf_cstr(&out), "GET /v1?x HTTP/1.1\r\nHost: up\r\n"
+                                     "traceparent: TP\r\nx-weir-exchange-id: ID\r\n\r\n");
+}
+END_TEST
 
 START_TEST(a_request_keeps_its_headers_but_for_those_of_the_connection)
 {
@@ -189,6 +212,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_made_traceparent_is_valid_even_of_zeros);
     tcase_add_loop_test(tc, only_encodings_that_can_be_undone_are_asked_for, 0,
                         ARRAY_LEN(encodings));
+    tcase_add_test(tc, the_state_of_a_trace_goes_no_further_than_the_trace);
     tcase_add_test(tc, a_request_keeps_its_headers_but_for_those_of_the_connection);
     tcase_add_test(tc, an_upstreams_own_key_replaces_all_that_a_caller_sent);
     tcase_add_test(tc, an_upstream_that_wants_no_key_gets_none);
