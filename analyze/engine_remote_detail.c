@@ -16,8 +16,8 @@ struct detail {
     bool is_text;
     /* What is grouped by beside the group, and the sums behind the count and the times: SQL, each
      * with ", " before it; returns how many. */
-    void (*add_key)(struct buf *out);
-    size_t (*add_values)(struct remote *r, struct buf *out);
+    void (*add_key)(struct remote *r, struct buf *out);
+    size_t (*add_values)(struct buf *out);
     void (*add)(struct engine_row *row, const struct clickhouse_value *key,
                 const struct clickhouse_value *span);
 };
@@ -31,23 +31,22 @@ struct counting {
 
 #define REQUESTS ", toInt64(sum(if(part = 0, requests, 0)))"
 
-static void key_none(struct buf *out)
+static void key_none(struct remote *r, struct buf *out)
 {
+    (void)r;
     buf_add_text(out, "toInt64(0)");
 }
 
-static size_t no_values(struct remote *r, struct buf *out)
+static size_t no_values(struct buf *out)
 {
-    (void)r;
     (void)out;
     return 0;
 }
 
 /* --- requests and errors --- */
 
-static size_t values_requests(struct remote *r, struct buf *out)
+static size_t values_requests(struct buf *out)
 {
-    (void)r;
     buf_add_text(out, REQUESTS);
     return 1;
 }
@@ -59,8 +58,9 @@ static void add_requests(struct engine_row *row, const struct clickhouse_value *
     row->sums.requests += span[REMOTE_REST].i;
 }
 
-static void key_error(struct buf *out)
+static void key_error(struct remote *r, struct buf *out)
 {
+    (void)r;
     buf_add_text(out, "error_class");
 }
 
@@ -80,13 +80,15 @@ static void add_bucket(const char *column, const char *known, struct buf *out)
     buf_add_text(out, ", toInt64(-1))");
 }
 
-static void key_duration(struct buf *out)
+static void key_duration(struct remote *r, struct buf *out)
 {
+    (void)r;
     add_bucket("end_us", "part = 0 AND isNotNull(end_us)", out);
 }
 
-static void key_first_token(struct buf *out)
+static void key_first_token(struct remote *r, struct buf *out)
 {
+    (void)r;
     add_bucket("first_token_us", "part = 0 AND isNotNull(first_token_us)", out);
 }
 
@@ -111,8 +113,9 @@ static void add_first_token(struct engine_row *row, const struct clickhouse_valu
 
 /* --- users, times, units --- */
 
-static void key_user(struct buf *out)
+static void key_user(struct remote *r, struct buf *out)
 {
+    (void)r;
     buf_add_text(out, "end_user");
 }
 
@@ -135,13 +138,18 @@ static void add_times(struct engine_row *row, const struct clickhouse_value *key
 }
 
 /* Those of answers that were fetched again are counted with their rows. */
-static size_t values_units(struct remote *r, struct buf *out)
+static void key_refetched(struct remote *r, struct buf *out)
+{
+    if (r->refetched.len)
+        buf_addf(out, "toInt64(%s)", buf_cstr(&r->refetched));
+    else
+        key_none(r, out);
+}
+
+static size_t values_units(struct buf *out)
 {
     for (int u = 0; u < USAGE_UNIT_COUNT; u++) {
-        buf_addf(out, ", toInt64(sum(if(billable != 0");
-        if (r->refetched.len)
-            buf_addf(out, " AND NOT %s", buf_cstr(&r->refetched));
-        buf_add_text(out, ", ");
+        buf_add_text(out, ", toInt64(sum(if(billable != 0, ");
         remote_add_value(out, (enum usage_unit)u);
         buf_add_text(out, ", 0)))");
     }
@@ -151,8 +159,7 @@ static size_t values_units(struct remote *r, struct buf *out)
 static void add_units(struct engine_row *row, const struct clickhouse_value *key,
                       const struct clickhouse_value *span)
 {
-    (void)key;
-    for (size_t u = 0; u < USAGE_UNIT_COUNT; u++)
+    for (size_t u = 0; key->i == 0 && u < USAGE_UNIT_COUNT; u++)
         if (u != USAGE_TOOL_CALLS)
             row->detail->units[u] += span[REMOTE_REST + u].i;
 }
@@ -161,10 +168,11 @@ static void add_units(struct engine_row *row, const struct clickhouse_value *key
 
 #define STEPS_KNOWN "part = 0 AND isNotNull(attempts)"
 
-static void key_added(struct buf *out)
+static void key_added(struct remote *r, struct buf *out)
 {
     CLEANUP(buf_release) struct buf known = { 0 };
 
+    (void)r;
     buf_addf(&known, STEPS_KNOWN " AND ifNull(added_us, 0) > 0 AND ifNull(added_us, 0) < %lld",
              (long long)WORKER_ADDED_MAX_US);
     add_bucket("added_us", buf_cstr(&known), out);
@@ -172,7 +180,7 @@ static void key_added(struct buf *out)
 
 enum { STEPS_COUNT = REMOTE_REST, STEPS_EXTRA, STEPS_FALLBACKS, STEPS_CUT, STEPS_ADDED };
 
-static size_t values_steps(struct remote *r, struct buf *out)
+static size_t values_steps(struct buf *out)
 {
     static const char *const values[] = {
         "1",
@@ -182,7 +190,6 @@ static size_t values_steps(struct remote *r, struct buf *out)
         "ifNull(added_us, 0)",
     };
 
-    (void)r;
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         buf_addf(out, ", toInt64(sum(if(" STEPS_KNOWN ", toInt64(%s), toInt64(0))))", values[i]);
     return ARRAY_LEN(values);
@@ -211,7 +218,7 @@ static const struct detail details[] = {
     { ENGINE_LATENCY, false, key_first_token, no_values,       add_first_token},
     { ENGINE_USERS,   true,  key_user,        no_values,       add_user       },
     { ENGINE_TIMES,   false, key_none,        no_values,       add_times      },
-    { ENGINE_UNITS,   false, key_none,        values_units,    add_units      },
+    { ENGINE_UNITS,   false, key_refetched,   values_units,    add_units      },
     { ENGINE_STEPS,   false, key_added,       values_steps,    add_steps      },
 };
 
@@ -247,12 +254,12 @@ static int count(struct remote *r, const struct detail *d, struct err *err)
     buf_add_text(sql, "SELECT ");
     remote_add_dimensions(r, kinds, sql);
     kinds[n++] = d->is_text ? CLICKHOUSE_STRING : CLICKHOUSE_INT;
-    d->add_key(sql);
+    d->add_key(r, sql);
     buf_add_text(sql, " AS k, ");
     remote_add_slot(r, sql);
     buf_add_text(sql, ", toInt64(count()), toInt64(min(started_at_us)), "
                       "toInt64(max(started_at_us))");
-    size_t rest = 1 + REMOTE_REST + d->add_values(r, sql);
+    size_t rest = 1 + REMOTE_REST + d->add_values(sql);
     remote_fill_kinds(kinds, n, rest, CLICKHOUSE_INT);
     buf_addf(sql, " FROM %s WHERE %s GROUP BY k, ", clickhouse_table(r->query->remote),
              buf_cstr(&r->filter));

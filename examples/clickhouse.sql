@@ -14,6 +14,7 @@ CREATE TABLE usage.weir_ledger AS usage.weir_part
 --
 --     weir analyze push  --archive DIR --to     clickhouse://HOST:8123/usage
 --     weir analyze spend --by team,model --engine clickhouse://HOST:8123/usage
+--     weir analyze report --month 2026-10 --engine clickhouse://HOST:8123/usage --state closed
 --
 -- What it can be asked by others: started_at_us is microseconds since 1970 (UTC), reported_cost_pusd
 -- is in 1e-12 USD, text is never null.  Requests are rows with part = 0.
