@@ -135,8 +135,9 @@ static void print_assumptions(const struct engine_result *s, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(assumptions); i++)
         if (assumed_requests(s, &assumptions[i]))
-            buf_addf(out, "assumed: %" PRId64 " requests, %s\n",
-                     assumed_requests(s, &assumptions[i]), assumptions[i].text);
+            buf_addf(out, "assumed: %" PRId64 " request%s, %s\n",
+                     assumed_requests(s, &assumptions[i]),
+                     figure_plural(assumed_requests(s, &assumptions[i])), assumptions[i].text);
 }
 
 static void print_unpriced(const struct engine_result *s, struct buf *out)
@@ -144,9 +145,9 @@ static void print_unpriced(const struct engine_result *s, struct buf *out)
     if (s->unpriced.len == 0)
         return;
     buf_addf(out,
-             "\nunpriced: %" PRId64 " requests used models or units without a price; "
+             "\nunpriced: %" PRId64 " request%s used models or units without a price; "
              "they are not in the cost\n",
-             s->totals.unpriced_requests);
+             s->totals.unpriced_requests, figure_plural(s->totals.unpriced_requests));
     CLEANUP(table_free) struct table *t = table_new();
     table_add_column(t, "provider", false);
     table_add_column(t, "model", false);
@@ -175,8 +176,8 @@ static void print_suspicious(const struct engine_result *s, struct buf *out)
 
     if (s->suspicious_count == 0)
         return;
-    buf_addf(out, "\nsuspicious: %zu calls report a cost that cannot be right for their usage\n",
-             s->suspicious_count);
+    buf_addf(out, "\nsuspicious: %zu call%s with a cost that cannot be right for the usage\n",
+             s->suspicious_count, figure_plural((i128)s->suspicious_count));
     for (size_t i = 0; i < s->suspicious.len && i < SHOWN_SUSPICIOUS; i++) {
         const struct engine_suspicious *x = &s->suspicious.ptr[i];
         buf_addf(out, "  %.*s  %.*s  %.*s USD: %.*s\n", STR_ARG(x->exchange_id), STR_ARG(x->model),
@@ -196,16 +197,17 @@ void spend_print_text(const struct engine_result *s, const struct spend_print_op
     print_assumptions(s, out);
     if (s->totals.unknown_requests)
         buf_addf(out,
-                 "unknown usage: %" PRId64 " requests whose answer does not say all that was used; "
+                 "unknown usage: %" PRId64
+                 " request%s whose answer does not say all that was used; "
                  "their cost is not known\n",
-                 s->totals.unknown_requests);
+                 s->totals.unknown_requests, figure_plural(s->totals.unknown_requests));
     if (s->repeated_requests)
         buf_addf(out,
-                 "repeats: %" PRId64 " requests fetched an answer again; its usage counts once\n",
-                 s->repeated_requests);
+                 "repeats: %" PRId64 " request%s fetched an answer again; its usage counts once\n",
+                 s->repeated_requests, figure_plural(s->repeated_requests));
     if (s->unattributed.requests)
-        buf_addf(out, "unattributed: %" PRId64 " requests, %.*s USD, without app or team\n",
-                 s->unattributed.requests,
+        buf_addf(out, "unattributed: %" PRId64 " request%s, %.*s USD, without app or team\n",
+                 s->unattributed.requests, figure_plural(s->unattributed.requests),
                  STR_ARG(figure_usd(engine_cost(&s->unattributed), SHOWN_USD_DIGITS, text)));
     print_unpriced(s, out);
     print_suspicious(s, out);

@@ -18,6 +18,11 @@ struct str figure_amount_change(i128 pusd, int digits, char text[static FIGURE_B
 /* How many digits a table is worth whose largest sum this is: cents from 10 USD on, else
  * millionths, as most calls cost less than a cent. */
 int figure_usd_digits(i128 largest_pusd);
+/* The end of "1 request", "2 requests". */
+static inline const char *figure_plural(i128 n)
+{
+    return n == 1 ? "" : "s";
+}
 /* 1234567 as "1,234,567". */
 struct str figure_count(i128 n, char text[static FIGURE_BYTES]);
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "analyze/whatif_print.h"
+#include "base/figure.h"
 #include "cli/span.h"
 #include "llm/price_sheet.h"
 
@@ -126,12 +127,13 @@ static bool complain(const struct invocation *inv, const struct whatif_question 
         if (!whatif_is_asked(question, w, &r->unpriced.ptr[i]))
             continue;
         listed++;
-        cli_note(inv,
-                 "no price%s for '%.*s' of '%.*s': %" PRId64 " requests; another provider's model "
-                 "is written PROVIDER/MODEL",
+        cli_note(inv, "no price%s for '%.*s' of '%.*s': %" PRId64 " request%s%s",
                  r->unpriced.ptr[i].unit_missing ? " of a unit that was used" : "",
                  STR_ARG(r->unpriced.ptr[i].model), STR_ARG(r->unpriced.ptr[i].provider),
-                 r->unpriced.ptr[i].requests);
+                 r->unpriced.ptr[i].requests, figure_plural(r->unpriced.ptr[i].requests),
+                 question->whatif->swap_count
+                     ? "; another provider's model is written PROVIDER/MODEL"
+                     : "");
     }
     return true;
 }
