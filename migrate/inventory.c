@@ -75,6 +75,8 @@ static int app_of(struct inventory *inv, struct str name, struct inventory_app *
                                      .team = STR(""),
                                      .environment = STR(""),
                                      .first_us = INT64_MAX,
+                                     .accepted_us = INT64_MIN,
+                                     .refused_us = INT64_MIN,
                                      .last_us = INT64_MIN };
         vec_push(&inv->apps, a);
         e->ptr = a;
@@ -168,6 +170,19 @@ static void count_units(struct inventory_app *a, const struct block *b, size_t r
     a->with_unit += block_str(b, LEDGER_CUTOVER_UNIT, row).len ? n : 0;
 }
 
+/* Whether the key for the way back still opens, and whether a limit was ever seen to hold. */
+static void count_refusals(struct inventory_app *a, const struct block *b, size_t row, int64_t n)
+{
+    int64_t status = block_int(b, LEDGER_STATUS, row), at = block_int(b, LEDGER_STARTED_AT, row);
+    bool is_gateway = str_eq(block_str(b, LEDGER_ARM, row), STR("gateway"));
+    bool is_denied = str_eq(block_str(b, LEDGER_ERROR_CLASS, row), STR("denied"));
+    int64_t *last = status == 401 || status == 403 ? &a->refused_us : &a->accepted_us;
+
+    a->denied += is_denied || (is_gateway && (status == 412 || status == 446)) ? n : 0;
+    if (!is_gateway && !is_denied && status > 0 && at > *last)
+        *last = at;
+}
+
 static void count_call(struct inventory_app *a, const struct block *b, size_t row, int64_t n)
 {
     struct str error = block_str(b, LEDGER_ERROR_CLASS, row);
@@ -186,6 +201,7 @@ static void count_call(struct inventory_app *a, const struct block *b, size_t ro
     *(is_common(block_str(b, LEDGER_API, row)) ? &a->chat : &a->other_apis) += n;
     count_features(a, block_int(b, LEDGER_FEATURES, row), n);
     count_units(a, b, row, n);
+    count_refusals(a, b, row, n);
     if (user.len)
         distinct_add(&a->users, map_hash(user));
     a->first_us = at < a->first_us ? at : a->first_us;

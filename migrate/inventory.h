@@ -103,12 +103,15 @@ struct inventory_app {
     int64_t requests, errors, streams, truncated, tools, vision, structured, specials;
     int64_t on_gateway;             /* requests */
     int64_t with_user, with_key_id; /* requests of which these are known */
-    int64_t in_cutover, with_unit;  /* requests that a cutover decided about; those with its key */
-    int64_t chat, other_apis;       /* requests to chat and embeddings, and to anything else */
-    int64_t known_sdk, unknown_sdk; /* requests with a user agent */
-    int64_t tool_bodies;            /* calls whose tools were looked at */
-    struct inventory_call *calls;   /* INVENTORY_TOOL_CALLS, the latest with tools; NULL = none */
-    size_t call_count;              /* of all of them */
+    int64_t denied; /* requests that a policy or a gateway's budget refused: not a provider's 429 */
+    int64_t accepted_us, refused_us; /* directly, the last time: no 401 and 403, and one of them;
+                                        INT64_MIN = never */
+    int64_t in_cutover, with_unit;   /* requests that a cutover decided about; those with its key */
+    int64_t chat, other_apis;        /* requests to chat and embeddings, and to anything else */
+    int64_t known_sdk, unknown_sdk;  /* requests with a user agent */
+    int64_t tool_bodies;             /* calls whose tools were looked at */
+    struct inventory_call *calls;    /* INVENTORY_TOOL_CALLS, the latest with tools; NULL = none */
+    size_t call_count;               /* of all of them */
     i128 cost_pusd;
     int64_t unpriced;
     struct distinct users;

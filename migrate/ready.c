@@ -149,6 +149,10 @@ static enum ready_result has_budget(const struct looking *l)
             continue;
         if (b->hard && mode_of(p, l->app->name, b->mode) == PLAN_MODE_ENFORCE) {
             buf_addf(l->say, "a budget of %.2f USD is enforced", (double)b->nusd / 1e9);
+            if (l->seen && l->seen->denied)
+                buf_addf(l->say, ", and %" PRId64 " calls on record were refused", l->seen->denied);
+            else
+                buf_add_text(l->say, ", which no call on record has met yet");
             return READY_PASS;
         }
         soft++;
@@ -314,6 +318,26 @@ static enum ready_result bears_peak(const struct looking *l)
                                                                                   : READY_FAIL;
 }
 
+/* Adds what is on record of the way back; true = it is shut. */
+static bool is_key_dead(const struct looking *l)
+{
+    const struct inventory_app *a = l->seen;
+    char at[TIMESTAMP_TEXT_BYTES];
+
+    if (!a || (a->accepted_us == INT64_MIN && a->refused_us == INT64_MIN)) {
+        buf_add_text(l->say, "; no direct call shows that its old key still opens");
+        return false;
+    }
+    bool is_dead =
+        a->refused_us != INT64_MIN &&
+        (a->accepted_us == INT64_MIN || a->refused_us - a->accepted_us > READY_REFUSED_US);
+    int64_t us = is_dead ? a->refused_us : a->accepted_us;
+    buf_addf(l->say, "; its old key was %s at %s",
+             is_dead ? "refused, the last time" : "taken, the last time",
+             timestamp_format(us - us % US_PER_SECOND, at));
+    return is_dead;
+}
+
 static enum ready_result is_rehearsed(const struct looking *l)
 {
     const struct rollout_entry *e = l->state->rehearsal;
@@ -327,7 +351,7 @@ static enum ready_result is_rehearsed(const struct looking *l)
     }
     buf_addf(l->say, "p99 %.3f s of %.0f s%s", (double)e->value / 1e6,
              (double)l->app->rollback_us / 1e6, is_old ? ", but too long ago" : "");
-    return is_slow || is_old ? READY_FAIL : READY_PASS;
+    return is_key_dead(l) || is_slow || is_old ? READY_FAIL : READY_PASS;
 }
 
 /* Adds what is to be said of calls that go directly until all do; true = they are too many. */

@@ -18,6 +18,7 @@
 #define READY_ATTRIBUTED     990000 /* of the spend, millionths */
 #define READY_CAPACITY_TIMES 2      /* the peak */
 #define READY_KEYLESS        50000  /* of the calls, millionths: more would move unjudged */
+#define READY_REFUSED_US     (10 * 60 * INT64_C(1000000)) /* a key is dead: longer than one's slip */
 
 /* The questions that the checks answer together. */
 #define READY_QUESTIONS(X)                                                                         \

@@ -50,6 +50,8 @@ static struct world {
     int64_t preflight_us;
     bool no_rehearsal;
     int64_t rehearsal_us; /* p99 */
+    bool refused;         /* direct calls of the last day, with 401 */
+    bool denied;          /* a call of each day, by a budget */
     int keyless;          /* calls of a hundred without a credential */
 } usual = { .days = DAYS,
             .preflight = PREFLIGHT,
@@ -97,7 +99,7 @@ static void edit(const char *text, const struct world *w, bool is_it, struct buf
 
 /* --- what was recorded --- */
 
-static void add_call(struct parquet_writer *w, int day, int number, bool is_nobodys, int keyless)
+static void add_call(struct parquet_writer *p, int day, int number, const struct world *w)
 {
     CLEANUP(arena_release) struct arena scratch = { 0 };
     bool fails = number % 50 == 0;
@@ -124,13 +126,16 @@ static void add_call(struct parquet_writer *w, int day, int number, bool is_nobo
     };
     struct parquet_cell cells[LEDGER_COLUMN_COUNT];
 
-    x.key_id = number % 100 < keyless ? STR("") : STR("weir:0123456789abcdef");
-    x.who.app = is_nobodys ? STR("") : STR("a");
+    x.key_id = number % 100 < w->keyless ? STR("") : STR("weir:0123456789abcdef");
+    if (w->denied && number == 7)
+        x.facts.error_class = ERROR_CLASS_DENIED;
+    x.status = w->refused && day == w->days - 1 ? 401 : x.status;
+    x.who.app = number % 100 < w->nobodys ? STR("") : STR("a");
     x.facts.parts[0].model = STR("plain");
     usage_set(&x.facts.parts[0].usage, USAGE_INPUT, 1000);
     usage_set(&x.facts.parts[0].usage, USAGE_OUTPUT, 100);
     ledger_cells(&x, 0, -1, &scratch, cells);
-    ck_ok(parquet_add_row(w, cells, &sample_err));
+    ck_ok(parquet_add_row(p, cells, &sample_err));
 }
 
 static void record(const struct world *w, struct scene *s)
@@ -141,7 +146,7 @@ static void record(const struct world *w, struct scene *s)
     ck_ok(ledger_create(ledger, &p, &sample_err));
     for (int day = 0; day < w->days; day++)
         for (int i = 0; i < EACH; i++)
-            add_call(p, day, i, i % 100 < w->nobodys, w->keyless);
+            add_call(p, day, i, w);
     ck_ok(parquet_finish(p, &sample_err));
     ck_ok(file_replace(book, str_from(book_text), 0600, &sample_err));
     ck_ok(price_book_load(&s->book, book, &sample_err));
@@ -216,6 +221,25 @@ START_TEST(with_everything_there_all_checks_pass)
 }
 END_TEST
 
+START_TEST(what_was_refused_and_taken_on_record_is_said)
+{
+    for (int denied = 0; denied < 2; denied++) {
+        CLEANUP(scene_release) struct scene s = { 0 };
+        struct world w = usual;
+        w.denied = denied;
+        look(&w, &s);
+        const struct ready_app *a = &s.ready.apps[0];
+        const char *said = denied ? ", and 20 calls on record were refused"
+                                  : ", which no call on record has met yet";
+        ck_assert(a->results[READY_CHECK_BUDGET] == READY_PASS);
+        ck_assert(str_ends_with(a->why[READY_CHECK_BUDGET], str_from(said)));
+        ck_assert_int_ge(str_find(a->why[READY_CHECK_REHEARSAL],
+                                  STR("; its old key was taken, the last time at 20"), 0),
+                         0);
+    }
+}
+END_TEST
+
 /* clang-format off: one a line */
 static const struct {
     enum ready_check check;
@@ -247,6 +271,7 @@ static const struct {
     { READY_CHECK_CAPACITY,       READY_UNKNOWN, { .preflight = "not json" }                                                             },
     { READY_CHECK_REHEARSAL,      READY_FAIL,    { .no_rehearsal = true }                                                                },
     { READY_CHECK_REHEARSAL,      READY_FAIL,    { .rehearsal_us = 31000000 }                                                            },
+    { READY_CHECK_REHEARSAL,      READY_FAIL,    { .refused = true }                                                                     },
     { READY_CHECK_ON_CALL,        READY_FAIL,    { .from = "on: [rolled_back]", .to = "on: [committed]" }                                },
     { READY_CHECK_EXPANSION_PLAN, READY_FAIL,    { .from = ", risk: low", .to = "" }                                                     },
     { READY_CHECK_FREEZES,
@@ -302,6 +327,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, what_was_refused_and_taken_on_record_is_said);
     tcase_add_test(tc, with_everything_there_all_checks_pass);
     tcase_add_loop_test(tc, what_a_check_rests_on_is_missed, 0, ARRAY_LEN(rows));
     tcase_add_test(tc, only_what_the_plan_asks_for_is_missed);
