@@ -47,6 +47,12 @@ static void commit(struct history *h, const struct rollout_entry *e, struct open
     open->is_open = false;
 }
 
+/* Until somebody puts back what was live: steps begin nowhere else. */
+static bool has_drifted(const struct history *h)
+{
+    return h->stretches.len && h->stretches.ptr[h->stretches.len - 1].share == HISTORY_BETWEEN;
+}
+
 static void read_entry(const struct rollout_entry *e, const struct programme_app *app,
                        struct open_step *open, struct history *h)
 {
@@ -55,6 +61,8 @@ static void read_entry(const struct rollout_entry *e, const struct programme_app
 
     if (e->kind == ROLLOUT_INTENT && m) {
         begin(h, e, m, open);
+    } else if (e->kind == ROLLOUT_INTENT && is_here && has_drifted(h)) {
+        add(h, e->at_us, h->share);
     } else if (e->kind == ROLLOUT_COMMITTED && open->is_open && e->epoch == open->epoch) {
         commit(h, e, open);
     } else if (e->kind == ROLLOUT_ABORTED && open->is_open && e->epoch == open->epoch) {

@@ -367,6 +367,31 @@ START_TEST(what_chance_had_no_part_in_is_left_out)
 }
 END_TEST
 
+/* A step begins only where live is what the ledger says: whoever changed it has put it back. */
+START_TEST(a_drift_is_over_when_a_step_begins)
+{
+    struct rollout_entry e = { .actuator = STR("proxy") };
+    struct sample s;
+
+    sample_begin(&s, PLAN(ERROR_GATE));
+    sample_step(&s, "bot", 0, 100, T0, true);
+    sample_entry(&s, &e, ROLLOUT_DRIFTED, T0 + HOUR);
+    e.why = ROLLOUT_REHEARSE;
+    e.epoch = ++s.epoch;
+    sample_entry(&s, &e, ROLLOUT_INTENT, T0 + 3 * HOUR);
+    sample_entry(&s, &e, ROLLOUT_ABORTED, T0 + 4 * HOUR);
+    sample_ledger(&s, T0);
+    sample_call(&s, &(struct sample_call){ .at_us = T0 + 2 * HOUR, .user = "ann" });
+    sample_call(&s, &(struct sample_call){ .at_us = T0 + 5 * HOUR, .user = "ann" });
+    sample_seal(&s);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert_int_eq(v->left_out, 1);
+    ck_assert_int_eq(v->calls[0], 1);
+    verdict_free(v, 1);
+    sample_end(&s);
+}
+END_TEST
+
 START_TEST(a_fallback_does_not_hide_where_a_call_was_sent)
 {
     struct sample s;
@@ -836,6 +861,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, what_the_caller_brought_upon_itself_is_no_failure, 0,
                         ARRAY_LEN(classes));
     tcase_add_test(tc, what_chance_had_no_part_in_is_left_out);
+    tcase_add_test(tc, a_drift_is_over_when_a_step_begins);
     tcase_add_test(tc, a_fallback_does_not_hide_where_a_call_was_sent);
     tcase_add_test(tc, other_upstreams_of_an_application_are_no_part_of_its_cutover);
     tcase_add_test(tc, behind_other_programs_the_recorded_arm_counts);
