@@ -38,7 +38,7 @@ static int judge(struct migration *m, struct verdict **ret, size_t *ret_count,
     size_t count = 0;
 
     for (size_t i = 0; i < p->app_count; i++)
-        if (!p->apps[i].retired && m->portfolio->apps[i].share > 0)
+        if (m->portfolio->apps[i].share > 0)
             apps[count++] = &p->apps[i];
     *ret_by_app = mem_calloc(p->app_count + 1, sizeof(**ret_by_app));
     int r = count ? verdict_judge(&in, apps, count, ret, err) : 0;

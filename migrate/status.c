@@ -196,8 +196,10 @@ static void add_app(struct status *s, size_t index)
     if (a->app->stage_count && a->share > 0)
         ret->done = (double)(portfolio_stage(a) + 1) / (double)a->app->stage_count;
     s->phases[ret->phase]++;
-    s->planned += ret->planned;
-    s->done += ret->done;
+    if (!a->app->retired) {
+        s->planned += ret->planned;
+        s->done += ret->done;
+    }
     if (ret->evidence.is_there && a->first_us && ret->evidence.excluded > s->success.excluded)
         s->success.excluded = ret->evidence.excluded;
 }
@@ -212,6 +214,8 @@ static void add_waves(struct status *s)
     for (size_t i = 0; i < s->app_count; i++) {
         const struct programme_wave *of = s->apps[i].app->app->wave;
         struct status_wave *w = &s->waves[of ? (size_t)(of - p->waves) : p->wave_count];
+        if (s->apps[i].app->app->retired)
+            continue;
         w->apps++;
         w->phases[s->apps[i].phase]++;
         w->planned += s->apps[i].planned;
@@ -226,7 +230,7 @@ static void add_waves(struct status *s)
     }
 }
 
-/* Nothing on that actuator since then was accepted or committed. */
+/* The latest of an actuator: in a drift no step begins or goes on. */
 static void add_drifts(struct status *s)
 {
     const struct rollout *r = s->in->portfolio->rollout;
@@ -240,9 +244,7 @@ static void add_drifts(struct status *s)
                 continue;
             if (e->kind == ROLLOUT_DRIFTED)
                 s->drifts[s->drift_count++] = e;
-            if (e->kind == ROLLOUT_DRIFTED || e->kind == ROLLOUT_ACCEPTED ||
-                e->kind == ROLLOUT_COMMITTED || e->kind == ROLLOUT_VERIFIED)
-                break;
+            break;
         }
     }
 }
@@ -263,17 +265,20 @@ static void add_untold(struct status *s)
 void status_make(const struct status_input *in, struct status *ret)
 {
     const struct programme *p = in->portfolio->programme;
+    size_t planned = 0;
 
     *ret = (struct status){ .in = in };
     success_make(in->portfolio, in->arms, &ret->success);
     read_spend(ret);
     ret->apps = mem_calloc(p->app_count + 1, sizeof(*ret->apps));
-    for (size_t i = 0; i < p->app_count; i++)
-        if (!p->apps[i].retired)
+    for (size_t i = 0; i < p->app_count; i++) {
+        planned += !p->apps[i].retired;
+        if (!p->apps[i].retired || in->portfolio->apps[i].share > 0)
             add_app(ret, i);
-    if (ret->app_count) {
-        ret->planned /= (double)ret->app_count;
-        ret->done /= (double)ret->app_count;
+    }
+    if (planned) {
+        ret->planned /= (double)planned;
+        ret->done /= (double)planned;
     }
     ret->ahead_us = time_ahead(p, ret->planned, ret->done, in->now_us);
     add_waves(ret);

@@ -91,6 +91,27 @@ static const struct status_app *app_named(const struct status *s, const char *na
     return NULL;
 }
 
+/* It is no part of the plan, but its calls are where they are. */
+START_TEST(a_retired_application_with_calls_on_the_gateway_is_shown)
+{
+    CLEANUP(programme_free)
+    struct programme *p = plan(" a: {wave: one, owner: o}\n b: {wave: one, retired: true}\n");
+    CLEANUP(rollout_close) struct rollout *r = sample_open("r", ROLLOUT_WRITE);
+
+    move(r, start_us + DAY, "a", 0, 10000);
+    move(r, start_us + 2 * DAY, "b", 0, 100);
+    CLEANUP(portfolio_free) struct portfolio *f = portfolio_of(p, r);
+    struct status_input in = { .portfolio = f, .now_us = start_us + 5 * DAY };
+    CLEANUP(status_release) struct status s = { 0 };
+    status_make(&in, &s);
+    ck_assert_uint_eq(s.app_count, 2);
+    ck_assert_int_eq(app_named(&s, "b")->app->share, 100);
+    ck_assert_uint_eq(s.waves[0].apps, 1);
+    ck_assert_double_eq_tol(s.done, 1, 1e-9);
+    ck_assert_double_eq_tol(s.planned, 1, 1e-9);
+}
+END_TEST
+
 START_TEST(phases_and_waves_are_counted)
 {
     CLEANUP(programme_free)
@@ -308,6 +329,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, phases_and_waves_are_counted);
+    tcase_add_test(tc, a_retired_application_with_calls_on_the_gateway_is_shown);
     tcase_add_loop_test(tc, days_ahead_are_those_until_the_plan_is_there, 0, ARRAY_LEN(calendars));
     tcase_add_test(tc, the_last_verdict_in_the_ledger_is_the_evidence);
     tcase_add_test(tc, drift_and_open_steps_stay_until_somebody_acts);
