@@ -168,6 +168,13 @@ static int finish(struct driving *d, struct err *err)
     return 0;
 }
 
+/* Most likely a mistyped address, which a table of zeros does not say. */
+static bool nobody_answered(const struct drive_report *r)
+{
+    return r->errors.len == 1 && r->errors.ptr[0].status == 0 &&
+           r->errors.ptr[0].count == r->sums.ptr[0].calls && r->sums.ptr[0].calls > 0;
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(driving_release) struct driving d = { .inv = inv };
@@ -187,6 +194,8 @@ static int run(const struct invocation *inv)
     print(&d, &o, &report);
     if (finish(&d, &err) < 0)
         return cli_fail(inv, &err);
+    if (nobody_answered(&report))
+        cli_note(inv, "no call was answered: is '%s' the server?", invocation_get(inv, "target"));
     if (report.is_late)
         cli_note(inv, "no verdict: this machine was late itself");
     return report.is_late ? EXIT_FINDINGS : EXIT_OK;

@@ -224,6 +224,9 @@ static int check_operands(const struct invocation *inv, struct err *err)
 {
     const struct command *c = inv->command;
 
+    if (inv->operand_count < (size_t)c->operands_min && c->operands_min > 1)
+        return err_set(err, ERR_USAGE, "%s: %zu of %d were given", c->operands, inv->operand_count,
+                       c->operands_min);
     if (inv->operand_count < (size_t)c->operands_min)
         return err_set(err, ERR_USAGE, "%s is missing", c->operands);
     if (c->operands_max >= 0 && inv->operand_count > (size_t)c->operands_max)
