@@ -484,6 +484,11 @@ static void set_options(struct http_conn *c)
     curl_easy_setopt(c->easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Else closing a connection whose name is still being resolved waits for the resolver's thread,
+     * and all that runs on the loop with it: for seconds, when the name server is gone. */
+    curl_easy_setopt(c->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl_easy_setopt(c->easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(c->easy, CURLOPT_SHARE, o->pool->share);
     /* ALPN offers http/1.1 alone: what is sent here is that. */

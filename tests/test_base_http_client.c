@@ -6,11 +6,15 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/http_client.h"
@@ -765,6 +769,42 @@ START_TEST(a_name_that_is_none_is_not_resolved)
 }
 END_TEST
 
+/* A name server that is gone: libcurl's own resolver comes by here, too. */
+static atomic_int resolving;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = NULL;
+    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (name && strcmp(name, "stalled.invalid") == 0) {
+        resolving++;
+        usleep(3000000);
+        resolving--;
+        return EAI_AGAIN;
+    }
+    memcpy(&next, &symbol, sizeof(next));
+    return next(name, service, hints, ret);
+}
+
+START_TEST(a_name_server_that_is_gone_holds_nothing_up)
+{
+    uint64_t begin_us = loop_now_us(l);
+    enum http_failure failure = fail_to_connect(
+        (struct http_origin_options){ .host = "stalled.invalid", .connect_timeout_us = 200000 },
+        "");
+
+    loop_read_clocks(l);
+    ck_assert_int_eq(failure, HTTP_FAILURE_TIMEOUT);
+    ck_assert_int_eq(resolving, 1); /* still, and nobody waits for it */
+    ck_assert_uint_lt(loop_now_us(l) - begin_us, 2500000);
+    while (resolving)
+        usleep(10000);
+    usleep(100000); /* it cleans up after itself */
+}
+END_TEST
+
 START_TEST(hosts_that_would_change_the_url_are_refused)
 {
     static const char *const hosts[] = { "", "a/b", "a@b", "a b", "a?b", "a#b", "a\r\nb", "[::1]" };
@@ -852,6 +892,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, without_verification_any_certificate_will_do);
     tcase_add_test(tc, plain_where_tls_is_expected_fails);
     tcase_add_test(tc, a_name_that_is_none_is_not_resolved);
+    tcase_add_test(tc, a_name_server_that_is_gone_holds_nothing_up);
     tcase_add_test(tc, hosts_that_would_change_the_url_are_refused);
     tcase_add_test(tc, a_proxy_is_gone_through_by_option_and_by_environment);
     tcase_add_test(tc, a_proxy_that_refuses_is_told_apart);
