@@ -96,7 +96,7 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
         return -1;
     o->seed = o->drive.seed;
-    o->drive.load = d->scenario;
+    o->drive.load = o->faults = d->scenario;
     return 0;
 }
 

@@ -48,6 +48,7 @@ static int open_gateway(struct drill *d, struct err *err)
         .command = d->o->command,
         .config = d->o->config,
         .providers = d->o->providers,
+        .faults = d->o->faults,
         .ready_us = d->o->ready_us,
         .is_direct = d->o->is_direct,
     };

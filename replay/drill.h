@@ -15,17 +15,18 @@
 #include "replay/slo.h"
 
 struct drill_options {
-    const char *self;             /* the program that has `replay serve` */
-    const char *command;          /* the gateway's, for sh -c, with placeholders (drill_config);
-                                     NULL = weir's own proxy */
-    const char *config;           /* the gateway's configuration; NULL = none */
-    const char *scenario;         /* a file, or a preset's name; NULL = nothing goes wrong */
-    const char *const *only;      /* which part of it; NULL-terminated, or NULL = all */
-    const char *const *archives;  /* what the stand-ins answer from; NULL-terminated */
-    const char *const *exchanges; /* likewise */
-    const char *const *providers; /* names of stand-ins; those of weir's configuration come by
-                                     themselves */
-    const char *serve_speed;      /* "1", "max": how fast the stand-ins answer */
+    const char *self;              /* the program that has `replay serve` */
+    const char *command;           /* the gateway's, for sh -c, with placeholders (drill_config);
+                                      NULL = weir's own proxy */
+    const char *config;            /* the gateway's configuration; NULL = none */
+    const char *scenario;          /* a file, or a preset's name; NULL = nothing goes wrong */
+    const struct scenario *faults; /* the same, or the part of it, read; may be NULL */
+    const char *const *only;       /* which part of it; NULL-terminated, or NULL = all */
+    const char *const *archives;   /* what the stand-ins answer from; NULL-terminated */
+    const char *const *exchanges;  /* likewise */
+    const char *const *providers;  /* names of stand-ins; those of weir's configuration come by
+                                      themselves */
+    const char *serve_speed;       /* "1", "max": how fast the stand-ins answer */
     uint64_t seed;
     int64_t ready_us;           /* for the gateway to take connections */
     bool is_direct;             /* no gateway: calls go to the first of providers */

@@ -69,6 +69,11 @@ static const struct drill_provider *provider_of(const struct drill_places *place
     return NULL;
 }
 
+static void write_address(const struct drill_provider *p, struct buf *out)
+{
+    buf_addf(out, "http://%s:%u", p->has_no_name ? "no-such-host.invalid" : "127.0.0.1", p->port);
+}
+
 /* 1 = it was one, 0 = braces that are no placeholder, -1 = of a provider that is not there. */
 static int fill_one(struct str inside, const struct drill_places *places, const char *config,
                     struct buf *out, struct err *err)
@@ -96,7 +101,10 @@ static int fill_one(struct str inside, const struct drill_places *places, const 
                        "{%.*s}: there is no stand-in for '%.*s': name it with "
                        "--provider",
                        STR_ARG(inside), STR_ARG(name));
-    buf_addf(out, is_url ? "http://127.0.0.1:%u" : "%u", p->port);
+    if (is_url)
+        write_address(p, out);
+    else
+        buf_addf(out, "%u", p->port);
     return 1;
 }
 
@@ -189,8 +197,9 @@ static int write_upstream(const struct writer *w, const struct yaml_node *n)
         return yaml_err(w->y, n, w->err, "the upstream '%.*s' has no url", STR_ARG(n->key->text));
     if (http_url_parse(url->text, &parts, w->err) < 0)
         return yaml_err(w->y, url, w->err, "%s", w->err->text);
-    buf_addf(w->out, "{\"url\":\"http://127.0.0.1:%u%.*s\"", p->port,
-             STR_ARG(str_eq(parts.target, STR("/")) ? STR("") : parts.target));
+    buf_addf(w->out, "{\"url\":\"");
+    write_address(p, w->out);
+    buf_addf(w->out, "%.*s\"", STR_ARG(str_eq(parts.target, STR("/")) ? STR("") : parts.target));
     for (const struct yaml_node *i = n->items; i; i = i->next) {
         if (str_eq(i->key->text, STR("url")) || str_eq(i->key->text, STR("proxy")))
             continue;

@@ -26,7 +26,8 @@
 
 struct drill_provider {
     struct str name;
-    uint16_t port; /* of its stand-in */
+    uint16_t port;    /* of its stand-in */
+    bool has_no_name; /* its address has a name that does not resolve (RFC 6761) */
 };
 
 /* What a drill puts in the place of what a configuration says. */

@@ -89,7 +89,9 @@ int drill_free_port(struct drill_gateway *g, uint16_t *ret, struct err *err)
 
 static int add_provider(struct drill_gateway *g, struct str name, struct err *err)
 {
-    struct drill_provider p = { .name = name };
+    const struct scenario *faults = g->options.faults;
+    struct drill_provider p = { .name = name,
+                                .has_no_name = faults && scenario_has_no_name(faults, name) };
 
     for (size_t i = 0; i < g->providers.len; i++)
         if (str_eq(g->providers.ptr[i].name, name))

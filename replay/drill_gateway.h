@@ -11,16 +11,18 @@
 #include "base/mem.h"
 #include "base/subprocess.h"
 #include "replay/drill_config.h"
+#include "replay/scenario.h"
 
 #define DRILL_READY_US_DEFAULT (30 * INT64_C(1000000))
 
 struct drill_gateway_options {
-    const char *self;             /* weir */
-    const char *command;          /* for sh -c, with placeholders; NULL = weir's own proxy */
-    const char *config;           /* NULL = none */
-    const char *const *providers; /* names of stand-ins beside those of weir's configuration */
-    int64_t ready_us;             /* for it to take connections */
-    bool is_direct;               /* there is none: calls go to the first stand-in */
+    const char *self;              /* weir */
+    const char *command;           /* for sh -c, with placeholders; NULL = weir's own proxy */
+    const char *config;            /* NULL = none */
+    const char *const *providers;  /* names of stand-ins beside those of weir's configuration */
+    const struct scenario *faults; /* which of their names do not resolve; NULL = all do */
+    int64_t ready_us;              /* for it to take connections */
+    bool is_direct;                /* there is none: calls go to the first stand-in */
 };
 
 struct drill_gateway {

@@ -46,7 +46,9 @@ const struct fault_kind fault_kinds[] = {
             .what = "the connection is reset when the request is complete",
             .source = "openai-python #2356; toxiproxy reset_peer"),
     CONNECT("dns_failure", .what = "the name of the provider cannot be resolved",
-            .nearest = "as connect_refused; a drill gives the gateway a name that does not resolve",
+            .nearest = "as connect_refused; a drill gives the gateway a name that does not "
+                       "resolve, if it never "
+                       "does",
             .source = "OpenAI 2024-12-04, status.openai.com/incidents/55qs3vq1m35z"),
     KIND("dns_stall", .stage = FAULT_CONNECT, .on = FAULT_ON_ANY, .params = FAULT_HAS(DELAY),
          .expected = FAULT_PASSED_ON, .failure = PLAN_FAILURES, .delay_us = 30 * SECOND,

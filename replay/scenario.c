@@ -227,16 +227,37 @@ int64_t scenario_load_micro(const struct scenario *s, int64_t at_us, struct str 
     return load;
 }
 
+static bool is_kind(const struct scenario_entry *e, const char *name)
+{
+    return str_eq(str_from(e->fault.kind->name), str_from(name));
+}
+
+/* Whether it strikes every attempt at the upstream then. */
+static bool strikes_all(const struct scenario_entry *e, struct str upstream, int64_t at_us)
+{
+    return e->on == FAULT_ON_ANY && is_within(&e->window, at_us) &&
+           ramp_at(&e->chance, &e->window, at_us) == MILLION && !e->models.len && !e->apps.len &&
+           fits(&e->upstreams, upstream);
+}
+
 bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t at_us)
 {
     for (size_t i = 0; i < s->entries.len; i++) {
         const struct scenario_entry *e = &s->entries.ptr[i];
-        const char *name = e->fault.kind->name;
-        bool refuses = str_eq(str_from(name), STR("connect_refused")) ||
-                       str_eq(str_from(name), STR("dns_failure"));
-        if (refuses && e->on == FAULT_ON_ANY && is_within(&e->window, at_us) &&
-            ramp_at(&e->chance, &e->window, at_us) == MILLION && !e->models.len && !e->apps.len &&
-            fits(&e->upstreams, upstream))
+        if ((is_kind(e, "connect_refused") || is_kind(e, "dns_failure")) &&
+            strikes_all(e, upstream, at_us))
+            return true;
+    }
+    return false;
+}
+
+bool scenario_has_no_name(const struct scenario *s, struct str upstream)
+{
+    for (size_t i = 0; i < s->entries.len; i++) {
+        const struct scenario_entry *e = &s->entries.ptr[i];
+        bool moves = e->chance.from != e->chance.to;
+        if (is_kind(e, "dns_failure") && !moves && e->window.to_us == PLAN_FOREVER &&
+            strikes_all(e, upstream, 0))
             return true;
     }
     return false;

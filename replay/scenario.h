@@ -71,6 +71,9 @@ bool scenario_has_load(const struct scenario *s);
 /* Whether all attempts at an upstream fail to connect then, whatever they ask for. */
 bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t at_us);
 
+/* Whether its name cannot be resolved, from first to last. */
+bool scenario_has_no_name(const struct scenario *s, struct str upstream);
+
 /* When anything changes next after at_us: the edges of windows, for plots and for time to failover
  * and recovery; -1 = nothing more. */
 int64_t scenario_next_edge(const struct scenario *s, int64_t at_us);

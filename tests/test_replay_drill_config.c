@@ -8,8 +8,9 @@
 #include "tests/check_main.h"
 
 static const struct drill_provider providers[] = {
-    {STR_INIT("openai"),  10001},
-    { STR_INIT("second"), 10002},
+    {STR_INIT("openai"),    10001, false},
+    { STR_INIT("second"),   10002, false},
+    { STR_INIT("nameless"), 10003, true },
 };
 
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
     ROW("run --port {port}", "run --port 10000"),
     ROW("{url:second}/v1 {port:openai}", "http://127.0.0.1:10002/v1 10001"),
     ROW("{\"a\": {\"b\": \"{url:openai}/v1\"}}", "{\"a\": {\"b\": \"http://127.0.0.1:10001/v1\"}}"),
+    ROW("{url:nameless}/v1 {port:nameless}", "http://no-such-host.invalid:10003/v1 10003"),
     ROW("-C {config}", "-C /tmp/c.json"),
     ROW("x: {text}", "x: {\"a\": 1}"),
     ROW("{}{else} {port", "{}{else} {port"),
