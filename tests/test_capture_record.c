@@ -665,6 +665,42 @@ START_TEST(a_line_break_is_disarmed_wherever_it_stands)
 }
 END_TEST
 
+/* Values are replaced or as they stand in the head: a bit of _i for each. */
+START_TEST(clean_heads_are_recorded_alike_wherever_their_headers_lie)
+{
+    static const char head[] = "a: 1\r\nb:2\r\nC:  3\r\nd: \r\ne: five\r\n";
+    static const struct {
+        size_t name, value, len;
+    } at[] = {
+        {0,   3,  1},
+        { 6,  8,  1},
+        { 11, 15, 1},
+        { 18, 21, 0},
+        { 23, 26, 4}
+    };
+    struct call_header headers[ARRAY_LEN(at)];
+    struct exchange x = { .status = 200,
+                          .response_headers = headers,
+                          .response_header_count = ARRAY_LEN(at),
+                          .heads_are_clean = true };
+    CLEANUP(buf_release) struct buf out = { 0 }, expected = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+        struct str value = { head + at[i].value, at[i].len };
+        headers[i] = (struct call_header){
+            {head + at[i].name, 1},
+            value
+        };
+        if (_i >> i & 1)
+            headers[i].value = value.len == 4 ? STR("weir:0") : STR("");
+    }
+    record_add_response(&out, &x);
+    x.heads_are_clean = false;
+    record_add_response(&expected, &x);
+    ck_assert(str_eq(buf_str(&out), buf_str(&expected)));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, sample_setup, sample_teardown);
@@ -685,6 +721,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_line_break_is_disarmed_wherever_it_stands);
     tcase_add_test(tc, what_goes_beyond_a_limit_is_refused_with_nothing_written);
     tcase_add_test(tc, large_bodies_come_back_whole);
+    tcase_add_loop_test(tc, clean_heads_are_recorded_alike_wherever_their_headers_lie, 0, 32);
 }
 
 CHECK_MAIN("capture/record", add_tests)
