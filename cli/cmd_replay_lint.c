@@ -95,7 +95,7 @@ static void lint_plan(struct linting *l, const struct foreign_file *files, size_
     CLEANUP(proof_release) struct proof proof = { 0 };
     struct err err;
 
-    if (foreign_read(files, count, &lint, &plan, &err) < 0) {
+    if (foreign_read(files, count, &lint, &plan, &err) < 0 || lint_compile(plan, &err) < 0) {
         complain(l, &err);
         return;
     }

@@ -112,6 +112,9 @@ void lint_key(struct lint *l, struct plan_place at, struct str path, enum lint_f
 void lint_check(struct lint *l, const struct plan *p, const struct proof *proof,
                 const struct prove_options *o);
 
+/* What the policy's own limits refuse of a plan, as the proxy would: ERR_LIMIT with the place. */
+int lint_compile(const struct plan *p, struct err *err);
+
 /* Findings by file, line, column and rule. */
 void lint_sort(struct lint *l);
 size_t lint_count(const struct lint *l, enum lint_severity severity);
