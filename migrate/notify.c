@@ -21,6 +21,7 @@
 #define LOOK_US          5000
 #define TRIES            3
 #define SEQS_SHOWN       5
+#define PATIENCE_US      (30 * US_PER_SECOND) /* that a hook's failures may take, all together */
 
 struct event {
     size_t hook;
@@ -30,7 +31,7 @@ struct event {
 
 /* What became of a hook. */
 struct outcome {
-    int64_t failed;
+    int64_t failed, failed_us;
     struct buf seqs; /* "5, 8": the first few */
     struct buf why;  /* the first time */
 };
@@ -234,6 +235,29 @@ static void fail(struct outcome *o, uint64_t seq, const struct err *err)
         buf_add_text(&o->seqs, " and later ones");
 }
 
+/* False: it failed, or has failed for so long that it is not tried any more. */
+static bool send_one(struct notify *n, const struct actuator_wait *wait, const struct event *e,
+                     struct outcome *o, struct buf *ret_failed)
+{
+    const struct programme_hook *hook = &n->programme->hooks[e->hook];
+    struct str body = buf_str(&e->body);
+    int64_t begin_us = wait->now_us(wait->ctx);
+    struct err err;
+
+    if (o->failed_us > PATIENCE_US) {
+        fail(o, e->seq, NULL);
+        return false;
+    }
+    if ((hook->command.len ? run_command(hook, wait, body, &err) : post(hook, body, &err)) == 0)
+        return true;
+    o->failed_us += wait->now_us(wait->ctx) - begin_us;
+    fail(o, e->seq, &err);
+    buf_addf(ret_failed, "%s:%u: the hook failed, what it was to be told stands: %s%s\n",
+             n->programme->file.ptr, hook->at.line, err.text,
+             o->failed_us > PATIENCE_US ? "; it is not tried again now" : "");
+    return false;
+}
+
 /* The events that are kept now, but for those of hooks that have failed already. */
 static size_t send_all(struct notify *n, const struct actuator_wait *wait, struct outcome *outcomes,
                        struct buf *ret_failed)
@@ -246,17 +270,8 @@ static size_t send_all(struct notify *n, const struct actuator_wait *wait, struc
     vec_clear(&n->events);
     for (size_t i = 0; i < events.len; i++) {
         struct event *e = &events.ptr[i];
-        const struct programme_hook *hook = &n->programme->hooks[e->hook];
-        struct str body = buf_str(&e->body);
-        struct err err;
-        int r = hook->command.len ? run_command(hook, wait, body, &err) : post(hook, body, &err);
+        failed += !send_one(n, wait, e, &outcomes[e->hook], ret_failed);
         buf_release(&e->body);
-        if (r == 0)
-            continue;
-        failed++;
-        fail(&outcomes[e->hook], e->seq, &err);
-        buf_addf(ret_failed, "%s:%u: the hook failed, what it was to be told stands: %s\n",
-                 n->programme->file.ptr, hook->at.line, err.text);
     }
     vec_release(&events);
     return failed;

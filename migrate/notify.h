@@ -26,8 +26,9 @@ void notify_told(void *ctx, const struct rollout_entry *e);
 /* Writes an entry into the ledger, and tells notify_told of it. */
 typedef int (*notify_note_fn)(void *ctx, const struct rollout_entry *e, struct err *err);
 /* Tells all that is kept, in order, and forgets it.  How often a hook failed; ret_failed has a line
- * for each.  A hook that failed is noted as UNTOLD, once for all that it missed, which the other
- * hooks that want it are told of. */
+ * for each, until its failures have taken too long together: then it is not tried any more.  A hook
+ * that failed is noted as UNTOLD, once for all that it missed, which the other hooks that want it
+ * are told of. */
 size_t notify_send(struct notify *n, const struct actuator_wait *wait, notify_note_fn note,
                    void *ctx, struct buf *ret_failed);
 
