@@ -265,16 +265,18 @@ static uint64_t key_for(const struct go *g, const struct tree_node *n, const str
 static uint32_t lowest(struct go *g, const struct tree_node *n, uint64_t key,
                        enum health_level worst)
 {
-    struct tree_score best = { 0, 0 };
+    const struct tree_share *shares = g->tree.shares + n->first;
+    uint64_t best = UINT64_MAX; /* no score is */
     uint32_t found = NO_ITEM;
 
     for (uint32_t i = 0; i < n->count; i++) {
+        uint64_t drawn = tree_draw(&shares[i], key);
+        if (tree_score_least(&shares[i], drawn) >= best || !shares[i].of_one)
+            continue;
+        uint64_t score = tree_score(&g->tree, &shares[i], drawn);
+        if (score >= best)
+            continue;
         const struct tree_node *item = walk_node(g, n->first + i);
-        if (!item->share)
-            continue;
-        struct tree_score score = tree_score(&g->tree, item, key);
-        if (found != NO_ITEM && !tree_score_less(score, best))
-            continue;
         if (worst < HEALTH_OUT && item->has_units && look(g, item).level > worst)
             continue;
         best = score;
@@ -360,13 +362,15 @@ static void order_of(struct go *g, const struct tree_node *n, const struct walk_
                      uint8_t ret[DONE_BITS])
 {
     uint32_t count = n->count < DONE_BITS ? n->count : DONE_BITS;
-    struct tree_score scores[DONE_BITS];
+    uint64_t scores[DONE_BITS];
     uint64_t key = key_for(g, n, f);
 
     for (uint32_t i = 0; i < count; i++) {
-        struct tree_score score = tree_score(&g->tree, walk_node(g, n->first + i), key);
+        const struct tree_share *share = &g->tree.shares[n->first + i];
+        uint64_t score =
+            share->of_one ? tree_score(&g->tree, share, tree_draw(share, key)) : UINT64_MAX;
         uint32_t at = i;
-        for (; at && tree_score_less(score, scores[at - 1]); at--) {
+        for (; at && score < scores[at - 1]; at--) {
             scores[at] = scores[at - 1];
             ret[at] = ret[at - 1];
         }

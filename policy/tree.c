@@ -19,6 +19,7 @@
 struct tree {
     const struct plan *plan;
     VEC(struct tree_node) nodes;
+    VEC(struct tree_share) shares; /* of each */
     VEC(struct tree_unit) units;
     VEC(struct policy_target) targets;
     VEC(uint32_t) unit_of; /* of each target, the first */
@@ -327,6 +328,13 @@ int tree_new(const struct plan *plan, struct tree **ret, struct err *err)
     for (const struct plan_route *r = plan->routes; r; r = r->next)
         if (add_route(t, r, err) < 0)
             return -1;
+    for (size_t i = 0; i < t->nodes.len; i++) {
+        const struct tree_node *n = &t->nodes.ptr[i];
+        vec_push(&t->shares, ((struct tree_share){
+                                 .step = TREE_MIX_STEP * (n->share_key + 1),
+                                 .of_one = n->share ? (UINT64_C(1) << 63) / n->share : 0,
+                             }));
+    }
     *ret = TAKE(t);
     return 0;
 }
@@ -336,6 +344,7 @@ void tree_free(struct tree *t)
     if (!t)
         return;
     vec_release(&t->nodes);
+    vec_release(&t->shares);
     vec_release(&t->units);
     vec_release(&t->targets);
     vec_release(&t->unit_of);
@@ -375,7 +384,7 @@ const struct tree_node *tree_node(const struct tree *t, uint32_t node)
 
 struct tree_arrays tree_arrays(const struct tree *t)
 {
-    return (struct tree_arrays){ t->nodes.ptr, t->units.ptr, t->log2_of };
+    return (struct tree_arrays){ t->nodes.ptr, t->units.ptr, t->shares.ptr, t->log2_of };
 }
 
 size_t tree_unit_count(const struct tree *t)

@@ -83,53 +83,72 @@ uint32_t tree_target_find(const struct tree *t, struct str upstream, struct str 
 /* The first unit that remembers a target, POLICY_NONE = none. */
 uint32_t tree_target_unit(const struct tree *t, uint32_t target);
 
+#define TREE_MIX_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+/* Of which the upper 32 bits depend on all of x. */
+static inline uint64_t tree_stir(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+}
+
 /* 64 bits that depend on all of both. */
 static inline uint64_t tree_mix(uint64_t a, uint64_t b)
 {
-    uint64_t x = a + UINT64_C(0x9e3779b97f4a7c15) * (b + 1);
+    uint64_t x = tree_stir(a + TREE_MIX_STEP * (b + 1));
 
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
     return x ^ x >> 31;
 }
 
 #define TREE_LOG_STEPS  256
 #define TREE_LOG_DIGITS 40 /* binary, behind the point */
+#define TREE_LOG_SPARE  17 /* that a logarithm, 65 at most, leaves free above */
+
+/* An item as it is dealt to: of its node, what a score takes. */
+struct tree_share {
+    uint64_t step;   /* of its share_key in tree_mix */
+    uint64_t of_one; /* 2^63 / share; 0 = it has none */
+};
 
 /* For who decides: the same as by the functions above, without a call for each. */
 struct tree_arrays {
     const struct tree_node *nodes;
     const struct tree_unit *units;
-    const uint64_t *log2_of; /* 1 + i / TREE_LOG_STEPS, in units of 2^-TREE_LOG_DIGITS */
+    const struct tree_share *shares; /* by node */
+    const uint64_t *log2_of;         /* 1 + i / TREE_LOG_STEPS, in units of 2^-TREE_LOG_DIGITS */
 };
 struct tree_arrays tree_arrays(const struct tree *t);
 
-/* The score of an item for a key: the lower comes first; they are compared by tree_score_less. */
-struct tree_score {
-    uint64_t log, share;
-};
-static inline struct tree_score tree_score(const struct tree_arrays *t,
-                                           const struct tree_node *item, uint64_t key)
+/* The score of an item with a share for a key: the lowest comes first, the first of equals.  A
+ * greater share makes it less or leaves it, since of_one only falls.  It is made of a draw. */
+static inline uint64_t tree_draw(const struct tree_share *item, uint64_t key)
 {
-    /* -log2(u / 2^64), by straight lines between 257 points: off by less than 0.3 %, and by the
-     * same for all. */
-    uint64_t u = tree_mix(key, item->share_key) | 1;
-    int zeros = __builtin_clzll(u);
-    uint64_t m = u << zeros; /* its highest bit is set */
+    return tree_stir(key + item->step);
+}
+
+static inline uint64_t tree_score(const struct tree_arrays *t, const struct tree_share *item,
+                                  uint64_t draw)
+{
+    /* -log2(draw / 2^64), by straight lines between 257 points: too much by less than 0.3 %, never
+     * too little, and by the same for all. */
+    draw |= 1;
+    int zeros = __builtin_clzll(draw);
+    uint64_t m = draw << zeros; /* its highest bit is set */
     size_t step = m >> 55 & (TREE_LOG_STEPS - 1);
     uint64_t rest = m >> 35 & ((1u << 20) - 1);
     uint64_t low = t->log2_of[step];
     uint64_t log = low + ((t->log2_of[step + 1] - low) * rest >> 20);
 
-    return (struct tree_score){
-        .log = ((uint64_t)zeros + 1) * (UINT64_C(1) << TREE_LOG_DIGITS) - log,
-        .share = item->share,
-    };
+    log = ((uint64_t)zeros + 1) * (UINT64_C(1) << TREE_LOG_DIGITS) - log;
+    return (uint64_t)((u128)(log << TREE_LOG_SPARE) * item->of_one >> 64);
 }
-static inline bool tree_score_less(struct tree_score a, struct tree_score b)
+
+/* It is at least this, which most of many lose by: -log2(x) > 1.375 (1 - x). */
+static inline uint64_t tree_score_least(const struct tree_share *item, uint64_t draw)
 {
-    /* log / share, without dividing */
-    return (i128)a.log * b.share < (i128)b.log * a.share;
+    uint64_t left = ~draw >> (64 - TREE_LOG_DIGITS - TREE_LOG_SPARE);
+
+    return (uint64_t)((u128)(left + (left >> 2) + (left >> 3)) * item->of_one >> 64);
 }
 
 #endif

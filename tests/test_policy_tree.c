@@ -241,6 +241,32 @@ START_TEST(in_any_order_every_weighed_item_comes_once_and_those_without_a_weight
 }
 END_TEST
 
+/* Draws at the ends, around powers of two and anywhere; shares from a millionth to a million. */
+START_TEST(a_score_is_never_below_its_bound_and_falls_as_the_share_grows)
+{
+    CLEANUP(steer_sample_release) struct steer_sample s = { 0 };
+
+    open_weighed(&s, PLAN_PICK, (int64_t[]){ 1, 1 }, 2);
+    struct tree_arrays t = tree_arrays(policy_tree(s.policy));
+    for (uint64_t i = 0; i < 40000; i++) {
+        uint64_t power = UINT64_C(1) << i % 64, any = tree_mix(i, 5);
+        uint64_t draw = i < 64    ? power
+                        : i < 128 ? power - 1
+                        : i < 192 ? 0 - power
+                        : i < 256 ? ~power
+                                  : any >> tree_mix(i, 6) % 64 * (i & 1);
+        uint64_t above = UINT64_MAX;
+        for (uint64_t share = 1; share <= UINT64_C(1000000000000); share = share * 7 / 2 + 1) {
+            struct tree_share item = { .of_one = (UINT64_C(1) << 63) / share };
+            uint64_t score = tree_score(&t, &item, draw);
+            ck_assert_uint_le(tree_score_least(&item, draw), score);
+            ck_assert_uint_le(score, above);
+            above = score;
+        }
+    }
+}
+END_TEST
+
 START_TEST(targets_and_units_have_numbers_and_can_be_found)
 {
     CLEANUP(steer_sample_release) struct steer_sample s = { 0 };
@@ -278,6 +304,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(unsaid));
     tcase_add_test(tc,
                    in_any_order_every_weighed_item_comes_once_and_those_without_a_weight_behind);
+    tcase_add_test(tc, a_score_is_never_below_its_bound_and_falls_as_the_share_grows);
     tcase_add_test(tc, targets_and_units_have_numbers_and_can_be_found);
 }
 
