@@ -46,14 +46,27 @@ static struct block_masks block_scan(const char *at)
     return m;
 }
 
+/* Of 16 bytes: which are a quote or a backslash. */
+static __m128i string_hits(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+
+    return _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+}
+
 /* Bit i: byte i of 16 is a quote or a backslash. */
 static unsigned string_stops_16(const char *at)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                               _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(string_hits(at));
+}
 
-    return (unsigned)_mm_movemask_epi8(hit);
+static bool has_string_stop_64(const char *at)
+{
+    __m128i low = _mm_or_si128(string_hits(at), string_hits(at + 16));
+    __m128i high = _mm_or_si128(string_hits(at + 32), string_hits(at + 48));
+
+    return _mm_movemask_epi8(_mm_or_si128(low, high)) != 0;
 }
 
 #else
@@ -106,6 +119,12 @@ static unsigned string_stops_16(const char *at)
     return (unsigned)bits;
 }
 
+static bool has_string_stop_64(const char *at)
+{
+    return string_stops_16(at) | string_stops_16(at + 16) | string_stops_16(at + 32) |
+           string_stops_16(at + 48);
+}
+
 #endif
 
 static bool fail(struct jscan *s, size_t at)
@@ -127,7 +146,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static void skip_blanks(struct jscan *s)
+static void pass_blanks(struct jscan *s)
 {
     const char *text = s->text.ptr;
     size_t at = s->at, end = s->text.len;
@@ -135,6 +154,13 @@ static void skip_blanks(struct jscan *s)
     while (at < end && is_blank(text[at]))
         at++;
     s->at = at;
+}
+
+/* Most texts have none. */
+static inline void skip_blanks(struct jscan *s)
+{
+    if (s->at < s->text.len && (unsigned char)s->text.ptr[s->at] <= ' ')
+        pass_blanks(s);
 }
 
 void jscan_init(struct jscan *s, struct str text)
@@ -184,6 +210,8 @@ static size_t find_string_end(struct str text, size_t at, bool *ret_escaped)
                 break;
             }
             at += 16;
+            while (text.len - at >= 64 && !has_string_stop_64(text.ptr + at))
+                at += 64;
         }
         while (at < text.len && text.ptr[at] != '"' && text.ptr[at] != '\\')
             at++;
@@ -395,6 +423,8 @@ static unsigned find_last_close(uint64_t opens, uint64_t closes, size_t depth)
 /* Behind what can neither end the string that `at` is in nor escape its end: most of a prompt. */
 static size_t pass_in_string(struct str text, size_t at)
 {
+    while (text.len - at >= 64 && !has_string_stop_64(text.ptr + at))
+        at += 64;
     while (text.len - at >= 16 && !string_stops_16(text.ptr + at))
         at += 16;
     return at;
@@ -600,8 +630,38 @@ static bool next_item(struct jscan *s, char close)
     return true;
 }
 
+/* `,"key":` of at most 15 bytes without blanks and escapes, as nearly all are: in one go.  False:
+ * it is something else, and nothing has happened. */
+static inline bool next_usual_member(struct jscan *s, struct str *ret_key)
+{
+    const char *at = s->text.ptr + s->at;
+
+    if (!s->value_taken || s->failed || s->depth == 0 || s->text.len - s->at < 20)
+        return false;
+    uint8_t *fresh = &s->fresh[(s->depth - 1) / 8];
+    unsigned bit = 1u << (s->depth - 1) % 8;
+    bool is_first = *fresh & bit;
+    if (!is_first && *at++ != ',')
+        return false;
+    if (*at++ != '"')
+        return false;
+    unsigned stops = string_stops_16(at);
+    unsigned len = stops ? (unsigned)__builtin_ctz(stops) : 16;
+    if (len > 15 || at[len] != '"' || at[len + 1] != ':')
+        return false;
+    *fresh = (uint8_t)(*fresh & ~bit);
+    *ret_key = (struct str){ at, len };
+    s->at = (size_t)(at - s->text.ptr) + len + 2;
+    s->value_taken = false;
+    return true;
+}
+
 bool jscan_next_member(struct jscan *s, struct str *ret_key)
 {
+    if (!s->value_taken && !s->failed && s->depth > 0)
+        jscan_skip(s);
+    if (next_usual_member(s, ret_key))
+        return true;
     if (!next_item(s, '}'))
         return false;
     if (s->at == s->text.len || s->text.ptr[s->at] != '"')
@@ -655,11 +715,33 @@ bool jscan_number(struct jscan *s, struct str *ret)
     return true;
 }
 
+/* A few digits and what ends a member: as nearly all are. */
+static inline bool take_usual_int(struct jscan *s, int64_t *ret)
+{
+    size_t at = s->at, end = at + 10;
+    int64_t n = 0;
+
+    if (end >= s->text.len || s->failed)
+        return false;
+    const char *text = s->text.ptr;
+    for (; at < end && is_digit(text[at]); at++)
+        n = n * 10 + (text[at] - '0');
+    if (at == s->at || (text[s->at] == '0' && at > s->at + 1) ||
+        (text[at] != ',' && text[at] != '}'))
+        return false;
+    *ret = n;
+    s->at = at;
+    s->value_taken = true;
+    return true;
+}
+
 bool jscan_int(struct jscan *s, int64_t *ret)
 {
     struct str text;
     i128 value;
 
+    if (take_usual_int(s, ret))
+        return true;
     if (jscan_peek(s) != JSCAN_NUMBER) {
         if (!s->failed)
             jscan_skip(s);

@@ -1,5 +1,6 @@
 /* Calls out of arbitrary bytes: lines of method, host, path, status, a response header and the
- * request, then the response.  Whatever comes in, what is read must hold together. */
+ * request, then the response.  Whatever comes in, what is read must hold together, and
+ * the short reading agree with the long one. */
 #include "config.h"
 
 #include <assert.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "llm/call.h"
+#include "tests/cost_reading.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,5 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     call.response_body = rest;
     call_read(&call, &arena, &facts);
     check(&facts);
+    bool is_plain;
+    assert(cost_reading_agrees(&call, &arena, &is_plain));
     return 0;
 }

@@ -9,7 +9,7 @@
 
 struct str call_header_find(const struct call_header *headers, size_t count, const char *name)
 {
-    struct str wanted = str_from(name);
+    struct str wanted = str_from(count ? name : NULL);
 
     for (size_t i = 0; i < count; i++)
         if (headers[i].name.len == wanted.len && str_ieq(headers[i].name, wanted))
@@ -88,7 +88,7 @@ static const struct {
 
 static struct str tier_name(struct str sent)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tiers); i++)
+    for (size_t i = 0; sent.len && i < ARRAY_LEN(tiers); i++)
         if (str_ieq(tiers[i].sent, sent))
             return tiers[i].name;
     return sent;
@@ -407,7 +407,7 @@ static void add_tools(struct reading *r, struct usage *usage)
         counts_set(&r->tools, USAGE_WEB_SEARCHES, searches);
     if (always_searches(r->facts) && !counts_has(&r->tools, USAGE_WEB_SEARCHES))
         counts_set(&r->tools, USAGE_WEB_SEARCHES, 1);
-    for (enum usage_unit u = 0; u < USAGE_UNIT_COUNT; u++) {
+    for (enum usage_unit u = 0; r->tools.present && u < USAGE_UNIT_COUNT; u++) {
         if (!counts_has(&r->tools, (int)u) || usage_has(usage, u))
             continue;
         if (u == USAGE_IMAGES && has_image_tokens)
@@ -613,6 +613,106 @@ void call_read_as(const struct call *call, const struct recognition *known, stru
     if (ret->billable)
         read_reported_cost(&r);
     ret->usage_note = r.note;
+}
+
+/* --- what it cost, and nothing else --- */
+
+/* Headers that models, tiers, places, caches and costs are told by, above and in cost.c. */
+#define COST_HEADERS(X)                                                                            \
+    X("x-ms-served-model")                                                                         \
+    X("openai-model")                                                                              \
+    X("x-ms-region")                                                                               \
+    X("x-amzn-bedrock-service-tier")                                                               \
+    X("x-portkey-cache-status")                                                                    \
+    X("cf-aig-cache-status")                                                                       \
+    X("helicone-cache")                                                                            \
+    X("x-litellm-cache-key")                                                                       \
+    X("x-litellm-response-cost")
+
+static bool is_cost_header(struct str name)
+{
+#define X(text) STR_INIT(text),
+    static const struct str names[] = { COST_HEADERS(X) };
+#undef X
+#define X(text) | UINT64_C(1) << (sizeof(text) - 1)
+    const uint64_t lengths = 0 COST_HEADERS(X);
+#undef X
+
+    if (name.len > 63 || !(lengths >> name.len & 1))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_ieq(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Of the head: whether it says that the body is JSON, and whether the cost depends on any other. */
+static bool is_said_json(const struct call *call, bool *ret_more)
+{
+    const struct str json = STR("application/json");
+    struct str type = { 0 };
+
+    *ret_more = false;
+    for (size_t i = 0; i < call->response_header_count; i++) {
+        const struct call_header *h = &call->response_headers[i];
+        if (!type.ptr && h->name.len == 12 && str_ieq(h->name, STR("content-type")))
+            type = h->value.ptr ? h->value : STR("");
+        else
+            *ret_more |= is_cost_header(h->name);
+    }
+    struct str rest = str_sub(type, json.len, type.len);
+    return str_istarts_with(type, json) &&
+           (!rest.len || str_starts_with(rest, STR(";")) || str_starts_with(rest, STR(" ")));
+}
+
+static bool is_plain(const struct call *call, const struct recognition *known, bool *ret_more)
+{
+    struct str body = call->response_body;
+
+    return known->api != API_UNKNOWN && call->status >= 200 && call->status <= 299 &&
+           !call->response_cut && !call->response_body_missing && body.len && body.ptr[0] == '{' &&
+           is_said_json(call, ret_more);
+}
+
+bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
+                    struct call_facts *ret)
+{
+    struct recognition recognised = *known;
+    const struct request_facts asked = { 0 };
+    struct call bare = *call;
+    struct reading r;
+    bool more;
+
+    if (!is_plain(call, known, &more))
+        return false;
+    memset(&r, 0, offsetof(struct reading, parts));
+    bare.request_body_missing = true;
+    if (!more) /* and none is looked for */
+        bare.response_header_count = 0;
+    r.arena = arena;
+    r.facts = ret;
+    r.recognised = &recognised;
+    r.wire = recognised.wire;
+    r.images = -1;
+    clear(ret);
+    ret->billable = true;
+    ret->api = recognised.api;
+    ret->provider = recognised.provider;
+    r.call = call;
+    if (!read_json_body(&r))
+        return false;
+    recognise_answer(&r);
+    r.call = &bare;
+    find_models(&r, &asked);
+    find_tier(&r, &asked);
+    find_geo(&r);
+    find_variant(&r, &asked);
+    ret->billable = ret->billable && is_billed(&r);
+    find_usage(&r, &asked);
+    if (!ret->billable || ret->usage_source != USAGE_SOURCE_REPORTED)
+        return false;
+    read_reported_cost(&r);
+    return true;
 }
 
 void call_read(const struct call *call, struct arena *arena, struct call_facts *ret)

@@ -324,6 +324,8 @@ static void read_event(struct reading *r, struct str json)
         read_members(r, &s, r->wire->top);
         end_event(r);
     }
+    if (jscan_at_end(&s))
+        r->flags |= READING_ONE_VALUE;
     if (s.failed)
         r->flags |= READING_MALFORMED;
 }
@@ -399,6 +401,18 @@ void read_body(struct reading *r)
     read_events(r, take_event, r);
     if (r->wire->end)
         r->wire->end(r);
+}
+
+/* What NDJSON is told from it by: more than one value. */
+bool read_json_body(struct reading *r)
+{
+    struct err err;
+
+    r->flags |= READING_BORROW;
+    take_event(r, &(struct framing_event){ .data = r->call->response_body }, &err);
+    if (r->wire->end)
+        r->wire->end(r);
+    return r->flags & READING_ONE_VALUE;
 }
 
 bool read_bedrock_chunk(struct str json, struct buf *out)

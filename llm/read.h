@@ -116,6 +116,7 @@ enum reading_flag {
     READING_FUNCTION_PART = 1 << 13, /* the part just read is a function call */
     READING_CUT = 1 << 12,           /* the body ends inside an event */
     READING_USAGE_ASKED = 1 << 15,   /* the stream was to end with a usage chunk */
+    READING_ONE_VALUE = 1 << 16,     /* the last event was one JSON value, and well-formed */
 };
 
 struct wire;
@@ -216,6 +217,9 @@ bool read_member(struct reading *r, struct jscan *s, struct str key, const struc
 void read_event_json(struct reading *r, struct str json);
 /* The whole body, by framing; calls the wire's end. */
 void read_body(struct reading *r);
+/* The same of a body that is JSON by its type and its first byte.  False: it may be something else
+ * all the same. */
+bool read_json_body(struct reading *r);
 /* Calls fn for each event of the response body, in order. */
 void read_events(struct reading *r, framing_event_fn fn, void *ctx);
 /* Decodes the "bytes" of a Bedrock chunk event into out; false if there are none. */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -550,15 +551,13 @@ bool recognise_shape(struct recognition *rec, struct str event_name, struct str 
 
 /* --- what only one provider's answers carry --- */
 
-static bool header_is(struct str name, const char *wanted)
+static bool header_is(struct str name, const struct header_row *row)
 {
-    struct str pattern = str_from(wanted), passed_on = STR(LITELLM_PASSED_ON);
+    struct str passed_on = STR(LITELLM_PASSED_ON);
 
     if (str_istarts_with(name, passed_on))
         name = str_sub(name, passed_on.len, name.len);
-    if (str_ends_with(pattern, STR("*")))
-        return str_istarts_with(name, str_sub(pattern, 0, pattern.len - 1));
-    return str_ieq(name, pattern);
+    return row->is_prefix ? str_istarts_with(name, row->name) : str_ieq(name, row->name);
 }
 
 /* Four bytes, letters in lower case: rows have more in front of any '*', and nearly all headers
@@ -576,23 +575,36 @@ static uint64_t one_of_64(uint32_t four)
     return UINT64_C(1) << (four * UINT32_C(2654435761) >> 26);
 }
 
+/* Of all rows; worked out once, by whichever threads come first. */
+static uint64_t wanted_beginnings(void)
+{
+    static _Atomic uint64_t known;
+    uint64_t wanted = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (wanted)
+        return wanted;
+    wanted = one_of_64(beginning(LITELLM_PASSED_ON));
+    for (size_t row = 0; row < recognise_header_count; row++)
+        wanted |= one_of_64(beginning(recognise_headers[row].name.ptr));
+    atomic_store_explicit(&known, wanted, memory_order_relaxed);
+    return wanted;
+}
+
 /* Of the first row that one of them is. */
 static enum provider headers_provider(const struct call *call)
 {
     const uint32_t passed_on = beginning(LITELLM_PASSED_ON);
-    uint64_t wanted = one_of_64(passed_on);
+    const uint64_t wanted = wanted_beginnings();
     size_t best = recognise_header_count;
 
-    for (size_t row = 0; row < recognise_header_count; row++)
-        wanted |= one_of_64(beginning(recognise_headers[row].name));
     for (size_t i = 0; i < call->response_header_count; i++) {
         struct str name = call->response_headers[i].name;
         uint32_t begins = name.len < sizeof(begins) ? 0 : beginning(name.ptr);
         if (!begins || !(wanted & one_of_64(begins)))
             continue;
         for (size_t row = 0; row < best; row++)
-            if ((begins == beginning(recognise_headers[row].name) || begins == passed_on) &&
-                header_is(name, recognise_headers[row].name))
+            if ((begins == beginning(recognise_headers[row].name.ptr) || begins == passed_on) &&
+                header_is(name, &recognise_headers[row]))
                 best = row;
     }
     return best < recognise_header_count ? recognise_headers[best].provider : PROVIDER_UNKNOWN;

@@ -62,9 +62,10 @@ struct shape_row {
     unsigned bits;
 };
 
-/* A response header only one provider sends; '*' at the end = prefix. */
+/* A response header only one provider sends. */
 struct header_row {
-    const char *name;
+    struct str name;
+    bool is_prefix; /* others begin with it */
     enum provider provider;
 };
 
@@ -90,6 +91,13 @@ void recognise(const struct call *call, struct arena *arena, struct recognition 
  * that takes longer than reading a short answer. */
 void call_read_as(const struct call *call, const struct recognition *known, struct arena *arena,
                   struct call_facts *ret);
+/* What tokens and money depend on, of a plain answer: whole, one JSON object, billed, and reporting
+ * its usage.  A fraction of call_read_as, which it agrees with in: provider, api, model,
+ * service_tier, geo, variant, billable, usage_source, parts, reported cost.  False: it is not
+ * plain, and call_read_as must be asked.  The request's body is not looked at, as if it were
+ * missing. */
+bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
+                    struct call_facts *ret);
 /* Called while the API is unknown, with the first events of the answer: true if it names one. */
 bool recognise_shape(struct recognition *rec, struct str event_name, struct str json);
 /* Called at the end: what the answer itself says of its provider. */

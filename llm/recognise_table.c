@@ -321,20 +321,20 @@ const size_t recognise_shape_count = ARRAY_LEN(recognise_shapes);
 /* LiteLLM passes a provider's headers on under "llm_provider-", which is taken off first.  The
  * first row that any header fits wins: Azure sends some of OpenAI's headers too. */
 const struct header_row recognise_headers[] = {
-    {"x-groq*",                    P(GROQ)        },
-    { "apim-request-id",           P(AZURE_OPENAI)},
-    { "x-ms-deployment-name",      P(AZURE_OPENAI)},
-    { "azureml-model-session",     P(AZURE_OPENAI)},
-    { "azureml-served-by-cluster", P(AZURE_OPENAI)},
-    { "openai-organization",       P(OPENAI)      },
-    { "openai-processing-ms",      P(OPENAI)      },
-    { "anthropic-organization-id", P(ANTHROPIC)   },
-    { "anthropic-ratelimit-*",     P(ANTHROPIC)   },
-    { "x-amzn-bedrock-*",          P(BEDROCK)     },
-    { "mistral-correlation-id",    P(MISTRAL)     },
-    { "x-together-traceid",        P(TOGETHER)    },
-    { "x-ds-trace-id",             P(DEEPSEEK)    },
-    { "x-vllm-*",                  P(VLLM)        },
+    {STR_INIT("x-groq"),                     true,  P(GROQ)        },
+    { STR_INIT("apim-request-id"),           false, P(AZURE_OPENAI)},
+    { STR_INIT("x-ms-deployment-name"),      false, P(AZURE_OPENAI)},
+    { STR_INIT("azureml-model-session"),     false, P(AZURE_OPENAI)},
+    { STR_INIT("azureml-served-by-cluster"), false, P(AZURE_OPENAI)},
+    { STR_INIT("openai-organization"),       false, P(OPENAI)      },
+    { STR_INIT("openai-processing-ms"),      false, P(OPENAI)      },
+    { STR_INIT("anthropic-organization-id"), false, P(ANTHROPIC)   },
+    { STR_INIT("anthropic-ratelimit-"),      true,  P(ANTHROPIC)   },
+    { STR_INIT("x-amzn-bedrock-"),           true,  P(BEDROCK)     },
+    { STR_INIT("mistral-correlation-id"),    false, P(MISTRAL)     },
+    { STR_INIT("x-together-traceid"),        false, P(TOGETHER)    },
+    { STR_INIT("x-ds-trace-id"),             false, P(DEEPSEEK)    },
+    { STR_INIT("x-vllm-"),                   true,  P(VLLM)        },
 };
 const size_t recognise_header_count = ARRAY_LEN(recognise_headers);
 

@@ -205,6 +205,10 @@ static void settle_embedding(struct reading *r, struct counts *c)
 /* Parts greater than their whole are a provider's or a gateway's mistake: the whole stays. */
 static void settle_parts(struct reading *r, struct counts *c)
 {
+    const uint64_t wholes = UINT64_C(1) << USAGE_INPUT | UINT64_C(1) << USAGE_OUTPUT;
+
+    if (!(c->present & ~wholes & ((UINT64_C(1) << USAGE_UNIT_COUNT) - 1)))
+        return; /* no parts */
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
         enum usage_unit whole = groups[i].whole;
         int64_t left = counts_get(c, (int)whole);
@@ -260,9 +264,11 @@ int settle(struct reading *r, const struct counts *counts, struct usage *ret)
     settle_embedding(r, &c);
     settle_parts(r, &c);
     settle_cached_modalities(&c);
-    for (enum usage_unit u = 0; u < USAGE_UNIT_COUNT; u++)
-        if (counts_has(&c, (int)u))
-            usage_set(ret, u, c.n[u]);
+    uint64_t units = c.present & ((UINT64_C(1) << USAGE_UNIT_COUNT) - 1);
+    for (; units; units &= units - 1) {
+        enum usage_unit u = (enum usage_unit)__builtin_ctzll(units);
+        usage_set(ret, u, c.n[u]);
+    }
     if (usage_check(ret, &err) < 0) {
         reading_note(r, "usage rejected: %s", err.text);
         return -1;

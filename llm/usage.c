@@ -54,9 +54,8 @@ void usage_add_all(struct usage *to, const struct usage *from)
 
 int usage_check(const struct usage *usage, struct err *err)
 {
-    for (enum usage_unit u = 0; u < USAGE_UNIT_COUNT; u++) {
-        if (!usage_has(usage, u))
-            continue;
+    for (uint32_t left = usage->present; left; left &= left - 1) {
+        enum usage_unit u = (enum usage_unit)__builtin_ctz(left);
         int64_t n = usage->n[u];
         if (n < 0)
             return err_set(err, ERR_CORRUPT, "%s is negative: %" PRId64, units[u].name, n);

@@ -285,6 +285,7 @@ enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_
     if (w->is_refusal)
         keep_headers(w, head);
     w->framing = framing;
+    w->encoding = encoding;
     if (w->is_stream)
         w->framer = framer_new(framing, on_event, w);
     if (head->status == 200 && (w->codec || !is_encoded))

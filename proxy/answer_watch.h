@@ -41,6 +41,7 @@ struct answer_watch {
     int status;        /* of the head */
     struct steer_end end;
     enum framing framing;
+    struct str encoding; /* the head's */
     bool between_events; /* of what the framer was fed: the next byte begins an event */
     struct framer *framer;
     struct codec *codec;

@@ -25,8 +25,12 @@ void call_used_release(struct call_used *u)
 
 void call_used_head(struct call_used *u, const struct http1_head *head)
 {
-    struct str encoding = value_of(head, STR("content-encoding"));
-    enum framing framing = framing_guess(value_of(head, STR("content-type")), STR(""));
+    call_used_head_as(u, framing_guess(value_of(head, STR("content-type")), STR("")),
+                      value_of(head, STR("content-encoding")));
+}
+
+void call_used_head_as(struct call_used *u, enum framing framing, struct str encoding)
+{
     struct err err;
 
     codec_close(u->codec);
@@ -213,6 +217,10 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
                          .response_headers = headers,
                          .response_header_count = count,
                          .response_body = join(u, &body) };
+    if (!u->in_events && call_read_cost(&call, of->known, of->arena, facts)) {
+        take_facts(facts, of, ret);
+        return;
+    }
     struct str whole = call.response_body;
     bool is_short = u->in_events && shorten(of->known, whole, &some);
     if (is_short)

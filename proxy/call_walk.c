@@ -229,17 +229,21 @@ static bool end_attempt(struct call_policy *p, const struct steer_end *end)
     return true;
 }
 
+/* Of a whole answer it says nothing about speed, and changes no timer. */
 static void first_token(struct call_policy *p)
 {
-    struct policy_state *state = call_policy_lock(p);
+    bool is_stream = p->steered.is_stream;
+    struct policy_state *state = is_stream ? call_policy_lock(p) : NULL;
 
     steered_first_token(&p->steered, state, call_policy_now(p));
-    call_policy_unlock(p);
+    if (is_stream)
+        call_policy_unlock(p);
     if (!p->is_live)
         return;
     if (p->holds_answer)
         release(p);
-    set_timer(p);
+    if (is_stream)
+        set_timer(p);
 }
 
 void call_policy_connected(struct proxy_call *call)
@@ -254,11 +258,14 @@ bool call_policy_answer_head(struct proxy_call *call, const struct http1_head *h
 {
     struct call_policy *p = call->policy;
 
-    if (p->used.is_on)
-        call_used_head(&p->used, head);
-    if (!p->steered.is_under_way)
+    if (!p->steered.is_under_way) {
+        if (p->used.is_on)
+            call_used_head(&p->used, head);
         return false;
+    }
     steered_head(&p->steered, head, call_policy_now(p));
+    if (p->used.is_on)
+        call_used_head_as(&p->used, p->steered.watch.framing, p->steered.watch.encoding);
     if (p->is_live)
         set_timer(p);
     return p->is_live;
