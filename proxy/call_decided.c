@@ -230,14 +230,17 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
     call_used_read(&p->used, &of, ret);
 }
 
+static bool is_walking(const struct call_policy *p)
+{
+    return p->walks && (p->steered.is_under_way || p->call->state == CALL_WAIT);
+}
+
 /* An attempt that nobody waits for any more: the caller has left, or is at fault. */
 static void end_walk(struct call_policy *p, struct policy_state *state, enum error_class error)
 {
     struct steer_end end = steered_lost(&p->steered);
     bool is_ours = error == ERROR_CLASS_CLIENT_GONE || error == ERROR_CLASS_DENIED;
 
-    if (!p->walks || !(p->steered.is_under_way || p->call->state == CALL_WAIT))
-        return;
     p->may_cost |= p->call->anything_sent;
     if (is_ours || p->call->state == CALL_WAIT) {
         steered_abandon(&p->steered, state, call_policy_now(p));
@@ -258,9 +261,11 @@ void call_policy_end(struct proxy_call *call, enum error_class error, struct exc
 
     loop_timer_cancel(call->worker->loop, &p->timer);
     loop_defer_cancel(call->worker->loop, &p->task);
-    state = call_policy_lock(p);
-    end_walk(p, state, error);
-    call_policy_unlock(p);
+    if (is_walking(p)) {
+        state = call_policy_lock(p);
+        end_walk(p, state, error);
+        call_policy_unlock(p);
+    }
     read_used(p, error, &used);
     state = call_policy_lock(p);
     if (p->has_claims)

@@ -21,12 +21,16 @@ int64_t call_policy_now(const struct call_policy *p)
     return (int64_t)loop_wall_us(p->call->worker->loop);
 }
 
-const struct recognition *call_policy_recognise(const struct call_policy *p)
+static struct str path_of(const struct call_policy *p)
 {
     ptrdiff_t query = str_find_char(p->rest, '?', 0);
-    struct str path = query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query);
 
-    return proxy_policy_recognise(p->conf, p->call->upstream, p->call->request->method, path);
+    return query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query);
+}
+
+const struct recognition *call_policy_recognise(const struct call_policy *p)
+{
+    return proxy_policy_recognise(p->conf, p->call->upstream, p->call->request->method, path_of(p));
 }
 
 struct policy_state *call_policy_lock(const struct call_policy *p)
@@ -75,6 +79,7 @@ static struct call_policy *new_policy(struct proxy_call *call)
 
 struct call_policy_memory {
     struct arena arena;
+    struct call_attempts attempts;
     struct buf body, tail, path, held, first, last;
 };
 
@@ -103,9 +108,10 @@ static void release(struct call_policy *p)
 static void clear(struct call_policy *p)
 {
     arena_reset(&p->arena);
-    vec_release(&p->attempts);
+    vec_clear(&p->attempts);
     const struct call_policy_memory kept = {
         .arena = p->arena,
+        .attempts = p->attempts,
         .body = keep_buf(&p->body),
         .tail = keep_buf(&p->tail),
         .path = keep_buf(&p->path),
@@ -117,6 +123,7 @@ static void clear(struct call_policy *p)
     p->claims.count = 0;
     p->notes.count = p->notes.dropped = 0;
     p->arena = kept.arena;
+    p->attempts = kept.attempts;
     p->body = kept.body;
     p->tail = kept.tail;
     p->path = kept.path;
@@ -237,15 +244,22 @@ static uint64_t random_seed(struct worker *w)
     return seed;
 }
 
+/* 0 = shares need not be kept by anything. */
+static uint64_t sticky_of(const struct call_policy *p)
+{
+    struct str user = p->user.len ? p->user : p->asked.user, app = p->subject.app;
+
+    return user.len ? policy_key(user.ptr, user.len, policy_key(app.ptr, app.len, 0)) : 0;
+}
+
 static void begin_walk(struct call_policy *p, struct policy_state *state)
 {
-    uint64_t sticky = policy_key(p->subject.app.ptr, p->subject.app.len, 0);
-    struct str user = p->user.len ? p->user : p->asked.user;
+    enum plan_mode mode = policy_class_route_mode(p->class);
     struct steer_call call = {
         .route = policy_class_route(p->class),
-        .mode = policy_class_route_mode(p->class),
-        .asked = target_asked(p),
-        .sticky = user.len ? policy_key(user.ptr, user.len, sticky) : 0,
+        .mode = mode,
+        .asked = mode == PLAN_MODE_ENFORCE ? POLICY_NONE : target_asked(p),
+        .sticky = sticky_of(p),
         .seed = random_seed(p->call->worker),
         .is_stream = p->asked.is_stream,
         .may_repeat = p->body_is == CALL_POLICY_HELD || p->call->request->framing == HTTP1_NO_BODY,
@@ -319,20 +333,22 @@ static bool decide(struct call_policy *p)
  * application. */
 static bool body_for(struct call_policy *p, enum call_policy_body *ret)
 {
-    const struct policy_class *c;
+    enum plan_mode mode = policy_plan(p->conf->policy)->mode;
+    bool asks = p->conf->asks_model || attribution_needs_body(p->call->conf->conf->attribution);
 
-    p->subject.model = p->asked.model;
-    c = policy_resolve(p->conf->cache, &p->subject);
-    bool asks = p->conf->asks_model || policy_class_route(c) != POLICY_NONE ||
-                attribution_needs_body(p->call->conf->conf->attribution);
-
+    if (!asks || !p->conf->is_of_one_mode) { /* else it is the same for all */
+        p->subject.model = p->asked.model;
+        const struct policy_class *c = policy_resolve(p->conf->cache, &p->subject);
+        asks = asks || policy_class_route(c) != POLICY_NONE;
+        mode = policy_class_mode(c);
+    }
     if (!asks)
         *ret = CALL_POLICY_PASSES;
-    else if (p->conf->enforces && policy_class_mode(c) == PLAN_MODE_ENFORCE)
+    else if (p->conf->enforces && mode == PLAN_MODE_ENFORCE)
         *ret = CALL_POLICY_HELD;
     else
         *ret = CALL_POLICY_SEEN;
-    return policy_class_mode(c) != PLAN_MODE_OFF;
+    return mode != PLAN_MODE_OFF;
 }
 
 /* True: it is on its way, or refused; else it goes as it would without a policy. */
@@ -358,7 +374,8 @@ bool call_policy_begin(struct proxy_call *call)
     if (!call->conf->policy || !call->worker->shared)
         return false;
     p = call->policy = new_policy(call);
-    asked_read_path(p->rest, &p->arena, &p->asked);
+    if (proxy_policy_path_asks(p->conf, p->upstream, call->request->method, path_of(p)))
+        asked_read_path(p->rest, &p->arena, &p->asked);
     if (!body_for(p, &p->body_is)) {
         call_policy_free(p);
         call->policy = NULL;

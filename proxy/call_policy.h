@@ -53,6 +53,12 @@ struct call_attempt {
     uint64_t bytes;
 };
 
+/* A vec, EXCHANGE_STEPS_MAX of them at most. */
+struct call_attempts {
+    struct call_attempt *ptr;
+    size_t len, cap;
+};
+
 struct call_policy {
     struct proxy_call *call;
     struct call_policy *next_spare;
@@ -83,7 +89,7 @@ struct call_policy {
     bool step_waits; /* a step is to be taken in task */
     bool was_sent;   /* an attempt has been made */
     bool may_cost;   /* of one that failed, a provider may have worked for it */
-    VEC(struct call_attempt) attempts;
+    struct call_attempts attempts;
     /* The answer. */
     bool holds_answer;
     struct buf held;

@@ -6,6 +6,7 @@
 
 #include "base/yaml.h"
 #include "policy/plan_conf.h"
+#include "proxy/asked.h"
 #include "proxy/proxy_conf.h"
 
 /* --- reading --- */
@@ -66,26 +67,52 @@ struct proxy_recognised {
         const struct proxy_upstream *upstream;
         struct str method, path;
         struct recognition found;
+        bool path_asks;
         struct arena arena; /* of its strings */
-    } list[RECOGNISED_MAX];
+    } list[RECOGNISED_MAX], *last;
 };
 
-const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
-                                                 const struct proxy_upstream *u, struct str method,
-                                                 struct str path)
+static bool is_of(const struct recognised_entry *e, const struct proxy_upstream *u,
+                  struct str method, struct str path)
 {
-    uint64_t key = policy_key(path.ptr, path.len, (uint64_t)(uintptr_t)u);
-    struct recognised_entry *e = &p->recognised->list[key % RECOGNISED_MAX];
+    return e && e->upstream == u && str_eq(e->path, path) && str_eq(e->method, method);
+}
 
-    if (e->upstream == u && str_eq(e->path, path) && str_eq(e->method, method))
-        return &e->found;
+static const struct recognised_entry *recognise_path(struct proxy_policy *p,
+                                                     const struct proxy_upstream *u,
+                                                     struct str method, struct str path)
+{
+    struct recognised_entry *e = p->recognised->last;
+    struct asked asked = { 0 };
+
+    if (is_of(e, u, method, path))
+        return e;
+    uint64_t key = policy_key(path.ptr, path.len, (uint64_t)(uintptr_t)u);
+    e = p->recognised->last = &p->recognised->list[key % RECOGNISED_MAX];
+    if (is_of(e, u, method, path))
+        return e;
     arena_reset(&e->arena);
     e->upstream = u;
     e->method = arena_str(&e->arena, method);
     e->path = arena_str(&e->arena, path);
     struct call call = { .method = e->method, .host = u->authority, .path = e->path };
     recognise(&call, &e->arena, &e->found);
-    return &e->found;
+    asked_read_path(e->path, &e->arena, &asked);
+    e->path_asks = asked.path_len || asked.is_stream;
+    return e;
+}
+
+const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
+                                                 const struct proxy_upstream *u, struct str method,
+                                                 struct str path)
+{
+    return &recognise_path(p, u, method, path)->found;
+}
+
+bool proxy_policy_path_asks(struct proxy_policy *p, const struct proxy_upstream *u,
+                            struct str method, struct str path)
+{
+    return recognise_path(p, u, method, path)->path_asks;
 }
 
 /* --- compiling --- */
@@ -123,6 +150,15 @@ static bool asks_model(const struct plan *p)
     return asks;
 }
 
+static bool has_own_modes(const struct plan *p)
+{
+    bool has = false;
+
+    for (const struct plan_app *a = p->apps; a && !has; a = a->next)
+        has = a->mode != PLAN_MODE_UNSAID;
+    return has;
+}
+
 static void find_upstreams(const struct proxy_conf *c, struct proxy_policy *p)
 {
     size_t count = policy_target_count(p->policy);
@@ -146,6 +182,7 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
         p->prices = price_cache_new(p->book);
     p->cache = policy_cache_new(p->policy);
     p->asks_model = asks_model(c->plan);
+    p->is_of_one_mode = !has_own_modes(c->plan);
     for (size_t i = 0; i < policy_rule_count(p->policy); i++)
         p->enforces |= policy_rule(p->policy, (uint32_t)i)->mode == PLAN_MODE_ENFORCE;
     find_upstreams(c, p);

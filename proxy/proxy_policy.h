@@ -25,6 +25,7 @@ struct proxy_policy {
     /* What any of its rules asks for; nothing is read of a body that none asks for. */
     bool asks_model; /* access, patterns over models, targets with a model of their own, budgets */
     bool enforces;   /* a rule of it is in mode enforce: else bodies are not held */
+    bool is_of_one_mode;                     /* no application has a mode of its own */
     const struct proxy_upstream **upstreams; /* of its targets, by number */
     struct proxy_recognised *recognised;
     struct call_facts *facts; /* what the answer of one call is read into */
@@ -42,6 +43,9 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
 const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
                                                  const struct proxy_upstream *u, struct str method,
                                                  struct str path);
+/* Likewise: whether the path says something of the model, or asks for a stream (proxy/asked). */
+bool proxy_policy_path_asks(struct proxy_policy *p, const struct proxy_upstream *u,
+                            struct str method, struct str path);
 void proxy_policy_free(struct proxy_policy *p);
 DEFINE_CLEANUP(struct proxy_policy, proxy_policy_free)
 
