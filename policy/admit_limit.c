@@ -62,7 +62,7 @@ static void keep(struct policy_state *s, uint32_t slot, const struct counters *c
 {
     int64_t until = c->last_us;
 
-    for (int i = 0; i < BUCKETS; i++)
+    for (int i = 0; i < BUCKETS && !c->under_way; i++)
         if (c->most[i] && c->level[i]) {
             int64_t empty = c->last_us + ceil_div(c->level[i], c->most[i]);
             until = empty > until ? empty : until;
@@ -84,10 +84,10 @@ void limit_look(struct policy_state *s, uint32_t slot, const struct policy_limit
         if (!c->most[i])
             continue;
         i128 over = c->level[i] + ((i128)want->n[i] - c->most[i]) * c->per_us[i];
-        ret->value[i] = (int64_t)((c->level[i] + c->per_us[i] - 1) / c->per_us[i]) + want->n[i];
         ret->refused[i] = over > 0;
         if (over <= 0)
             continue;
+        ret->value[i] = (int64_t)((c->level[i] + c->per_us[i] - 1) / c->per_us[i]) + want->n[i];
         /* From now, though the bucket was last looked at by a clock that may be ahead. */
         int64_t wait = ceil_div(over, c->most[i]) + (c->last_us - now_us);
         ret->wait_us = wait > ret->wait_us ? wait : ret->wait_us;
