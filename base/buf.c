@@ -40,9 +40,14 @@ void buf_add_int(struct buf *buf, int64_t n)
     char digits[20], *at = digits + sizeof(digits);
     uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
 
-    do
+    for (; left >= 100; left /= 100) {
+        unsigned two = (unsigned)(left % 100);
+        *--at = (char)('0' + two % 10);
+        *--at = (char)('0' + two / 10);
+    }
+    if (left >= 10)
         *--at = (char)('0' + left % 10);
-    while (left /= 10);
+    *--at = (char)('0' + (left >= 10 ? left / 10 : left));
     if (n < 0)
         *--at = '-';
     buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));

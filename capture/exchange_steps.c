@@ -26,41 +26,43 @@ static struct str clip(struct str s)
     return str_sub(s, 0, len);
 }
 
-/* A member's name as it is written, with the comma before it: every call of a route has these. */
+/* A member's name as it is written, with a comma before it; the first one's becomes the bracket.
+ * Every call of a route has these. */
 #define KEY(name) STR(",\"" name "\":")
 
-static void add_key(struct buf *out, struct str key)
-{
-    bool is_first = out->ptr[out->len - 1] == '{';
-
-    buf_add_str(out, str_sub(key, is_first, key.len));
-}
-
-static void add_name(struct buf *out, struct str key, struct str value)
+static inline void add_name(struct buf *out, struct str key, struct str value)
 {
     if (!value.len)
         return;
-    add_key(out, key);
+    buf_add_str(out, key);
     json_add_string(out, clip(value));
 }
 
-static void add_number(struct buf *out, struct str key, int64_t n)
+static inline void add_number(struct buf *out, struct str key, int64_t n)
 {
-    add_key(out, key);
+    buf_add_str(out, key);
     buf_add_int(out, n);
+}
+
+/* One member at least has been added. */
+static void end_object(struct buf *out, size_t from)
+{
+    out->ptr[from] = '{';
+    buf_add_byte(out, '}');
 }
 
 static void add_attempt(struct buf *out, const struct exchange_attempt *a)
 {
-    buf_add_byte(out, '{');
+    size_t from = out->len;
+
     add_name(out, KEY("upstream"), a->upstream);
     add_name(out, KEY("model"), a->model);
     if (a->skipped)
-        json_add_bool(out, "skipped", true);
+        buf_add_text(out, ",\"skipped\":true");
     if (a->status)
         add_number(out, KEY("status"), a->status);
     if (a->error_class != ERROR_CLASS_NONE)
-        json_add_str(out, "error_class", str_from(error_class_name(a->error_class)));
+        add_name(out, KEY("error_class"), str_from(error_class_name(a->error_class)));
     add_number(out, KEY("start_us"), a->start_us);
     if (a->duration_us >= 0)
         add_number(out, KEY("duration_us"), a->duration_us);
@@ -68,7 +70,7 @@ static void add_attempt(struct buf *out, const struct exchange_attempt *a)
         add_number(out, KEY("bytes"), (int64_t)a->bytes);
     add_name(out, KEY("why"), a->why);
     add_name(out, KEY("rule"), a->rule);
-    buf_add_byte(out, '}');
+    end_object(out, from);
 }
 
 void exchange_attempts_to_json(const struct exchange *x, struct buf *out)
@@ -84,7 +86,8 @@ void exchange_attempts_to_json(const struct exchange *x, struct buf *out)
 
 static void add_decision(struct buf *out, const struct exchange_decision *d)
 {
-    buf_add_byte(out, '{');
+    size_t from = out->len;
+
     add_name(out, KEY("rule"), d->rule);
     add_name(out, KEY("mode"), d->mode);
     add_name(out, KEY("outcome"), d->outcome);
@@ -94,7 +97,7 @@ static void add_decision(struct buf *out, const struct exchange_decision *d)
         add_number(out, KEY("value"), d->value);
     if (d->bound)
         add_number(out, KEY("bound"), d->bound);
-    buf_add_byte(out, '}');
+    end_object(out, from);
 }
 
 void exchange_decisions_to_json(const struct exchange *x, struct buf *out)

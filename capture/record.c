@@ -2,9 +2,11 @@
 
 #include "capture/record.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/uuid.h"
 #include "capture/exchange_fields.h"
 
@@ -203,11 +205,12 @@ static void add_json(struct buf *out, const char *name,
                      void (*to_json)(const struct exchange *x, struct buf *out),
                      const struct exchange *x)
 {
-    CLEANUP(buf_release) struct buf json = { 0 };
-
-    buf_reserve(&json, STEPS_BYTES_USUAL);
-    to_json(x, &json);
-    journal_add_field(out, name, buf_str(&json));
+    journal_add_field(out, name, STR(""));
+    size_t from = out->len;
+    buf_reserve(out, STEPS_BYTES_USUAL);
+    to_json(x, out);
+    assert(out->len - from <= JOURNAL_BODY_BYTES_MAX);
+    le32_put((uint8_t *)out->ptr + from - 4, (uint32_t)(out->len - from));
 }
 
 static void add_end_words(struct buf *out, const struct exchange *x)
