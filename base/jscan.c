@@ -61,7 +61,7 @@ static unsigned string_stops_16(const char *at)
     return (unsigned)_mm_movemask_epi8(string_hits(at));
 }
 
-static bool has_string_stop_64(const char *at)
+static inline __attribute__((always_inline)) bool has_string_stop_64(const char *at)
 {
     __m128i low = _mm_or_si128(string_hits(at), string_hits(at + 16));
     __m128i high = _mm_or_si128(string_hits(at + 32), string_hits(at + 48));
@@ -119,7 +119,7 @@ static unsigned string_stops_16(const char *at)
     return (unsigned)bits;
 }
 
-static bool has_string_stop_64(const char *at)
+static inline __attribute__((always_inline)) bool has_string_stop_64(const char *at)
 {
     return string_stops_16(at) | string_stops_16(at + 16) | string_stops_16(at + 32) |
            string_stops_16(at + 48);

@@ -392,9 +392,11 @@ static bool always_searches(const struct call_facts *facts)
 {
     bool is_openai = facts->provider == PROVIDER_OPENAI || facts->provider == PROVIDER_AZURE_OPENAI;
 
-    return is_openai && facts->api == API_CHAT &&
-           (str_find(facts->model, STR("-search-preview"), 0) >= 0 ||
-            str_find(facts->model, STR("-search-api"), 0) >= 0);
+    ptrdiff_t at =
+        is_openai && facts->api == API_CHAT ? str_find(facts->model, STR("-search-"), 0) : -1;
+
+    return at >= 0 && (str_find(facts->model, STR("-search-preview"), (size_t)at) >= 0 ||
+                       str_find(facts->model, STR("-search-api"), (size_t)at) >= 0);
 }
 
 /* Fees and tool calls counted in the answer, where the usage object does not count them. */
@@ -419,6 +421,8 @@ static void add_tools(struct reading *r, struct usage *usage)
 /* A Responses image tool runs a model of its own, whose tokens `usage` leaves out. */
 static void add_image_tool(struct reading *r)
 {
+    if (!r->image_tool.present)
+        return;
     struct counts c = r->image_tool;
     struct usage usage;
 

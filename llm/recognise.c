@@ -553,10 +553,6 @@ bool recognise_shape(struct recognition *rec, struct str event_name, struct str 
 
 static bool header_is(struct str name, const struct header_row *row)
 {
-    struct str passed_on = STR(LITELLM_PASSED_ON);
-
-    if (str_istarts_with(name, passed_on))
-        name = str_sub(name, passed_on.len, name.len);
     return row->is_prefix ? str_istarts_with(name, row->name) : str_ieq(name, row->name);
 }
 
@@ -602,8 +598,11 @@ static enum provider headers_provider(const struct call *call)
         uint32_t begins = name.len < sizeof(begins) ? 0 : beginning(name.ptr);
         if (!begins || !(wanted & one_of_64(begins)))
             continue;
+        bool is_passed_on = begins == passed_on && str_istarts_with(name, STR(LITELLM_PASSED_ON));
+        if (is_passed_on)
+            name = str_sub(name, sizeof(LITELLM_PASSED_ON) - 1, name.len);
         for (size_t row = 0; row < best; row++)
-            if ((begins == beginning(recognise_headers[row].name.ptr) || begins == passed_on) &&
+            if ((is_passed_on || begins == beginning(recognise_headers[row].name.ptr)) &&
                 header_is(name, &recognise_headers[row]))
                 best = row;
     }

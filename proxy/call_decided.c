@@ -144,21 +144,42 @@ static void fill_upstream(const struct call_policy *p, struct exchange *x)
 
 /* --- counting --- */
 
-static void count_all(const struct call_policy *p)
+/* Which counter it is: what it is about and the words that go with it decide, and they are as many
+ * as a configuration has rules and upstreams, of which few are in use. */
+static struct proxy_counter *place_of(const struct call_policy *p, const void *about,
+                                      uint32_t words)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)about ^ words) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &p->conf->counters[hash >> 32 & (PROXY_COUNTERS - 1)];
+}
+
+static void count_decision(const struct call_policy *p, const struct policy_decision *d)
 {
     struct shared_state *s = p->call->worker->shared;
+    const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
+    uint32_t words = 1u << 16 | (uint32_t)d->outcome << 8 | (uint32_t)d->mode;
+    struct proxy_counter *place = place_of(p, rule, words);
 
-    for (size_t i = 0; i < p->notes.count; i++) {
-        const struct policy_decision *d = &p->notes.list[i];
+    if (place->about != rule || place->words != words) {
         const struct str values[SHARED_LABELS] = {
-            policy_rule(p->conf->policy, d->rule)->id,
+            rule->id,
             str_from(policy_outcome_names[d->outcome]),
             str_from(plan_mode_names[d->mode]),
         };
-        shared_state_count(s, SHARED_DECISIONS, values);
+        *place = (struct proxy_counter){ rule, words,
+                                         shared_state_counter(s, SHARED_DECISIONS, values) };
     }
-    for (size_t i = 0; i < p->attempts.len; i++) {
-        const struct call_attempt *a = &p->attempts.ptr[i];
+    shared_state_count(s, place->counter);
+}
+
+static void count_attempt(const struct call_policy *p, const struct call_attempt *a)
+{
+    struct shared_state *s = p->call->worker->shared;
+    uint32_t words = 2u << 16 | (uint32_t)a->why << 8 | (uint32_t)a->error << 1 | a->is_skipped;
+    struct proxy_counter *place = place_of(p, a->upstream, words);
+
+    if (place->about != a->upstream || place->words != words) {
         const struct str values[SHARED_LABELS] = {
             a->upstream->name,
             str_from(policy_outcome_names[a->why]),
@@ -166,8 +187,18 @@ static void count_all(const struct call_policy *p)
             : a->error    ? str_from(error_class_name(a->error))
                           : STR("ok"),
         };
-        shared_state_count(s, SHARED_ATTEMPTS, values);
+        *place = (struct proxy_counter){ a->upstream, words,
+                                         shared_state_counter(s, SHARED_ATTEMPTS, values) };
     }
+    shared_state_count(s, place->counter);
+}
+
+static void count_all(const struct call_policy *p)
+{
+    for (size_t i = 0; i < p->notes.count; i++)
+        count_decision(p, &p->notes.list[i]);
+    for (size_t i = 0; i < p->attempts.len; i++)
+        count_attempt(p, &p->attempts.ptr[i]);
 }
 
 /* Refusals and warnings; where calls go is in the record only. */

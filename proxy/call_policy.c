@@ -45,12 +45,17 @@ void call_policy_unlock(const struct call_policy *p)
 
 /* --- who asks, and for what --- */
 
+static struct str keep_text(struct call_policy *p, struct str text)
+{
+    return text.len ? arena_str(&p->arena, text) : STR("");
+}
+
 static void take_who(struct call_policy *p, const struct exchange_who *who)
 {
-    p->subject.app = arena_str(&p->arena, who->app);
-    p->subject.team = arena_str(&p->arena, who->team);
-    p->subject.business_unit = arena_str(&p->arena, who->business_unit);
-    p->user = arena_str(&p->arena, who->end_user);
+    p->subject.app = keep_text(p, who->app);
+    p->subject.team = keep_text(p, who->team);
+    p->subject.business_unit = keep_text(p, who->business_unit);
+    p->user = keep_text(p, who->end_user);
 }
 
 static struct call_policy *new_policy(struct proxy_call *call)
@@ -77,19 +82,12 @@ static struct call_policy *new_policy(struct proxy_call *call)
     return p;
 }
 
-struct call_policy_memory {
-    struct arena arena;
-    struct call_attempts attempts;
-    struct buf body, tail, path, held, first, last;
-};
-
-/* Its memory, for the next call: buffers that are not too large to keep. */
-static struct buf keep_buf(struct buf *b)
+/* For the next call, if it is not too large to keep. */
+static void keep_buf(struct buf *b)
 {
     if (b->cap > SPARE_BYTES_MAX)
         buf_release(b);
     buf_clear(b);
-    return *b;
 }
 
 static void release(struct call_policy *p)
@@ -107,29 +105,16 @@ static void release(struct call_policy *p)
 /* But for its memory. */
 static void clear(struct call_policy *p)
 {
+    struct buf *bufs[] = { &p->body, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
+
+    memset(p, 0, offsetof(struct call_policy, arena));
     arena_reset(&p->arena);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        keep_buf(bufs[i]);
     vec_clear(&p->attempts);
-    const struct call_policy_memory kept = {
-        .arena = p->arena,
-        .attempts = p->attempts,
-        .body = keep_buf(&p->body),
-        .tail = keep_buf(&p->tail),
-        .path = keep_buf(&p->path),
-        .held = keep_buf(&p->held),
-        .first = keep_buf(&p->used.first),
-        .last = keep_buf(&p->used.last),
-    };
-    memset(p, 0, offsetof(struct call_policy, claims));
+    p->used.is_on = p->used.is_unknown = p->used.in_events = false;
     p->claims.count = 0;
     p->notes.count = p->notes.dropped = 0;
-    p->arena = kept.arena;
-    p->attempts = kept.attempts;
-    p->body = kept.body;
-    p->tail = kept.tail;
-    p->path = kept.path;
-    p->held = kept.held;
-    p->used.first = kept.first;
-    p->used.last = kept.last;
 }
 
 void call_policy_free(struct call_policy *p)

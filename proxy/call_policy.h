@@ -63,7 +63,6 @@ struct call_policy {
     struct proxy_call *call;
     struct call_policy *next_spare;
     struct proxy_policy *conf; /* of call->conf */
-    struct arena arena;        /* strings of subject and asked */
     /* What it asks for. */
     struct policy_subject subject;
     struct str user; /* that shares of a route are kept by; "" = none is known */
@@ -71,9 +70,7 @@ struct call_policy {
     const struct proxy_upstream *upstream; /* where it asked to go */
     struct str rest;                       /* of the path, as it asked */
     enum call_policy_body body_is;
-    struct buf body; /* held, or the copy */
-    struct buf tail; /* of a chunked one: the last chunk with its trailers */
-    bool is_over;    /* more than may be held */
+    bool is_over; /* more than may be held */
     bool is_decided;
     /* What was decided. */
     const struct policy_class *class; /* a reference */
@@ -83,18 +80,21 @@ struct call_policy {
     bool walks, is_live; /* live: its steps are taken; else they are noted */
     struct steered steered;
     struct str model; /* to ask for in the present attempt; "" = as asked */
-    struct buf path;  /* of the present attempt, where it differs */
     struct loop_timer timer;
     struct loop_task task;
     bool step_waits; /* a step is to be taken in task */
     bool was_sent;   /* an attempt has been made */
     bool may_cost;   /* of one that failed, a provider may have worked for it */
-    struct call_attempts attempts;
-    /* The answer. */
     bool holds_answer;
-    struct buf held;
+    /* What follows is memory that the next call has as well. */
+    struct arena arena; /* strings of subject and asked */
+    struct buf body;    /* held, or the copy */
+    struct buf tail;    /* of a chunked one: the last chunk with its trailers */
+    struct buf path;    /* of the present attempt, where it differs */
+    struct buf held;    /* of the answer */
+    struct call_attempts attempts;
     struct call_used used;
-    /* What follows is long and not cleared for the next call, but for the counts. */
+    /* And what is long and not cleared, but for the counts. */
     struct policy_claims claims;
     struct policy_decisions notes;
 };

@@ -84,6 +84,19 @@ void call_used_body(struct call_used *u, struct str bytes)
     keep(u, bytes);
 }
 
+void call_used_take(struct call_used *u, struct buf *bytes)
+{
+    size_t most = u->in_events ? CALL_USED_FIRST_BYTES : CALL_USED_WHOLE_BYTES;
+
+    if (u->codec || u->is_unknown || u->first.len || bytes->len > most) {
+        call_used_body(u, buf_str(bytes));
+        return;
+    }
+    struct buf room = u->first;
+    u->first = *bytes;
+    *bytes = room;
+}
+
 /* Whole events only: the last one that the beginning cuts, and the first one that the end does, are
  * left out.  Neither can be the one with the usage: that is near the beginning or the last. */
 static struct str join(const struct call_used *u, struct buf *out)

@@ -33,6 +33,8 @@ void call_used_head(struct call_used *u, const struct http1_head *head);
 /* For who knows already what the head says. */
 void call_used_head_as(struct call_used *u, enum framing framing, struct str encoding);
 void call_used_body(struct call_used *u, struct str bytes);
+/* The first of the body, which is moved from there if it can be. */
+void call_used_take(struct call_used *u, struct buf *bytes);
 void call_used_release(struct call_used *u);
 
 /* Whose answer it is. */

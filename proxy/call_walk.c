@@ -209,6 +209,8 @@ static void release(struct call_policy *p)
     call_give_head(p->call);
     if (p->held.len)
         call_give_body(p->call, buf_str(&p->held));
+    if (p->used.is_on)
+        call_used_take(&p->used, &p->held);
     buf_clear(&p->held);
 }
 
@@ -289,7 +291,7 @@ bool call_policy_answer_body(struct proxy_call *call, struct str bytes)
     struct call_policy *p = call->policy;
     bool was_held = p->holds_answer;
 
-    if (p->used.is_on)
+    if (p->used.is_on && !was_held)
         call_used_body(&p->used, bytes);
     if (p->attempts.len)
         p->attempts.ptr[p->attempts.len - 1].bytes += bytes.len;

@@ -17,6 +17,13 @@ struct proxy_conf;
 struct proxy_upstream;
 struct yaml;
 
+/* Where something is counted (proxy/shared_state): found by names once, then by these. */
+#define PROXY_COUNTERS 64 /* remembered; a power of two */
+struct proxy_counter {
+    const void *about; /* a rule or an upstream of this configuration; NULL = free */
+    uint32_t words, counter;
+};
+
 struct proxy_policy {
     struct price_book *book;    /* NULL = no budget asks for it */
     struct price_cache *prices; /* of book */
@@ -29,6 +36,7 @@ struct proxy_policy {
     const struct proxy_upstream **upstreams; /* of its targets, by number */
     struct proxy_recognised *recognised;
     struct call_facts *facts; /* what the answer of one call is read into */
+    struct proxy_counter counters[PROXY_COUNTERS];
 };
 
 /* Reads the section into c->plan and checks it against the upstreams; the plan stays NULL without

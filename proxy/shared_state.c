@@ -2,6 +2,7 @@
 
 #include "proxy/shared_state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -133,8 +134,8 @@ static uint64_t key_of(enum shared_counter_kind kind, const struct str values[st
     return key ? key : 1;
 }
 
-void shared_state_count(struct shared_state *s, enum shared_counter_kind kind,
-                        const struct str values[static SHARED_LABELS])
+uint32_t shared_state_counter(struct shared_state *s, enum shared_counter_kind kind,
+                              const struct str values[static SHARED_LABELS])
 {
     static const struct str others[SHARED_LABELS] = { STR_INIT("other"), STR_INIT("other"),
                                                       STR_INIT("other") };
@@ -145,17 +146,21 @@ void shared_state_count(struct shared_state *s, enum shared_counter_kind kind,
     for (; s->counters[i].key && s->counters[i].key != key;)
         i = (i + 1) % SHARED_COUNTERS_MAX;
     struct shared_counter *c = &s->counters[i];
-    if (!c->key && is_full && values != others && s->counter_count < SHARED_COUNTERS_MAX - 1) {
-        shared_state_count(s, kind, others); /* has a place: as many as there are kinds */
-        return;
-    }
+    if (!c->key && is_full && values != others && s->counter_count < SHARED_COUNTERS_MAX - 1)
+        return shared_state_counter(s, kind, others); /* has a place: as many as there are kinds */
     if (!c->key) {
         c->kind = kind;
         write_labels(c, values);
         s->counter_count++;
         c->key = key;
     }
-    c->n++;
+    return (uint32_t)i;
+}
+
+void shared_state_count(struct shared_state *s, uint32_t counter)
+{
+    assert(counter < SHARED_COUNTERS_MAX);
+    s->counters[counter].n++;
 }
 
 size_t shared_state_counters(struct shared_state *s,

@@ -45,9 +45,12 @@ DEFINE_CLEANUP(struct shared_state, shared_state_close)
 /* The policy's state, until unlock. */
 struct policy_state *shared_state_lock(struct shared_state *s);
 void shared_state_unlock(struct shared_state *s);
-/* Adds one to the counter with these values of the kind's labels; only while locked. */
-void shared_state_count(struct shared_state *s, enum shared_counter_kind kind,
-                        const struct str values[static SHARED_LABELS]);
+/* The counter with these values of the kind's labels, which stays where it is; only while locked.
+ */
+uint32_t shared_state_counter(struct shared_state *s, enum shared_counter_kind kind,
+                              const struct str values[static SHARED_LABELS]);
+/* Adds one to it; only while locked. */
+void shared_state_count(struct shared_state *s, uint32_t counter);
 /* How often a process died with the lock; only while locked. */
 uint64_t shared_state_recoveries(const struct shared_state *s);
 /* Copies what was counted; returns how many.  Locks. */
