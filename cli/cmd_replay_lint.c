@@ -182,6 +182,9 @@ const struct command command_replay_lint = {
         "(--client), cost is how many of them may be billed: what was refused or answered 4xx is "
         "not.\n"
         "\n"
+        "Of weir's rules of access that give another model, the first 200 are asked whether those "
+        "they "
+        "are about may use it.\n\n"
         "Last comes what became of the file's keys: exact, approximated (how), unsupported (why), "
         "or "
         "without a say in where a call goes. A key that is not known is a finding.",

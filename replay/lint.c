@@ -139,6 +139,9 @@ const struct lint_rule_row lint_rules[LINT_RULES] = {
             "add the provider under providers, or take it out of the key", BIFROST),
     [LINT_DENY_ALL] = ROW("bifrost-denies-all", LINT_WARNING,
                           "name what is allowed: an empty list allows nothing", BIFROST),
+    [LINT_INSTEAD_REFUSED] =
+        ROW("instead-refused", LINT_ERROR, "give a model that those whom it is given to may use",
+            "weir's own policy, asked for a caller that the rule is about"),
 };
 /* clang-format on */
 

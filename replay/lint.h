@@ -51,6 +51,7 @@ enum lint_rule {
     LINT_UNKNOWN_VARIANT,
     LINT_UNKNOWN_PROVIDER,
     LINT_DENY_ALL,
+    LINT_INSTEAD_REFUSED,
     LINT_RULES,
 };
 
@@ -112,6 +113,8 @@ void lint_key(struct lint *l, struct plan_place at, struct str path, enum lint_f
 void lint_check(struct lint *l, const struct plan *p, const struct proof *proof,
                 const struct prove_options *o);
 
+/* Of them, those about access (lint_check calls it). */
+void lint_check_access(struct lint *l, const struct plan *p);
 /* What the policy's own limits refuse of a plan, as the proxy would: ERR_LIMIT with the place. */
 int lint_compile(const struct plan *p, struct err *err);
 

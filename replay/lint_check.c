@@ -158,4 +158,5 @@ void lint_check(struct lint *l, const struct plan *p, const struct proof *proof,
         check_node(&c, r->root);
     for (size_t i = 0; i < proof->routes.len; i++)
         check_route(&c, &proof->routes.ptr[i]);
+    lint_check_access(l, p);
 }

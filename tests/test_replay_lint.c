@@ -10,6 +10,9 @@
 #define CHAT(params) "  - {model_name: chat, litellm_params: {model: openai/x" params "}}\n"
 #define BACK(params) "  - {model_name: back, litellm_params: {model: openai/y" params "}}\n"
 #define TWO          "model_list:\n" CHAT(", timeout: 9") BACK(", timeout: 9")
+#define ACCESS(rules)                                                                              \
+    "upstreams: {a: {url: x}, b: {url: x}}\n"                                                      \
+    "policy: {access: [" rules "]}\n"
 #define WEIR                                                                                       \
     "upstreams: {a: {url: x}, b: {url: x}}\n"                                                      \
     "policy:\n"                                                                                    \
@@ -126,6 +129,12 @@ static const struct {
     ROW("bifrost-provider-unknown", KEY("[{\"provider\": \"b\"}]"), "2:68",
         KEY("[{\"provider\": \"a\"}]")),
     ROW("bifrost-denies-all", KEY("[]"), "2:34", KEY("[{\"provider\": \"a\"}]")),
+    ROW("instead-refused", ACCESS("{teams: t*, deny: m1, instead: m2}, {deny: m2, mode: enforce}"),
+        "2:19", ACCESS("{teams: t*, deny: m1, instead: m2}, {teams: u, deny: m2}")),
+    ROW("instead-refused", ACCESS("{deny: m1, instead: m2}, {deny: m2, instead: m1}"), "2:19",
+        ACCESS("{deny: m1, instead: m2}, {deny: m2, instead: m3}")),
+    ROW("instead-refused", ACCESS("{apps: a, deny: \"m*\", instead: x1}, {allow: \"m*\"}"), "2:19",
+        ACCESS("{apps: a, deny: \"m*\", instead: m1}, {allow: \"m*\"}")),
     ROW("no-fallback", WEIR "    - targets: [{upstream: a}]\n", "4:7",
         WEIR "    - targets: [{upstream: a}, {upstream: b}]\n"),
 };
