@@ -121,7 +121,7 @@ static pid_t start_owner(const char *path, const char *script)
 }
 
 /* However it ends. */
-static const int ends[] = { SIGKILL, SIGTERM, SIGSEGV };
+static const int ends[] = { SIGKILL, SIGTERM, SIGABRT };
 
 START_TEST(a_lock_is_held_until_nothing_of_ours_runs)
 {

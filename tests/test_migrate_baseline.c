@@ -94,6 +94,7 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
+    tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
     tcase_add_test(tc, a_remembered_baseline_changes_no_byte_and_is_not_read);
 }
 
