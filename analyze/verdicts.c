@@ -316,8 +316,10 @@ static int on_row(void *ctx, const struct engine_seen *seen, struct err *err)
     (void)err;
     if (seen->is_repeated || add_part(j, seen))
         return 0;
-    if (!block_str(b, LEDGER_MODEL_REQUESTED, row).len && !block_str(b, LEDGER_MODEL, row).len)
+    if (!block_str(b, LEDGER_MODEL_REQUESTED, row).len && !block_str(b, LEDGER_MODEL, row).len) {
+        j->ret->without_model += seen->sums->requests;
         return 0;
+    }
     struct waiting w = { .at_us = at,
                          .end_us = at + (took > 0 && took < SORT_BEHIND ? took : 0),
                          .number = j->number++,

@@ -37,9 +37,10 @@ struct verdict_row {
 struct verdicts {
     VEC(struct verdict_row) rows; /* by rule, mode, group */
     int64_t calls, refused, instead;
-    i128 cost_pusd;     /* of all calls */
-    i128 avoided_pusd;  /* by the rules in enforce, each call once */
-    struct arena arena; /* names */
+    int64_t without_model; /* requests that name none, as lists of models: no rule is asked */
+    i128 cost_pusd;        /* of all calls */
+    i128 avoided_pusd;     /* by the rules in enforce, each call once */
+    struct arena arena;    /* names */
 };
 
 struct verdicts_question {

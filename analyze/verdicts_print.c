@@ -67,6 +67,9 @@ void verdicts_print_text(const struct verdicts_question *q, const struct verdict
     buf_addf(out, " and change the model of %.*s", STR_ARG(figure_count(v->instead, text)));
     buf_addf(out, ", which avoids %.*s USD\n",
              STR_ARG(figure_usd(v->avoided_pusd, SHOWN_USD_DIGITS, text)));
+    if (v->without_model)
+        buf_addf(out, "%.*s more name no model: no rule is asked about them\n",
+                 STR_ARG(figure_count(v->without_model, text)));
     if (unknown)
         buf_addf(out, "%.*s calls: the other model has no price\n",
                  STR_ARG(figure_count(unknown, text)));
@@ -143,6 +146,7 @@ void verdicts_print_json(const struct verdicts_question *q, const struct verdict
     json_add_int(out, "calls", v->calls);
     json_add_int(out, "refused", v->refused);
     json_add_int(out, "instead", v->instead);
+    json_add_int(out, "without_model", v->without_model);
     json_add_str(out, "cost_usd", exact_usd(v->cost_pusd, text));
     json_add_str(out, "avoided_usd", exact_usd(v->avoided_pusd, text));
     json_add_key(out, "rows");
