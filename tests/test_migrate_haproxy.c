@@ -59,6 +59,9 @@ static void start_haproxy(pid_t before)
 
     snprintf(old, sizeof(old), "%d", before);
     server_start(&haproxy, before ? then : first);
+    /* It listens for its commands after it does for calls. */
+    for (int i = 0; i < 1000 && access(sock, F_OK) < 0; i++)
+        usleep(10000);
 }
 
 static void reload(void)
