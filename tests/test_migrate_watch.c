@@ -137,7 +137,8 @@ START_TEST(a_hook_that_fails_changes_nothing_and_is_told)
     const struct rollout_entry *last = rollout_at(r, rollout_count(r) - 1);
     ck_assert_int_eq(last->kind, ROLLOUT_UNTOLD);
     ck_assert_int_eq(last->value, 1);
-    ck_assert_int_ge(str_find(last->detail, STR("the hook failed and was not told of entry "), 0), 0);
+    ck_assert_int_ge(str_find(last->detail, STR("the hook failed and was not told of entry "), 0),
+                     0);
 }
 END_TEST
 
