@@ -361,6 +361,9 @@ static enum step end_head_line(struct http1 *h, struct err *err)
     }
     if (is_empty)
         return STEP_EVENT;
+    /* Folded: not left to llhttp, which does not see all lines before it. */
+    if (h->start_at && (h->raw.ptr[h->line_at] == ' ' || h->raw.ptr[h->line_at] == '\t'))
+        return refuse(h, 400, "a header line is not 'name: value'", err);
     if (h->start_at)
         http1_lines_add(&h->known, h->line_at);
     else if (read_start(h, buf_str(&h->raw), err) < 0)

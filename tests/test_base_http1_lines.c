@@ -184,6 +184,37 @@ START_TEST(a_head_says_the_same_whatever_heads_came_before_it)
 }
 END_TEST
 
+/* In what is left of a head for llhttp to see, a folded line can stand behind any other. */
+START_TEST(a_folded_line_is_refused_for_the_same_reason_whatever_came_before_it)
+{
+    static const char *const folded[] = {
+        "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\tX-One: 1\r\nX-Two: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Two: 2\r\n , te\r\n\r\n",
+        "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+    };
+    static const size_t steps[] = { SIZE_MAX / 2, 1 };
+    const struct str before =
+        STR("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Two: 2\r\n\r\n");
+    CLEANUP(http1_free) struct http1 *kept = http1_new(HTTP1_REQUESTS, NULL);
+    CLEANUP(http1_free) struct http1 *fresh = http1_new(HTTP1_REQUESTS, NULL);
+    CLEANUP(buf_release) struct buf log = { 0 }, expected = { 0 };
+
+    http1_tag_names(kept, tag);
+    read_head(kept, before, before.len, &log);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        buf_clear(&log);
+        buf_clear(&expected);
+        http1_reset(kept, false);
+        http1_reset(fresh, false);
+        read_head(kept, str_from(folded[_i]), steps[i], &log);
+        read_head(fresh, str_from(folded[_i]), SIZE_MAX / 2, &expected);
+        ck_assert_uint_eq(http1_refusal(fresh), 400);
+        ck_assert_str_eq(buf_cstr(&log), buf_cstr(&expected));
+    }
+}
+END_TEST
+
 START_TEST(the_same_lines_over_and_over_are_counted_and_measured)
 {
     struct http1_limits limits = { .head_bytes = 200, .headers = 10 };
@@ -219,6 +250,8 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, a_head_says_the_same_whatever_heads_came_before_it, 0, 8);
+    tcase_add_loop_test(tc, a_folded_line_is_refused_for_the_same_reason_whatever_came_before_it, 0,
+                        4);
     tcase_add_test(tc, the_same_lines_over_and_over_are_counted_and_measured);
 }
 CHECK_MAIN("base/http1_lines", add_tests)
