@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -50,13 +51,44 @@ int privileges_drop(const char *user, const char *group, struct err *err)
     return 0;
 }
 
+/* The socket at path, if it is one and ours.  What else may have been put in its place by somebody
+ * who can write to the folder is not for us to give away. */
+static int open_own_socket(const char *path, int *ret_fd, struct err *err)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", path);
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == geteuid()) {
+        *ret_fd = fd;
+        return 0;
+    }
+    close(fd);
+    return err_set(err, ERR_USAGE, "'%s' is not the socket that was made there", path);
+}
+
+/* Who may write may connect. */
+static int give_to_group(int fd, gid_t gid)
+{
+    char name[32]; /* what O_PATH opened has no other that can be changed */
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    return fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) == 0 ? chmod(name, 0660) : -1;
+}
+
 int privileges_share_socket(const char *path, const char *group, struct err *err)
 {
     gid_t gid = (gid_t)-1;
+    int fd = -1;
 
-    if (find_group(group, &gid, err) < 0)
+    if (find_group(group, &gid, err) < 0 || open_own_socket(path, &fd, err) < 0)
         return -1;
-    if (chown(path, (uid_t)-1, gid) == 0 && chmod(path, 0660) == 0) /* who may write may connect */
+    int r = give_to_group(fd, gid);
+    int why = errno;
+    close(fd);
+    errno = why;
+    if (r == 0)
         return 0;
     if (errno == EPERM)
         return err_set(err, ERR_USAGE, "weir's user is no member of group '%s'", group);

@@ -3,6 +3,7 @@
 
 #include "proxy/privileges.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -167,12 +168,36 @@ START_TEST(a_group_may_be_let_in_at_the_unix_socket)
 }
 END_TEST
 
+/* Whoever can write to the folder can put something else there after it was made. */
+START_TEST(nothing_but_a_socket_of_ours_is_given_to_a_group)
+{
+    const struct group *own = getgrgid(getegid());
+    static const char *const names[] = { "target", "link", "absent" };
+    struct stat st;
+    struct err err;
+
+    if (!own)
+        return; /* a container whose groups have no names */
+    temp_folder_make();
+    const char *target = temp_path("target");
+    int fd = open(target, O_CREAT | O_WRONLY, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(symlink(target, temp_path("link")), 0);
+    ck_assert_int_eq(privileges_share_socket(temp_path(names[_i]), own->gr_name, &err), -1);
+    ck_assert_int_eq(stat(target, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    temp_folder_remove();
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, weir_started_as_root_is_the_user_in_all_its_processes);
     tcase_add_test(tc, an_unknown_user_or_group_is_said);
     tcase_add_loop_test(tc, applications_can_connect_to_a_unix_socket, 0, 2);
     tcase_add_test(tc, a_group_may_be_let_in_at_the_unix_socket);
+    tcase_add_loop_test(tc, nothing_but_a_socket_of_ours_is_given_to_a_group, 0, 3);
 }
 
 CHECK_MAIN("proxy/privileges", add_tests)
