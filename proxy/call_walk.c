@@ -355,8 +355,10 @@ static void time_out(struct call_policy *p, enum plan_timer timer)
     bool has_begun = p->steered.has_begun;
     struct steer_end end = steered_timed_out(&p->steered, timer);
 
-    if (end_attempt(p, &end))
+    if (end_attempt(p, &end)) {
+        call->upstream->count->failures++; /* else call_fail does */
         return;
+    }
     call_fail(call, timer == PLAN_TIMER_CONNECT ? REPLY_CONNECT_TIMEOUT : REPLY_HEAD_TIMEOUT,
               has_begun ? ERROR_CLASS_STREAM_STALL : steered_error_class(&p->steered, &end), "");
 }

@@ -144,14 +144,15 @@ static const struct {
     enum origin_does does;
     const char *more;
     const char *error; /* class of the first attempt */
+    int failed;        /* attempts without a whole answer, as the metrics say */
 } faults[] = {
-    {ORIGIN_HANGS,   "",     "timeout_head"       },
-    { ORIGIN_HANGS,  STREAM, "timeout_head"       },
-    { ORIGIN_CLOSES, "",     "transport"          },
-    { ORIGIN_CLOSES, STREAM, "transport"          },
-    { ORIGIN_STALLS, STREAM, "timeout_first_token"},
-    { ORIGIN_ERRS,   STREAM, "stream_error_event" },
-    { ORIGIN_CUTS,   STREAM, "stream_cut"         },
+    {ORIGIN_HANGS,   "",     "timeout_head",        1},
+    { ORIGIN_HANGS,  STREAM, "timeout_head",        1},
+    { ORIGIN_CLOSES, "",     "transport",           1},
+    { ORIGIN_CLOSES, STREAM, "transport",           1},
+    { ORIGIN_STALLS, STREAM, "timeout_first_token", 1},
+    { ORIGIN_ERRS,   STREAM, "stream_error_event",  0},
+    { ORIGIN_CUTS,   STREAM, "stream_cut",          1},
 };
 
 struct expected {
@@ -196,6 +197,9 @@ START_TEST(another_answers_whatever_the_first_does_before_its_first_token)
     ck_assert_msg(says("B") && !says("\"A\""), "%s", answer.ptr);
     ck_assert(!says("server had an error"));
     ck_assert_int_eq(b->calls, 1);
+    ck_assert_int_eq(proxy_metric(&run, "weir_upstream_attempts_failed_total{upstream=\"a\"}"),
+                     faults[_i].failed);
+    ck_assert_int_eq(proxy_metric(&run, "weir_upstream_attempts_failed_total{upstream=\"b\"}"), 0);
     ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
     proxy_each_record(&run, look_at_two_attempts, &e);
     ck_assert_int_eq(e.records, 1);
