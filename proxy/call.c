@@ -115,6 +115,12 @@ void call_release(struct proxy_call *call)
     memset(&call->request, 0, sizeof(*call) - offsetof(struct proxy_call, request));
 }
 
+void call_trim(struct proxy_call *call)
+{
+    if (call->answer)
+        http1_trim(call->answer);
+}
+
 void call_close(struct proxy_call *call)
 {
     assert(!call->conn);

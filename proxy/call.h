@@ -144,6 +144,8 @@ void call_init(struct proxy_call *call, struct worker *w, const struct call_down
                void *ctx, const char *address);
 /* Between calls: makes ready for the next one. */
 void call_release(struct proxy_call *call);
+/* Between calls: gives back what is kept for the next one, which may be long in coming. */
+void call_trim(struct proxy_call *call);
 /* The last thing; after call_release. */
 void call_close(struct proxy_call *call);
 

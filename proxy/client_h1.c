@@ -53,7 +53,7 @@ struct client_h1 {
     struct http1 *request;
     struct buf in;              /* read, not yet looked at */
     bool is_fresh;              /* it may yet turn out to be HTTP/2 */
-    bool is_trimmed;            /* holds no buffers for a request */
+    bool is_trimmed;            /* holds no buffers for heads */
     bool ends_after;            /* this call is the last one */
     enum http1_framing framing; /* of the answer, to the peer */
     struct proxy_call call;
@@ -563,6 +563,7 @@ static void on_timer(struct client *base)
         refuse(c, REPLY_REQUEST_TIMEOUT, "");
     else if (c->state == H1_IDLE && !c->is_trimmed && limits->idle_us > TRIM_US) {
         http1_trim(c->request);
+        call_trim(&c->call);
         c->is_trimmed = true;
     } else if (c->state != H1_CALL) /* idle, or takes nothing any more */
         client_lose(base);
