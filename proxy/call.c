@@ -753,7 +753,8 @@ void call_drop(struct proxy_call *call, bool keep_conn)
     drop_conn(call, keep_conn && !call->out.len);
 }
 
-void call_deny(struct proxy_call *call, const struct reply *reply, struct str body)
+void call_deny(struct proxy_call *call, const struct reply *reply, struct str body,
+               enum error_class error)
 {
     struct worker *w = call->worker;
 
@@ -763,7 +764,7 @@ void call_deny(struct proxy_call *call, const struct reply *reply, struct str bo
     call->answer_done = true;
     call->down->reply(call->ctx, reply, body);
     call_record_reply(call, reply, body);
-    complete_recorded(call, ERROR_CLASS_DENIED);
+    complete_recorded(call, error);
 }
 
 void call_durable(struct proxy_call *call, bool durable)

@@ -233,8 +233,9 @@ void call_drop(struct proxy_call *call, bool keep_conn);
 /* The answer's head, and bytes of its body, to the record and the client. */
 void call_give_head(struct proxy_call *call);
 void call_give_body(struct proxy_call *call, struct str bytes);
-/* Answers instead. */
-void call_deny(struct proxy_call *call, const struct reply *reply, struct str body);
+/* Answers instead; error is what is recorded of the call. */
+void call_deny(struct proxy_call *call, const struct reply *reply, struct str body,
+               enum error_class error);
 void call_fail(struct proxy_call *call, enum reply_kind kind, enum error_class error,
                const char *detail);
 

@@ -180,6 +180,18 @@ static bool read_body(struct call_policy *p)
 
 /* --- deciding --- */
 
+/* Where every target is out of use nobody refused the call: that is how they failed it, and counts
+ * as a failure wherever failures are counted. */
+static enum error_class class_of(const struct call_policy *p, enum denial_kind kind)
+{
+    if (kind != DENIAL_UNAVAILABLE)
+        return ERROR_CLASS_DENIED;
+    for (size_t i = p->attempts.len; i > 0; i--)
+        if (!p->attempts.ptr[i - 1].is_skipped && p->attempts.ptr[i - 1].error != ERROR_CLASS_NONE)
+            return p->attempts.ptr[i - 1].error;
+    return ERROR_CLASS_OVERLOADED;
+}
+
 void call_policy_deny(struct call_policy *p, const struct policy_admission *a)
 {
     static const enum denial_kind kinds[] = {
@@ -200,7 +212,7 @@ void call_policy_deny(struct call_policy *p, const struct policy_admission *a)
                : p->walks              ? DENIAL_UNAVAILABLE
                                        : DENIAL_UNREADABLE;
     denial_make(&why, &denial, &body);
-    call_deny(p->call, &denial.reply, buf_str(&body));
+    call_deny(p->call, &denial.reply, buf_str(&body), class_of(p, why.kind));
 }
 
 /* A model that cannot be told for sure would be a way past every access rule. */

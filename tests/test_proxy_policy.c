@@ -304,6 +304,47 @@ START_TEST(a_breaker_opens_and_closes_again)
 }
 END_TEST
 
+#define OUTAGE_CALLS 8 /* the breaker lets a probe through each second */
+
+static void look_at_outage(void *ctx, const struct exchange *x, bool ended)
+{
+    struct expected *e = ctx;
+
+    ck_assert(ended);
+    e->records++;
+    e->attempts += x->transport_error == ERROR_CLASS_OVERLOADED;
+    ck_assert_int_ne(x->transport_error, ERROR_CLASS_DENIED);
+}
+
+/* Else an outage would look like a policy at work, which no gate and no alert counts. */
+START_TEST(where_every_target_is_out_of_use_the_call_has_failed)
+{
+    struct expected e = { 0 };
+    int unavailable = 0;
+
+    begin("policy:\n"
+          "  mode: enforce\n"
+          "  routes:\n"
+          "    - match: {api: openai}\n"
+          "      targets: [{upstream: a}]\n"
+          "      breaker: {failures: 2, window: 30s, open: 60s, probes: 1}\n",
+          1);
+    origin_refuses(a, 500, "", "{}");
+    for (int i = 0; i < OUTAGE_CALLS; i++) {
+        ck_assert_int_ge(call(""), 500);
+        unavailable += says("every upstream for this call is out of use");
+    }
+    ck_assert_int_gt(unavailable, 0);
+    ck_assert_int_eq(unavailable, OUTAGE_CALLS - a->calls);
+    ck_assert_int_eq(proxy_end(&run, SIGTERM), 0);
+    proxy_each_record(&run, look_at_outage, &e);
+    ck_assert_int_eq(e.records, OUTAGE_CALLS);
+    ck_assert_int_eq(e.attempts, unavailable);
+    proxy_launch(&run);
+    finish();
+}
+END_TEST
+
 START_TEST(a_user_stays_with_a_target)
 {
     int first = 0;
@@ -748,6 +789,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_the_caller_is_to_blame_for_is_not_repeated);
     tcase_add_test(tc, a_refusal_is_waited_for_and_tried_again_as_said);
     tcase_add_test(tc, a_breaker_opens_and_closes_again);
+    tcase_add_test(tc, where_every_target_is_out_of_use_the_call_has_failed);
     tcase_add_test(tc, a_user_stays_with_a_target);
     tcase_add_test(tc, each_upstream_gets_its_own_key_and_no_others);
     tcase_add_test(tc, a_caller_s_key_goes_to_none_it_was_not_meant_for);
