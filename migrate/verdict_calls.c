@@ -137,7 +137,9 @@ static bool is_failure(enum error_class class, int64_t status)
     for (size_t i = 0; i < sizeof(gateway_statuses) / sizeof(gateway_statuses[0]); i++)
         if (status == gateway_statuses[i])
             return true;
-    if (class == ERROR_CLASS_NONE)
+    /* Who hangs is left by its callers before there is any answer, and shows by nothing else;
+     * those who leave anyway do so on both arms. */
+    if (class == ERROR_CLASS_NONE || (class == ERROR_CLASS_CLIENT_GONE && status == 0))
         return status == 0 || status >= 400;
     return !is_own_fault[class];
 }

@@ -294,6 +294,7 @@ static const struct {
     { ERROR_CLASS_CONTENT_FILTER,      400, false},
     { ERROR_CLASS_CONTEXT_LENGTH,      400, false},
     { ERROR_CLASS_CLIENT_GONE,         200, false},
+    { ERROR_CLASS_CLIENT_GONE,         -1,  true },
     { ERROR_CLASS_DENIED,              403, false},
 };
 
