@@ -71,6 +71,25 @@ static int check_place(const struct planner *pl, const struct rollout_move *move
                    STR_ARG(move->app), STR_ARG(there), STR_ARG(here), STR_ARG(there));
 }
 
+/* The shares that the ledger has committed there, for bytes that are as it says and cannot be read:
+ * of what the plan does not have nothing is known then. */
+static void take_committed(struct planner *pl, struct arena *arena)
+{
+    const struct portfolio *p = pl->portfolio;
+    struct str here = pl->wanted->actuator->name;
+    size_t count = p->programme->app_count;
+
+    pl->live.list = arena_alloc(arena, (count + 1) * sizeof(*pl->live.list));
+    pl->live.len = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct str app = p->programme->apps[i].name;
+        if (p->apps[i].share && str_eq(mover_of(p, app), here))
+            pl->live.list[pl->live.len++] =
+                (struct actuator_share){ .app = app, .share = p->apps[i].share };
+    }
+    sort(&pl->live);
+}
+
 static int take_move(struct planner *pl, const struct rollout_move *move, struct err *err)
 {
     const struct portfolio *p = pl->portfolio;
@@ -115,6 +134,26 @@ static struct actuator_share row_of(const struct programme_app *app,
     return s;
 }
 
+/* Whether there is a row for an application.  Of one at 0 that stays there it is the plan's if the
+ * driver takes it, else the live one: what it lacks must not stop others' steps. */
+static bool has_row(const struct planner *pl, size_t i, struct actuator_share *s)
+{
+    const struct actuator *a = pl->wanted->actuator;
+    const struct actuator_share *live = step_shares_find(&pl->live, s->app);
+    struct err ignored;
+
+    if (pl->moves[i] || s->share)
+        return true;
+    if (pl->portfolio->programme->apps[i].retired)
+        return false;
+    if (!a->driver->admits || a->driver->admits(a, s, &ignored) == 0)
+        return true;
+    if (!live || !is_whole(live))
+        return false;
+    *s = *live;
+    return true;
+}
+
 static bool is_planned(const struct planner *pl, struct str app)
 {
     const struct programme_app *is = programme_find_app(pl->portfolio->programme, app);
@@ -132,7 +171,7 @@ static void collect(const struct planner *pl, struct step_shares *ret)
         if (app->actuator != pl->wanted->actuator)
             continue;
         struct actuator_share s = row_of(app, step_shares_find(&pl->live, app->name), pl->moves[i]);
-        if (!app->retired || s.share)
+        if (has_row(pl, i, &s))
             ret->list[ret->len++] = s;
     }
     for (size_t i = 0; i < pl->live.len; i++) {
@@ -154,8 +193,11 @@ int step_shares_after(const struct portfolio *p, const struct step_wanted *w,
     size_t count = p->programme->app_count;
 
     *ret = (struct step_shares){ 0 };
-    if (step_shares_read(w->actuator, live, arena, &pl.live, err) < 0)
-        return -1;
+    if (step_shares_read(w->actuator, live, arena, &pl.live, err) < 0) {
+        if (w->why != ROLLOUT_ROLLBACK) /* which nothing but drift may stop */
+            return -1;
+        take_committed(&pl, arena);
+    }
     pl.moves = arena_alloc(arena, (count + 1) * sizeof(*pl.moves));
     memset(pl.moves, 0, (count + 1) * sizeof(*pl.moves));
     for (size_t i = 0; i < w->move_count; i++)

@@ -646,6 +646,65 @@ START_TEST(a_rollback_needs_no_plan_that_would_do_for_an_advance)
 }
 END_TEST
 
+/* crm was there and was taken back; dog has never been anywhere. */
+START_TEST(what_stays_at_0_stops_no_others_whatever_the_plan_has_of_it)
+{
+    static const struct rollout_move less[] = {
+        {STR_INIT("crm"),  500, 0},
+        { STR_INIT("bot"), 500, 0}
+    };
+    struct actuator_driver driver;
+    CLEANUP(programme_free)
+    struct programme *before = programme_in_lines("  bot: {}\n  crm: {}\n", &driver);
+    CLEANUP(programme_free)
+    struct programme *after =
+        programme_in_lines("  bot: {}\n  crm: {key: end_user}\n  dog: {key: end_user}\n", &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(before);
+    struct step_context c = sample_context(before, r);
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 2);
+    c = sample_context(after, r);
+    for (size_t i = 0; i < ARRAY_LEN(less); i++)
+        make_step(&c, ROLLOUT_ROLLBACK, &less[i], 1);
+    ck_assert_int_eq(sample_live("bot"), 0);
+    ck_assert_int_eq(sample_live("crm"), 0);
+}
+END_TEST
+
+static int parse_nothing(const struct actuator *a, struct str bytes, struct arena *arena,
+                         struct actuator_share **ret, size_t *ret_count, uint64_t *ret_epoch,
+                         struct err *err)
+{
+    (void)a, (void)bytes, (void)arena, (void)ret, (void)ret_count, (void)ret_epoch;
+    return err_set(err, ERR_CORRUPT, "its file is not one that weir wrote");
+}
+
+/* What is live is as the ledger says, but its driver has other settings by now, or is another
+ * weir's. */
+START_TEST(what_cannot_be_read_any_more_is_rolled_back_and_not_advanced)
+{
+    static const struct rollout_move more = { STR_INIT("crm"), 500, 2500 },
+                                     less = { STR_INIT("crm"), 500, 0 };
+    CLEANUP(buf_release) struct buf said = { 0 };
+    struct actuator_driver driver;
+    CLEANUP(programme_free)
+    struct programme *p = programme_in_lines("  bot: {}\n  crm: {}\n", &driver);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(p);
+    struct step_context c = sample_context(p, r);
+    struct step_wanted w = wanted(p, ROLLOUT_ADVANCE, &more, 1);
+    enum step_result result;
+    struct err err;
+
+    make_step(&c, ROLLOUT_ADVANCE, up, 2);
+    driver.parse = parse_nothing;
+    ck_assert_int_eq(step_run(&c, &w, &result, &said, &err), -1);
+    ck_assert_int_eq(sample_live("crm"), 500);
+    make_step(&c, ROLLOUT_ROLLBACK, &less, 1);
+    ck_assert_int_eq(sample_live("crm"), 0);
+    ck_assert_int_eq(sample_live("bot"), 500);
+}
+END_TEST
+
 START_TEST(what_moves_elsewhere_is_not_moved_here)
 {
     static const struct rollout_move more = { STR_INIT("crm"), 500, 2500 },
@@ -753,6 +812,8 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_step_changes_nothing_of_those_it_does_not_move, 0,
                         ARRAY_LEN(changed_plans));
     tcase_add_test(tc, a_rollback_needs_no_plan_that_would_do_for_an_advance);
+    tcase_add_test(tc, what_stays_at_0_stops_no_others_whatever_the_plan_has_of_it);
+    tcase_add_test(tc, what_cannot_be_read_any_more_is_rolled_back_and_not_advanced);
     tcase_add_loop_test(tc, what_moves_elsewhere_is_not_moved_here, 0, 2);
     tcase_add_test(tc, a_program_that_refuses_stops_no_rollback);
     tcase_add_test(tc, a_step_that_cannot_be_ended_holds_up_no_other_actuators);
