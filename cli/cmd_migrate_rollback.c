@@ -15,6 +15,9 @@ static const char *const formats[] = { "text", "json", NULL };
 
 static const struct option_def options[] = {
     OPTION_PLAN,
+    OPTION(VALUE, .name = "rollout", .value = "DIR", .is_path = true,
+           .help = "where the plan cannot be read: the folder of what was done (default: the one "
+                   "rollout beside the plan)"),
     OPTION(VALUE, .name = "to", .value = "SHARE",
            .help = "how much stays on the gateway, such as 5% (default: what the plan says, or the "
                    "last share that was good)"),
@@ -128,7 +131,8 @@ static int run(const struct invocation *inv)
     CLEANUP(stepping_close) struct stepping s = { 0 };
     bool is_dry = invocation_has(inv, "dry-run");
     struct err err;
-    int r = stepping_open(inv, is_dry ? ROLLOUT_READ : ROLLOUT_WRITE, LOCK_WAIT_US, &s, &err);
+    int r =
+        stepping_open_anyhow(inv, is_dry ? ROLLOUT_READ : ROLLOUT_WRITE, LOCK_WAIT_US, &s, &err);
 
     if (r == 0)
         r = roll_back(inv, &s, &err);
@@ -157,7 +161,11 @@ const struct command command_migrate_rollback = {
         "\n"
         "What is live and was not written by weir migrate is not touched: take it up with 'weir "
         "migrate drift --accept' and roll back again. While somebody else writes to the same "
-        "rollout this waits up to a minute.",
+        "rollout this waits up to a minute.\n"
+        "\n"
+        "A plan that is gone or cannot be read stops nothing: the one by which the last step was "
+        "committed is in the rollout, is gone by, and a note says so. Where more than one rollout "
+        "lies beside the plan, --rollout says which.",
     .exits = migration_exits,
     .examples = examples,
     .see_also = "weir-migrate-advance(1), weir-migrate-drift(1), weir-migrate-watch(1)",

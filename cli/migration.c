@@ -3,6 +3,7 @@
 #include "cli/migration.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,18 +58,6 @@ static int load_plan(const struct invocation *inv, struct programme **ret, struc
     return programme_load(path, ret, err);
 }
 
-int migration_open(const struct invocation *inv, enum rollout_mode mode, struct migration *ret,
-                   struct err *err)
-{
-    *ret = (struct migration){ .inv = inv, .now_us = clock_now_us(), .actor = actor_of() };
-    if (load_plan(inv, &ret->programme, err) < 0)
-        return -1;
-    if (rollout_open(ret->programme->rollout.ptr, mode, str_from(ret->actor), ret->now_us,
-                     &ret->rollout, err) < 0)
-        return -1;
-    return portfolio_read(ret->programme, ret->rollout, &ret->portfolio, err);
-}
-
 static bool has_name(const char *folder, const char *name)
 {
     CLEANUP(buf_release) struct buf path = { 0 };
@@ -76,6 +65,173 @@ static bool has_name(const char *folder, const char *name)
     buf_addf(&path, "%s/%s", folder, name);
     return file_exists(buf_cstr(&path));
 }
+
+static int open_rollout(enum rollout_mode mode, struct migration *ret, struct err *err)
+{
+    if (rollout_open(ret->programme->rollout.ptr, mode, str_from(ret->actor), ret->now_us,
+                     &ret->rollout, err) < 0)
+        return -1;
+    return portfolio_read(ret->programme, ret->rollout, &ret->portfolio, err);
+}
+
+int migration_open(const struct invocation *inv, enum rollout_mode mode, struct migration *ret,
+                   struct err *err)
+{
+    *ret = (struct migration){ .inv = inv, .now_us = clock_now_us(), .actor = actor_of() };
+    return load_plan(inv, &ret->programme, err) < 0 ? -1 : open_rollout(mode, ret, err);
+}
+
+/* --- without a plan --- */
+
+/* The rollouts beside the plan. */
+static int list_rollouts(const char *folder, struct buf *ret_last, size_t *ret_count,
+                         struct err *err)
+{
+    CLEANUP(dir_list_release) struct dir_list list = { 0 };
+    CLEANUP(buf_release) struct buf path = { 0 };
+
+    if (dir_list_read(folder[0] ? folder : ".", &list, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list.len; i++) {
+        buf_clear(&path);
+        buf_addf(&path, "%s%s%s", folder, folder[0] ? "/" : "", list.names[i]);
+        if (!has_name(buf_cstr(&path), ROLLOUT_FILE))
+            continue;
+        ++*ret_count;
+        buf_clear(ret_last);
+        buf_add_str(ret_last, buf_str(&path));
+    }
+    return 0;
+}
+
+/* Which rollout the plan that cannot be read has; why: it cannot. */
+static int guess_rollout(const struct invocation *inv, const char *folder, const struct err *why,
+                         struct buf *ret, struct err *err)
+{
+    const char *given = invocation_get(inv, "rollout");
+    size_t count = 0;
+
+    if (given) {
+        buf_add_text(ret, given);
+        return has_name(given, ROLLOUT_FILE)
+                   ? 0
+                   : err_set(err, ERR_USAGE, "'%s' is no rollout's folder: it has no " ROLLOUT_FILE,
+                             given);
+    }
+    if (list_rollouts(folder, ret, &count, err) < 0)
+        return -1;
+    if (count == 1)
+        return 0;
+    *err = *why;
+    return err_wrap(err, "%s; without a plan",
+                    count ? "there is more than one rollout beside it, --rollout DIR says which"
+                          : "there is no rollout beside it, --rollout DIR says where it is");
+}
+
+/* The plan by which an actuator was last made what it is, where an entry says so; "" = none. */
+static struct str settled_by(const struct rollout *r, size_t index)
+{
+    const struct rollout_entry *e = rollout_at(r, index);
+
+    return e->kind == ROLLOUT_COMMITTED || e->kind == ROLLOUT_ACCEPTED ? e->plan : STR("");
+}
+
+static bool has_operands(const struct invocation *inv, const struct programme *p)
+{
+    for (size_t i = 0; i < invocation_operand_count(inv); i++) {
+        const char *name = invocation_operand(inv, i);
+        if (strcmp(name, "all") != 0 && !programme_find_app(p, str_from(name)) &&
+            !programme_find_wave(p, str_from(name)))
+            return false;
+    }
+    return true;
+}
+
+/* The plan in a blob; NULL if it is not one. */
+static struct programme *read_blob(const struct rollout *r, struct str sha, const char *folder)
+{
+    CLEANUP(buf_release) struct buf text = { 0 }, name = { 0 };
+    struct programme *p = NULL;
+    struct err err;
+
+    buf_addf(&name, "blobs/%.*s", STR_ARG(sha));
+    if (rollout_get_blob(r, sha, &text, &err) < 0 ||
+        programme_parse(buf_str(&text), buf_cstr(&name), folder, &p, &err) < 0)
+        return NULL;
+    return p;
+}
+
+/* The latest that has all of the operands, else the latest. */
+static struct programme *find_last_plan(const struct invocation *inv, const struct rollout *r,
+                                        const char *folder, const struct rollout_entry **ret_by)
+{
+    struct programme *best = NULL;
+    struct str tried = STR("");
+
+    for (size_t i = rollout_count(r); i > 0; i--) {
+        struct str sha = settled_by(r, i - 1);
+        if (!sha.len || str_eq(sha, tried))
+            continue;
+        tried = sha;
+        struct programme *p = read_blob(r, sha, folder);
+        if (p && (!best || has_operands(inv, p))) {
+            programme_free(best);
+            best = p;
+            *ret_by = rollout_at(r, i - 1);
+        } else {
+            programme_free(p);
+        }
+        if (best && has_operands(inv, best))
+            break;
+    }
+    return best;
+}
+
+static int recall_plan(const struct invocation *inv, const struct err *why, struct migration *ret,
+                       struct buf *ret_said, struct err *err)
+{
+    CLEANUP(rollout_close) struct rollout *r = NULL;
+    CLEANUP(buf_release) struct buf folder = { 0 }, rollout = { 0 };
+    const char *path = invocation_get(inv, "plan");
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const struct rollout_entry *by = NULL;
+
+    if (slash)
+        buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
+    if (guess_rollout(inv, buf_cstr(&folder), why, &rollout, err) < 0 ||
+        rollout_open(buf_cstr(&rollout), ROLLOUT_READ, STR(""), ret->now_us, &r, err) < 0)
+        return -1;
+    struct programme *p = find_last_plan(inv, r, buf_cstr(&folder), &by);
+    if (!p) {
+        *err = *why;
+        return err_wrap(err, "no step in '%s' was committed by a plan that can be read",
+                        buf_cstr(&rollout));
+    }
+    /* A plan's own word for it may be relative to where it lay then. */
+    p->rollout = arena_str(&p->arena, buf_str(&rollout));
+    ret->programme = p;
+    buf_addf(ret_said, "%s; going by the plan of entry %" PRIu64 " of '%s' instead (blobs/%.*s)",
+             why->text, by->seq, p->rollout.ptr, STR_ARG(by->plan));
+    return 0;
+}
+
+int migration_open_anyhow(const struct invocation *inv, enum rollout_mode mode,
+                          struct migration *ret, struct err *err)
+{
+    CLEANUP(buf_release) struct buf said = { 0 };
+    struct err why;
+
+    *ret = (struct migration){ .inv = inv, .now_us = clock_now_us(), .actor = actor_of() };
+    if (load_plan(inv, &ret->programme, &why) < 0 && recall_plan(inv, &why, ret, &said, err) < 0)
+        return -1;
+    if (open_rollout(mode, ret, err) < 0)
+        return -1;
+    if (said.len)
+        cli_note(inv, "%s", buf_cstr(&said));
+    return 0;
+}
+
+/* --- the ledger alone --- */
 
 int migration_find_rollout(const struct invocation *inv, struct programme **ret_programme,
                            const char **ret_folder, struct err *err)

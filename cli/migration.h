@@ -38,6 +38,11 @@ extern const struct exit_status migration_exits[];
  * rollout without a ledger yet is an empty one. */
 int migration_open(const struct invocation *inv, enum rollout_mode mode, struct migration *ret,
                    struct err *err);
+/* Likewise, for what must be possible without a plan: if it is gone or cannot be read, the one by
+ * which the last step was committed that has what the operands name, out of the rollout, and a note
+ * of it.  Option "rollout" names the folder where there is more than one beside the plan. */
+int migration_open_anyhow(const struct invocation *inv, enum rollout_mode mode,
+                          struct migration *ret, struct err *err);
 /* For what needs no more than the ledger: the first operand is its folder, which must be one, and
  * no plan is read (*ret_programme NULL); without one, the plan's.  *ret_folder lives as long. */
 int migration_find_rollout(const struct invocation *inv, struct programme **ret_programme,

@@ -37,20 +37,36 @@ static int recover(struct stepping *s, struct err *err)
     return migration_read_again(&s->m, err);
 }
 
-int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,
-                  struct stepping *ret, struct err *err)
+struct how {
+    const struct invocation *inv;
+    enum rollout_mode mode;
+    int64_t lock_wait_us;
+    bool is_anyhow; /* without a plan, if need be */
+};
+
+static int open_migration(const struct how *how, struct migration *ret, struct err *err)
 {
     struct actuator_wait wait = migration_wait();
-    int64_t end_us = wait.now_us(wait.ctx) + lock_wait_us;
+    int64_t end_us = wait.now_us(wait.ctx) + how->lock_wait_us;
 
-    *ret = (struct stepping){ 0 };
-    while (migration_open(inv, mode, &ret->m, err) < 0) {
+    while ((how->is_anyhow ? migration_open_anyhow : migration_open)(how->inv, how->mode, ret,
+                                                                     err) < 0) {
         if (!is_locked(err) || wait.now_us(wait.ctx) >= end_us)
             return -1;
-        migration_close(&ret->m);
-        ret->m = (struct migration){ 0 };
+        migration_close(ret);
+        *ret = (struct migration){ 0 };
         wait.sleep_us(wait.ctx, LOCK_LOOK_US);
     }
+    return 0;
+}
+
+static int open_by(const struct how *how, struct stepping *ret, struct err *err)
+{
+    struct actuator_wait wait = migration_wait();
+
+    *ret = (struct stepping){ 0 };
+    if (open_migration(how, &ret->m, err) < 0)
+        return -1;
     ret->notify = notify_new(ret->m.programme, ret->m.rollout);
     ret->context = (struct step_context){
         .programme = ret->m.programme,
@@ -61,7 +77,19 @@ int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t 
         .told = notify_told,
         .told_ctx = ret->notify,
     };
-    return mode == ROLLOUT_WRITE ? recover(ret, err) : 0;
+    return how->mode == ROLLOUT_WRITE ? recover(ret, err) : 0;
+}
+
+int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,
+                  struct stepping *ret, struct err *err)
+{
+    return open_by(&(struct how){ inv, mode, lock_wait_us, false }, ret, err);
+}
+
+int stepping_open_anyhow(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,
+                         struct stepping *ret, struct err *err)
+{
+    return open_by(&(struct how){ inv, mode, lock_wait_us, true }, ret, err);
 }
 
 /* Millionths, by the programme's apps. */

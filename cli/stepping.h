@@ -27,6 +27,9 @@ struct stepping {
  * lock_wait_us: how long to wait while somebody else writes. */
 int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,
                   struct stepping *ret, struct err *err);
+/* Likewise by migration_open_anyhow. */
+int stepping_open_anyhow(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,
+                         struct stepping *ret, struct err *err);
 /* The archive, prices, and who spends how much of the last 30 days' money; nothing at all if the
  * plan names no archive. */
 int stepping_read_archive(struct stepping *s, struct err *err);
