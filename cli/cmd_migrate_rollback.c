@@ -110,6 +110,43 @@ static void print(const struct invocation *inv, const struct rollbacks *r)
     cli_out(buf_str(&out));
 }
 
+static bool is_open(const struct portfolio *p, const struct actuator *a)
+{
+    for (size_t i = 0; i < p->open_count; i++)
+        if (str_eq(p->open[i]->actuator, a->name))
+            return true;
+    return false;
+}
+
+/* What would come of a step at an actuator, for those whom it would move. */
+static void preview(const struct stepping *s, const struct actuator *a, struct rollbacks *r)
+{
+    CLEANUP(step_preview_release) struct step_preview p = { 0 };
+    CLEANUP(buf_release) struct buf why = { 0 };
+    VEC(struct rollout_move) moves = { 0 };
+    enum step_result result = STEP_DONE;
+    struct err err;
+
+    for (size_t i = 0; i < r->list.len; i++) {
+        const struct decision *d = &r->list.ptr[i].decision;
+        if (r->list.ptr[i].is_chosen && d->app->app->actuator == a)
+            vec_push(&moves, ((struct rollout_move){ d->app->app->name, d->from, d->to }));
+    }
+    struct step_wanted wanted = {
+        .actuator = a, .why = ROLLOUT_ROLLBACK, .moves = moves.ptr, .move_count = moves.len
+    };
+    bool has_failed = moves.len && step_preview(&s->context, &wanted, &p, &result, &why, &err) < 0;
+    struct str said = arena_str(&r->arena, has_failed ? str_from(err.text) : buf_str(&why));
+    for (size_t i = 0; i < r->list.len; i++) {
+        struct watch_app *app = &r->list.ptr[i];
+        if (!app->is_chosen || app->decision.app->app->actuator != a)
+            continue;
+        app->said = said;
+        app->end = has_failed ? WATCH_FAILED : result == STEP_DRIFT ? WATCH_DRIFTED : WATCH_LEFT;
+    }
+    vec_release(&moves);
+}
+
 static int roll_back(const struct invocation *inv, struct stepping *s, struct err *err)
 {
     CLEANUP(migration_apps_release) struct migration_apps apps = { 0 };
@@ -122,8 +159,14 @@ static int roll_back(const struct invocation *inv, struct stepping *s, struct er
         return -1;
     if (!is_dry)
         watch_act(&s->context, DECIDE_ROLLBACK, r.list.ptr, r.list.len, &r.arena);
+    /* A step that was cut short would be finished or undone first: then it is looked at. */
+    for (size_t i = 0; is_dry && i < s->m.programme->actuator_count; i++)
+        if (!is_open(s->m.portfolio, &s->m.programme->actuators[i]))
+            preview(s, &s->m.programme->actuators[i], &r);
     print(inv, &r);
-    return is_dry ? EXIT_OK : stepping_status(r.list.ptr, r.list.len, STEPPING_ROLLBACK);
+    int status = stepping_status(r.list.ptr, r.list.len, STEPPING_ROLLBACK);
+    /* What may be done has not been done yet, which is no hold. */
+    return is_dry && status == EXIT_HOLD ? EXIT_OK : status;
 }
 
 static int run(const struct invocation *inv)
