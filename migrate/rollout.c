@@ -328,8 +328,6 @@ static int make_line(struct rollout *r, const struct rollout_entry *e, struct st
     if (rollout_line_parse(*ret_text, &r->arena, &line, err) < 0)
         return -1;
     *made = line.entry;
-    if (rollout_check_blobs(r, made, err) < 0 || rollout_sense_take(&r->sense, made, err) < 0)
-        return -1;
     *ret = made;
     return 0;
 }
@@ -375,6 +373,14 @@ static int write_line(struct rollout *r, struct str text, struct err *err)
     return err_wrap(err, "'%s'", r->path);
 }
 
+static int refuse(const struct rollout *r, const struct rollout_entry *e, struct err *err)
+{
+    err_wrap(err, "this would be written to '%s': an entry '%s' that", r->path,
+             rollout_kind_name(e->kind));
+    err->code = ERR_USAGE;
+    return -1;
+}
+
 int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err *err)
 {
     struct rollout_entry *made;
@@ -383,15 +389,14 @@ int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err 
     if (r->fd < 0 || r->is_broken)
         return err_set(err, ERR_USAGE, "'%s' is not open for writing%s", r->path,
                        r->is_broken ? ": what was to be written last failed" : "");
-    if (make_line(r, e, &text, &made, err) < 0) {
-        err_wrap(err, "this would be written to '%s': an entry '%s' that", r->path,
-                 rollout_kind_name(e->kind));
-        err->code = ERR_USAGE;
-        return -1;
-    }
+    if (make_line(r, e, &text, &made, err) < 0)
+        return refuse(r, e, err);
+    /* Before it is taken for something that the next ones follow. */
     if (r->size_bytes + text.len >= ROLLOUT_FILE_BYTES_MAX)
-        return err_set(err, ERR_LIMIT, "'%s' is full: it has %u bytes", r->path,
+        return err_set(err, ERR_LIMIT, "'%s' is full: it may have %u bytes", r->path,
                        ROLLOUT_FILE_BYTES_MAX);
+    if (rollout_check_blobs(r, made, err) < 0 || rollout_sense_take(&r->sense, made, err) < 0)
+        return refuse(r, e, err);
     if (write_line(r, text, err) < 0) {
         r->is_broken = true;
         return -1;

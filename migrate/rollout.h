@@ -123,9 +123,9 @@ struct str rollout_head(const struct rollout *r);
 
 /* Writes a line, fsyncs, and only then returns; seq, hash are made, actor is rollout_open's if
  * empty, detail is made one line and cut to 4 KiB.  An entry that a reader would refuse, or that
- * names a blob that is not there, is ERR_USAGE and nothing is written.  After another error nothing
- * more can be appended: close and open again; what was written is cut off again, by this process or
- * by the next. */
+ * names a blob that is not there, is ERR_USAGE and nothing is written; likewise ERR_LIMIT of one
+ * that has no room any more.  After another error nothing more can be appended: close and open
+ * again; what was written is cut off again, by this process or by the next. */
 int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err *err);
 
 /* Durable when it returns; a blob that is there already is checked, and written again only if it is

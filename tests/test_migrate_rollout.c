@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "base/timestamp.h"
 #include "base/vec.h"
+#include "migrate/rollout_inside.h"
 #include "migrate/rollout_line.h"
 #include "tests/rollout_sample.h"
 
@@ -533,6 +534,30 @@ START_TEST(a_ledger_that_was_replaced_meanwhile_is_not_written)
 }
 END_TEST
 
+START_TEST(an_entry_that_has_no_room_leaves_no_trace)
+{
+    CLEANUP(rollout_close) struct rollout *r = sample_open("r", ROLLOUT_WRITE);
+    struct rollout_move move = { STR("chat"), 0, 100 };
+    struct rollout_entry e = { .kind = ROLLOUT_INTENT,
+                               .why = ROLLOUT_ADVANCE,
+                               .actuator = STR("edge"),
+                               .epoch = 1,
+                               .moves = &move,
+                               .move_count = 1 };
+    size_t size_bytes;
+
+    sample_append(r, (struct rollout_entry){ .kind = ROLLOUT_HELD });
+    size_bytes = r->size_bytes;
+    r->size_bytes = ROLLOUT_FILE_BYTES_MAX - 10; /* as if it were that full */
+    ck_assert_int_eq(rollout_append(r, &e, &sample_err), -1);
+    ck_assert_int_eq(sample_err.code, ERR_LIMIT);
+    r->size_bytes = size_bytes;
+    ck_assert_uint_eq(rollout_epoch(r), 0);
+    sample_append(r, e); /* nothing of it is open already */
+    ck_assert_uint_eq(rollout_count(r), 2);
+}
+END_TEST
+
 /* --- what a crash leaves --- */
 
 START_TEST(a_torn_last_line_is_put_away_wherever_it_is_torn)
@@ -705,6 +730,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_second_writer_is_refused_until_the_first_has_gone);
     tcase_add_test(tc, a_writer_that_dies_leaves_no_lock);
     tcase_add_test(tc, a_ledger_that_was_replaced_meanwhile_is_not_written);
+    tcase_add_test(tc, an_entry_that_has_no_room_leaves_no_trace);
     tcase_add_test(tc, a_torn_last_line_is_put_away_wherever_it_is_torn);
     tcase_add_test(tc, a_line_without_an_end_is_a_finding_only_when_nobody_writes);
     tcase_add_test(tc, more_than_a_line_without_an_end_is_no_tear);
