@@ -23,6 +23,7 @@ static const struct option_def options[] = {
 struct finding {
     const struct actuator *actuator;
     bool is_drift, is_accepted;
+    int failed; /* what to exit with if it could not be asked, or not written; `why` says why */
     struct step_drift *apps;
     size_t app_count;
     struct buf why;
@@ -78,14 +79,14 @@ static int put_back(const struct stepping *s, const struct actuator *a, struct e
     return live.is_there ? 0 : step_put_back(&s->context, a, err);
 }
 
-static int compare(const struct stepping *s, const struct actuator *a, struct findings *out,
+static int compare(const struct stepping *s, struct finding *f, struct arena *arena,
                    struct err *err)
 {
+    const struct actuator *a = f->actuator;
+
     if (invocation_has(s->m.inv, "put-back") && put_back(s, a, err) < 0)
         return -1;
-    vec_push(&out->list, (struct finding){ .actuator = a });
-    struct finding *f = &out->list.ptr[out->list.len - 1];
-    int r = step_compare(&s->context, a, &out->arena, &f->apps, &f->app_count, &f->why, err);
+    int r = step_compare(&s->context, a, arena, &f->apps, &f->app_count, &f->why, err);
     if (r < 0)
         return -1;
     f->is_drift = r == 1;
@@ -93,6 +94,21 @@ static int compare(const struct stepping *s, const struct actuator *a, struct fi
         return 0;
     f->is_accepted = step_accept(&s->context, a, err) == 0;
     return f->is_accepted ? 0 : -1;
+}
+
+/* One that cannot be asked hides nothing of the others. */
+static void compare_one(const struct stepping *s, const struct actuator *a, struct findings *out)
+{
+    struct err err;
+
+    vec_push(&out->list, (struct finding){ .actuator = a });
+    struct finding *f = &out->list.ptr[out->list.len - 1];
+    if (compare(s, f, &out->arena, &err) == 0)
+        return;
+    if (f->why.len)
+        buf_add_text(&f->why, "; ");
+    buf_add_text(&f->why, err.text);
+    f->failed = cli_fail(s->m.inv, &err);
 }
 
 static void add_share(struct table *t, int32_t share)
@@ -122,8 +138,9 @@ static void print_text(const struct findings *f)
         buf_addf(&out, "%.*s: %s\n", STR_ARG(at->actuator->name),
                  at->is_accepted ? "drifted, and taken as it is"
                  : at->is_drift  ? "drifted"
+                 : at->failed    ? "not known"
                                  : "as the ledger says");
-        if (at->is_drift)
+        if (at->is_drift || at->failed)
             buf_addf(&out, "  %.*s\n", STR_ARG(buf_str(&at->why)));
         for (size_t k = 0; k < at->app_count; k++, rows++) {
             table_add_cell(t, at->actuator->name);
@@ -166,13 +183,23 @@ static void print_json(const struct findings *f)
         json_add_str(&out, "actuator", at->actuator->name);
         json_add_bool(&out, "drift", at->is_drift);
         json_add_bool(&out, "accepted", at->is_accepted);
-        if (at->is_drift)
+        json_add_bool(&out, "failed", at->failed != EXIT_OK);
+        if (at->is_drift || at->failed)
             json_add_str(&out, "why", buf_str(&at->why));
         add_apps_json(at, &out);
         buf_add_byte(&out, '}');
     }
     buf_add_text(&out, "]}\n");
     cli_out(buf_str(&out));
+}
+
+static int worse(int status, const struct finding *f)
+{
+    if (status != EXIT_OK && status != EXIT_DRIFT)
+        return status;
+    if (f->failed)
+        return f->failed;
+    return f->is_drift && !f->is_accepted ? EXIT_DRIFT : status;
 }
 
 static int compare_all(const struct invocation *inv, struct stepping *s, struct err *err)
@@ -184,11 +211,10 @@ static int compare_all(const struct invocation *inv, struct stepping *s, struct 
     if (check_names(inv, p, err) < 0)
         return -1;
     for (size_t i = 0; i < p->actuator_count; i++)
-        if (is_named(inv, &p->actuators[i]) && compare(s, &p->actuators[i], &found, err) < 0)
-            return -1;
+        if (is_named(inv, &p->actuators[i]))
+            compare_one(s, &p->actuators[i], &found);
     for (size_t i = 0; i < found.list.len; i++)
-        if (found.list.ptr[i].is_drift && !found.list.ptr[i].is_accepted)
-            status = EXIT_DRIFT;
+        status = worse(status, &found.list.ptr[i]);
     if (cli_format(inv) == CLI_FORMAT_JSON)
         print_json(&found);
     else
@@ -231,6 +257,9 @@ const struct command command_migrate_drift = {
         "Nothing that somebody else changed is ever overwritten. Either put it back, or have it "
         "written into the ledger as it is, with --accept: steps go on from there, and one that "
         "was cut short there counts as ended.\n"
+        "\n"
+        "One actuator that cannot be asked hides nothing of the others: all are told of, and then "
+        "the command has failed.\n"
         "\n"
         "--put-back writes the file of an actuator that has none, and nothing else: what the "
         "ledger "
