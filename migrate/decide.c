@@ -498,8 +498,9 @@ void decide(const struct decide_input *in, const struct portfolio_app *app, stru
     *ret = (struct decision){ .app = app, .from = app->share, .to = app->share };
     if (in->verdict && in->verdict->says == VERDICT_ROLLBACK && app->share > 0) {
         ret->action = DECIDE_ROLLBACK;
-        /* Evidence is against the gateway, whatever its part of the calls: no share was good. */
-        ret->to = plan->rollback_to > 0 ? decide_rollback_share(app) : 0;
+        /* Evidence is against the gateway, whatever its part of the calls: no share was good.  It
+         * stays: a share that the plan names would last until the next look. */
+        ret->to = 0;
         ret->reason = arena_str(arena, in->verdict->why);
         return;
     }

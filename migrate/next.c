@@ -92,10 +92,9 @@ static void add_gate(const struct programme *p, const struct programme_app *a, s
 
 static void add_back(const struct programme_app *a, struct buf *out)
 {
-    if (a->rollback_to <= 0)
-        buf_add_text(out, "to direct");
-    else
-        buf_addf(out, "to %g %%", (double)a->rollback_to / 100.0);
+    buf_add_text(out, "to direct");
+    if (a->rollback_to > 0)
+        buf_addf(out, " (a person's to %g %%)", (double)a->rollback_to / 100.0);
     buf_add_text(out, " within ");
     programme_add_duration(a->rollback_us, out);
 }
