@@ -62,13 +62,10 @@ const struct programme_freeze *programme_frozen(const struct programme *p, int64
 double programme_alpha(const struct programme *p, const struct programme_app *app,
                        const struct programme_gate *gate)
 {
-    size_t apps = 0;
-
     if (gate->alpha > 0)
         return gate->alpha;
-    for (size_t i = 0; i < p->app_count; i++)
-        apps += !p->apps[i].retired;
-    return p->alpha_total / (double)(apps ? apps : 1) /
+    /* Also by the retired: what one of them has spent is not there to be given to another. */
+    return p->alpha_total / (double)(p->app_count ? p->app_count : 1) /
            (double)(app->gate_count ? app->gate_count : 1);
 }
 

@@ -167,7 +167,7 @@ const struct programme_wave *programme_find_wave(const struct programme *p, stru
 /* The freeze at a time, NULL = none. */
 const struct programme_freeze *programme_frozen(const struct programme *p, int64_t at_us);
 /* The chance of a false rollback that one gate of app may spend: its own, or its part of
- * alpha_total. */
+ * alpha_total, which does not grow when others retire. */
 double programme_alpha(const struct programme *p, const struct programme_app *app,
                        const struct programme_gate *gate);
 /* A moment in the programme's zone: "2026-10-07", with " 09:00" unless a day begins there. */

@@ -87,6 +87,11 @@ static const struct {
                       "  cat: {owner: cy, deputy: ben, risk: low, date: 2026-10-06}}\n",
         "4:76 alpha-overspent: all gates together may roll back falsely with a chance of 0.074, "
         "the programme allows 0.05\n"),
+    /* What one has spent that is retired since is gone. */
+    ROW(HEAD DEFAULTS "apps: {bot: {" BOT ", gates: [{metric: error, alpha: 0.049}]},\n"
+                      "  cat: {owner: cy, deputy: ben, risk: low, retired: true}}\n",
+        "4:76 alpha-overspent: all gates together may roll back falsely with a chance of 0.074, "
+        "the programme allows 0.05\n"),
     ROW(HEAD DEFAULTS "apps:\n  a: {" BOT ", needs: [b]}\n"
                       "  b: {owner: b, deputy: x, risk: low, date: 2026-10-06, needs: [c, d]}\n"
                       "  c: {owner: c, deputy: x, risk: low, date: 2026-11-06, needs: [b]}\n"
