@@ -21,6 +21,9 @@ static const struct option_def options[] = {
     OPTION(VALUE, .name = "to", .value = "SHARE",
            .help = "how much stays on the gateway, such as 5% (default: what the plan says, or the "
                    "last share that was good)"),
+    OPTION(FLAG, .name = "past-damage",
+           .help = "where the history is damaged: cut it before its first bad entry, take what is "
+                   "live as it is, and go to direct calls"),
     OPTION(FLAG, .name = "dry-run", .letter = 'n', .help = "only show what would be done"),
     OPTION_FORMAT(formats),
     OPTIONS_END,
@@ -45,7 +48,8 @@ static int read_share(const struct invocation *inv, int32_t *ret, struct err *er
     struct str text = str_trim(str_from(given));
     i128 share;
 
-    *ret = -1;
+    /* What was good is not known from a history that is damaged. */
+    *ret = invocation_has(inv, "past-damage") ? 0 : -1;
     if (!given)
         return 0;
     if (str_ends_with(text, STR("%")))
@@ -147,6 +151,37 @@ static void preview(const struct stepping *s, const struct actuator *a, struct r
     vec_release(&moves);
 }
 
+/* Whether the history was cut just now. */
+static bool was_cut(const struct migration *m)
+{
+    for (size_t i = rollout_count(m->rollout); i > 0; i--) {
+        const struct rollout_entry *e = rollout_at(m->rollout, i - 1);
+        if (e->kind == ROLLOUT_RECOVERED && e->at_us == m->now_us)
+            return true;
+    }
+    return false;
+}
+
+/* What was made live by the entries that were cut is nobody else's.  What cannot be taken up is
+ * told as drift, by the step. */
+static int take_up_live(struct stepping *s, struct err *err)
+{
+    struct err failed;
+
+    cli_note(s->m.inv, "the history was damaged: it was cut, see 'weir migrate log'");
+    for (size_t i = 0; i < s->m.programme->actuator_count; i++) {
+        CLEANUP(arena_release) struct arena arena = { 0 };
+        CLEANUP(buf_release) struct buf why = { 0 };
+        const struct actuator *a = &s->m.programme->actuators[i];
+        struct step_drift *apps;
+        size_t count;
+        int r = step_compare(&s->context, a, &arena, &apps, &count, &why, &failed);
+        if (r < 0 || (r == 1 && step_accept(&s->context, a, &failed) < 0))
+            cli_note(s->m.inv, "%s", failed.text);
+    }
+    return migration_read_again(&s->m, err);
+}
+
 static int roll_back(const struct invocation *inv, struct stepping *s, struct err *err)
 {
     CLEANUP(migration_apps_release) struct migration_apps apps = { 0 };
@@ -154,6 +189,8 @@ static int roll_back(const struct invocation *inv, struct stepping *s, struct er
     bool is_dry = invocation_has(inv, "dry-run");
     int32_t to;
 
+    if (!is_dry && was_cut(&s->m) && take_up_live(s, err) < 0)
+        return -1;
     if (read_share(inv, &to, err) < 0 || migration_apps_named(&s->m, &apps, err) < 0 ||
         choose(&apps, to, &r, err) < 0)
         return -1;
@@ -169,14 +206,26 @@ static int roll_back(const struct invocation *inv, struct stepping *s, struct er
     return is_dry && status == EXIT_HOLD ? EXIT_OK : status;
 }
 
+static enum rollout_mode mode_of(const struct invocation *inv)
+{
+    if (invocation_has(inv, "dry-run"))
+        return ROLLOUT_READ;
+    return invocation_has(inv, "past-damage") ? ROLLOUT_REPAIR : ROLLOUT_WRITE;
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(stepping_close) struct stepping s = { 0 };
-    bool is_dry = invocation_has(inv, "dry-run");
     struct err err;
-    int r =
-        stepping_open_anyhow(inv, is_dry ? ROLLOUT_READ : ROLLOUT_WRITE, LOCK_WAIT_US, &s, &err);
 
+    if (invocation_has(inv, "past-damage") &&
+        (invocation_has(inv, "to") || invocation_has(inv, "dry-run")))
+        return cli_usage(inv, "--past-damage goes to direct calls, and not on trial: it takes "
+                              "neither --to nor --dry-run");
+    int r = stepping_open_anyhow(inv, mode_of(inv), LOCK_WAIT_US, &s, &err);
+    if (r < 0 && err.code == ERR_CORRUPT && !s.m.rollout)
+        cli_note(inv, "a damaged history stops every step; --past-damage rolls back to direct "
+                      "calls by what comes before the damage");
     if (r == 0)
         r = roll_back(inv, &s, &err);
     return r < 0 ? migration_fail(inv, &err) : r;
@@ -208,7 +257,11 @@ const struct command command_migrate_rollback = {
         "\n"
         "A plan that is gone or cannot be read stops nothing: the one by which the last step was "
         "committed is in the rollout, is gone by, and a note says so. Where more than one rollout "
-        "lies beside the plan, --rollout says which.",
+        "lies beside the plan, --rollout says which.\n"
+        "\n"
+        "A history that is damaged is written by nobody; with --past-damage it is: what follows "
+        "the last good entry is put into a blob, what is live is taken up as it is, and calls go "
+        "to direct.",
     .exits = migration_exits,
     .examples = examples,
     .see_also = "weir-migrate-advance(1), weir-migrate-drift(1), weir-migrate-watch(1)",

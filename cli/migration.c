@@ -187,9 +187,10 @@ static struct programme *find_last_plan(const struct invocation *inv, const stru
     return best;
 }
 
-static int recall_plan(const struct invocation *inv, const struct err *why, struct migration *ret,
+static int recall_plan(enum rollout_mode mode, const struct err *why, struct migration *ret,
                        struct buf *ret_said, struct err *err)
 {
+    const struct invocation *inv = ret->inv;
     CLEANUP(rollout_close) struct rollout *r = NULL;
     CLEANUP(buf_release) struct buf folder = { 0 }, rollout = { 0 };
     const char *path = invocation_get(inv, "plan");
@@ -199,7 +200,8 @@ static int recall_plan(const struct invocation *inv, const struct err *why, stru
     if (slash)
         buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
     if (guess_rollout(inv, buf_cstr(&folder), why, &rollout, err) < 0 ||
-        rollout_open(buf_cstr(&rollout), ROLLOUT_READ, STR(""), ret->now_us, &r, err) < 0)
+        rollout_open(buf_cstr(&rollout), mode == ROLLOUT_REPAIR ? mode : ROLLOUT_READ,
+                     str_from(ret->actor), ret->now_us, &r, err) < 0)
         return -1;
     struct programme *p = find_last_plan(inv, r, buf_cstr(&folder), &by);
     if (!p) {
@@ -222,7 +224,7 @@ int migration_open_anyhow(const struct invocation *inv, enum rollout_mode mode,
     struct err why;
 
     *ret = (struct migration){ .inv = inv, .now_us = clock_now_us(), .actor = actor_of() };
-    if (load_plan(inv, &ret->programme, &why) < 0 && recall_plan(inv, &why, ret, &said, err) < 0)
+    if (load_plan(inv, &ret->programme, &why) < 0 && recall_plan(mode, &why, ret, &said, err) < 0)
         return -1;
     if (open_rollout(mode, ret, err) < 0)
         return -1;

@@ -77,7 +77,7 @@ static int open_by(const struct how *how, struct stepping *ret, struct err *err)
         .told = notify_told,
         .told_ctx = ret->notify,
     };
-    return how->mode == ROLLOUT_WRITE ? recover(ret, err) : 0;
+    return how->mode == ROLLOUT_READ ? 0 : recover(ret, err);
 }
 
 int stepping_open(const struct invocation *inv, enum rollout_mode mode, int64_t lock_wait_us,

@@ -158,23 +158,27 @@ int rollout_load(struct rollout *r, struct err *err)
     return rollout_take_lines(r, err);
 }
 
-/* All of the file in one rename: neither without what was torn nor without the note of it. */
-static int replace_torn(struct rollout *r, int64_t now_us, struct err *err)
+/* All of the file in one rename: neither without what was cut nor without the note of it. */
+static int replace_rest(struct rollout *r, struct str rest, int64_t now_us, struct err *err)
 {
     CLEANUP(buf_release) struct buf file = { 0 };
     CLEANUP(buf_release) struct buf detail = { 0 };
     char sha[ROLLOUT_SHA_BYTES];
 
-    if (rollout_put_blob(r, r->torn, sha, err) < 0)
+    if (rollout_put_blob(r, rest, sha, err) < 0)
         return -1;
-    buf_addf(&detail, "the last line had no end: %zu bytes were cut off", r->torn.len);
+    if (str_find_char(rest, '\n', 0) < 0)
+        buf_addf(&detail, "the last line had no end: %zu bytes were cut off", rest.len);
+    else
+        buf_addf(&detail, "entry %zu was damaged: from there on %zu bytes were cut off",
+                 r->entries.len + 1, rest.len);
     struct rollout_line line = {
         .entry = {.seq = r->entries.len + 1,
                   .at_us = now_us,
                   .kind = ROLLOUT_RECOVERED,
                   .actor = r->actor,
                   .evidence = { sha, sizeof(sha) - 1 },
-                  .value = (int64_t)r->torn.len,
+                  .value = (int64_t)rest.len,
                   .detail = buf_str(&detail) },
         .prev = { r->head,         sizeof(r->head) - 1},
     };
@@ -262,12 +266,41 @@ static struct rollout *begin_again(struct rollout *r)
     return again;
 }
 
-static int open_for_writing(struct rollout **r, int64_t now_us, struct err *err)
+/* Where an entry's line begins, from 1. */
+static size_t offset_of(const struct rollout *r, uint64_t entry)
 {
-    if (prepare(*r, err) < 0 || rollout_load(*r, err) < 0)
+    ptrdiff_t end = -1;
+
+    for (uint64_t i = 1; i < entry; i++)
+        end = str_find_char(buf_str(&r->file), '\n', (size_t)(end + 1));
+    return (size_t)(end + 1);
+}
+
+/* What stands before the first bad entry is read anew, and the rest replaced. */
+static int cut_damaged(struct rollout **r, int64_t now_us, struct err *err)
+{
+    CLEANUP(buf_release) struct buf file = (*r)->file;
+    size_t whole = offset_of(*r, (*r)->bad_entry);
+
+    (*r)->file = (struct buf){ 0 };
+    *r = begin_again(*r);
+    buf_add(&(*r)->file, file.ptr, whole);
+    if (rollout_take_lines(*r, err) < 0 ||
+        replace_rest(*r, str_sub(buf_str(&file), whole, SIZE_MAX), now_us, err) < 0)
+        return -1;
+    *r = begin_again(*r);
+    return rollout_load(*r, err);
+}
+
+static int open_for_writing(struct rollout **r, bool is_repair, int64_t now_us, struct err *err)
+{
+    if (prepare(*r, err) < 0)
+        return -1;
+    if (rollout_load(*r, err) < 0 &&
+        (!is_repair || !(*r)->bad_entry || cut_damaged(r, now_us, err) < 0))
         return -1;
     if ((*r)->torn.len) {
-        if (replace_torn(*r, now_us, err) < 0)
+        if (replace_rest(*r, (*r)->torn, now_us, err) < 0)
             return err_wrap(err, "the torn last line of '%s'", (*r)->path);
         *r = begin_again(*r);
         if (rollout_load(*r, err) < 0)
@@ -282,7 +315,8 @@ int rollout_open(const char *folder, enum rollout_mode mode, struct str actor, i
     CLEANUP(rollout_close) struct rollout *r = rollout_new(folder);
 
     r->actor = arena_str(&r->arena, actor);
-    int result = mode == ROLLOUT_READ ? rollout_load(r, err) : open_for_writing(&r, now_us, err);
+    int result = mode == ROLLOUT_READ ? rollout_load(r, err)
+                                      : open_for_writing(&r, mode == ROLLOUT_REPAIR, now_us, err);
     if (result < 0)
         return r->bad_entry ? err_wrap(err, "'%s'", r->path) : -1;
     *ret = TAKE(r);

@@ -103,6 +103,9 @@ struct rollout;
 enum rollout_mode {
     ROLLOUT_READ,  /* takes no lock; a torn last line is passed over */
     ROLLOUT_WRITE, /* makes the folder; ERR_LIMIT with sys EWOULDBLOCK if somebody else writes */
+    /* Likewise, on a person's word: a ledger that is damaged is cut before its first bad entry.
+     * What is cut goes into a blob, and RECOVERED in its place, as with a torn last line. */
+    ROLLOUT_REPAIR,
 };
 
 /* Reads all of it: a line that is not whole, out of order, does not fit the chain or makes no sense
