@@ -8,7 +8,8 @@
  *
  * The folder lies beside the plan and is made for git: nothing in it is ever rewritten.  The one
  * exception is a torn last line (the machine died while it was written): the next writer puts what
- * is torn into a blob and RECOVERED in its place, both at once or not at all.
+ * is torn into a blob and RECOVERED in its place, both at once or not at all.  On a person's word
+ * (ROLLOUT_REPAIR) likewise what follows the last good entry of a ledger that is damaged.
  *
  * A step is INTENT, APPLIED, VERIFIED, COMMITTED with one epoch; ABORTED ends one that was undone.
  * An INTENT without an end is what the next command finishes or undoes (migrate/step).
