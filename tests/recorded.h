@@ -100,4 +100,37 @@ static inline void recorded_call_read(const json_t *line, struct arena *arena,
     call->response_body = recorded_body(line, "resp_body", arena, &call->response_body_missing);
 }
 
+/* A call of a file; all of it is gone when the next one comes. */
+struct recorded_line {
+    const struct call *call;
+    struct arena *arena;
+    const char *where; /* FILE:LINE, for messages */
+};
+
+/* Shows each call of a file; name is how where calls it. */
+static inline void recorded_each(const char *path, const char *name,
+                                 void (*each)(void *ctx, const struct recorded_line *l), void *ctx)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct str rest = recorded_read(path, &text), line;
+    char where[200];
+    int number = 0;
+
+    while (str_split(&rest, '\n', &line)) {
+        CLEANUP(arena_release) struct arena arena = { 0 };
+        CLEANUP(json_decref) json_t *parsed = NULL;
+        struct recorded_call recorded;
+        struct err err;
+        snprintf(where, sizeof(where), "%s:%d", name, ++number);
+        if (!line.len)
+            continue;
+        if (json_parse(line, &parsed, &err) < 0) {
+            fprintf(stderr, "%s: %s\n", where, err.text);
+            abort();
+        }
+        recorded_call_read(parsed, &arena, &recorded);
+        each(ctx, &(struct recorded_line){ &recorded.call, &arena, where });
+    }
+}
+
 #endif

@@ -313,60 +313,37 @@ static int on_event(void *ctx, const struct framing_event *e, struct err *err)
 
 /* Those that were answered (usage, a finish reason) must have content, and not at once: every API
  * but Gemini's and Ollama's opens with an event that has none. */
-static int check_stream(const struct call *call, const struct call_facts *facts, const char *where)
+static void check_stream(void *ctx, const struct recorded_line *l)
 {
-    struct stream s = { .api = facts->api, .first_content = UINT64_MAX };
+    int *streams = ctx;
+    const struct call *call = l->call;
+    struct call_facts facts;
+
+    call_read(call, l->arena, &facts);
+    struct stream s = { .api = facts.api, .first_content = UINT64_MAX };
     struct str type =
         call_header_find(call->response_headers, call->response_header_count, "content-type");
     enum framing kind = framing_guess(type, call->response_body);
     struct err err;
     bool cut, opens;
 
-    if (kind == FRAMING_JSON || kind == FRAMING_OPAQUE)
-        return 0;
+    if (call->status != 200 || !facts.stream || kind == FRAMING_JSON || kind == FRAMING_OPAQUE)
+        return;
     CLEANUP(framer_free) struct framer *f = framer_new(kind, on_event, &s);
     if (framer_feed(f, call->response_body, &err) < 0 || framer_finish(f, &cut, &err) < 0)
-        return 0;
-    bool told = facts->error_class == ERROR_CLASS_STREAM_ERROR_EVENT;
-    ck_assert_msg(s.failed == told, "%s: failed %d, %s", where, s.failed,
-                  error_class_name(facts->error_class));
-    if (s.failed || (!facts->part_count && !facts->finish_reason.len) || s.events < 3)
-        return 0;
-    ck_assert_msg(s.first_content != UINT64_MAX, "%s: no content in %s", where, api_name(s.api));
+        return;
+    bool told = facts.error_class == ERROR_CLASS_STREAM_ERROR_EVENT;
+    ck_assert_msg(s.failed == told, "%s: failed %d, %s", l->where, s.failed,
+                  error_class_name(facts.error_class));
+    if (s.failed || (!facts.part_count && !facts.finish_reason.len) || s.events < 3)
+        return;
+    ck_assert_msg(s.first_content != UINT64_MAX, "%s: no content in %s", l->where, api_name(s.api));
     opens = s.api == API_RESPONSES || s.api == API_MESSAGES || s.api == API_CONVERSE;
-    ck_assert_msg(!opens || s.first_content > 0, "%s: content at once in %s", where,
+    ck_assert_msg(!opens || s.first_content > 0, "%s: content at once in %s", l->where,
                   api_name(s.api));
-    ck_assert_msg(s.first_content < s.events - 1, "%s: content at the end of %s", where,
+    ck_assert_msg(s.first_content < s.events - 1, "%s: content at the end of %s", l->where,
                   api_name(s.api));
-    return 1;
-}
-
-static int check_file(const char *name)
-{
-    char path[SHARED_DATA_PATH_BYTES];
-    CLEANUP(buf_release) struct buf text = { 0 };
-    struct str rest, line;
-    int streams = 0, number = 0;
-
-    if (!shared_data_find(name, path))
-        return -1;
-    rest = recorded_read(path, &text);
-    while (str_split(&rest, '\n', &line)) {
-        CLEANUP(json_decref) json_t *exchange = NULL;
-        CLEANUP(arena_release) struct arena arena = { 0 };
-        struct recorded_call recorded;
-        struct call_facts facts;
-        struct err err;
-        char where[100];
-        if (!line.len || json_parse(line, &exchange, &err) < 0)
-            continue;
-        snprintf(where, sizeof(where), "%s:%d", name, ++number);
-        recorded_call_read(exchange, &arena, &recorded);
-        call_read(&recorded.call, &arena, &facts);
-        if (recorded.call.status == 200 && facts.stream)
-            streams += check_stream(&recorded.call, &facts, where);
-    }
-    return streams;
+    ++*streams;
 }
 
 static const struct {
@@ -383,10 +360,13 @@ static const struct {
 
 START_TEST(in_recorded_streams_content_begins_behind_the_opening_and_before_the_end)
 {
-    int streams = check_file(files[_i].name);
+    char path[SHARED_DATA_PATH_BYTES];
+    int streams = 0;
 
-    if (streams >= 0)
-        ck_assert_msg(streams >= files[_i].streams, "%s: %d streams", files[_i].name, streams);
+    if (!shared_data_find(files[_i].name, path))
+        return;
+    recorded_each(path, files[_i].name, check_stream, &streams);
+    ck_assert_msg(streams >= files[_i].streams, "%s: %d streams", files[_i].name, streams);
 }
 END_TEST
 

@@ -192,51 +192,28 @@ struct tally {
     int whole, cut, told; /* answers; ends taken away, and noticed */
 };
 
-static void check_call(const struct call *call, const struct call_facts *facts, const char *where,
-                       struct tally *t)
+static void check_call(void *ctx, const struct recorded_line *l)
 {
+    struct tally *t = ctx;
+    const struct call *call = l->call;
     struct answer_end known = { 0 };
     struct str body = call->response_body;
+    struct call_facts facts;
 
-    answer_end_begin(&known, facts->api, facts->stream);
+    call_read(call, l->arena, &facts);
+    answer_end_begin(&known, facts.api, facts.stream);
     bool is_known = known.is_on;
     answer_end_release(&known);
-    if (call->status != 200 || facts->error_class != ERROR_CLASS_NONE || !is_known ||
+    if (call->status != 200 || facts.error_class != ERROR_CLASS_NONE || !is_known ||
         !body.len) /* not recorded */
         return;
-    ck_assert_msg(!is_bad_recorded(call, facts->api, body), "%s: %s is said to be cut", where,
-                  api_name(facts->api));
+    ck_assert_msg(!is_bad_recorded(call, facts.api, body), "%s: %s is said to be cut", l->where,
+                  api_name(facts.api));
     t->whole++;
     if (body.len < 64)
         return;
     t->cut++;
-    t->told += is_bad_recorded(call, facts->api, str_sub(body, 0, body.len / 2));
-}
-
-static void check_file(const char *name, struct tally *t)
-{
-    char path[SHARED_DATA_PATH_BYTES];
-    CLEANUP(buf_release) struct buf text = { 0 };
-    struct str rest, line;
-    int number = 0;
-
-    if (!shared_data_find(name, path))
-        return;
-    rest = recorded_read(path, &text);
-    while (str_split(&rest, '\n', &line)) {
-        CLEANUP(json_decref) json_t *exchange = NULL;
-        CLEANUP(arena_release) struct arena arena = { 0 };
-        struct recorded_call recorded;
-        struct call_facts facts;
-        struct err err;
-        char where[100];
-        snprintf(where, sizeof(where), "%s:%d", name, ++number);
-        if (!line.len || json_parse(line, &exchange, &err) < 0)
-            continue;
-        recorded_call_read(exchange, &arena, &recorded);
-        call_read(&recorded.call, &arena, &facts);
-        check_call(&recorded.call, &facts, where, t);
-    }
+    t->told += is_bad_recorded(call, facts.api, str_sub(body, 0, body.len / 2));
 }
 
 static const char *const files[] = {
@@ -247,9 +224,12 @@ static const char *const files[] = {
 
 START_TEST(no_recorded_answer_is_said_to_be_cut_and_halves_of_them_are)
 {
+    char path[SHARED_DATA_PATH_BYTES];
     struct tally t = { 0 };
 
-    check_file(files[_i], &t);
+    if (!shared_data_find(files[_i], path))
+        return;
+    recorded_each(path, files[_i], check_call, &t);
     printf("%s: %d whole, %d of %d halves told\n", files[_i], t.whole, t.told, t.cut);
     /* half of some has the last event's beginning, which is more than what is kept */
     ck_assert_msg(t.told * 10 >= t.cut * 8, "%d of %d halves told", t.told, t.cut);

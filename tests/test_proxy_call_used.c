@@ -72,91 +72,82 @@ static struct policy_used used_by(const struct call *call, bool is_whole)
     return ret;
 }
 
-static const char *const files[] = { "anthropic", "azure", "bedrock", "google", "openai", "other" };
+static const char *const files[] = {
+    "cassettes/exchanges/anthropic.jsonl", "cassettes/exchanges/azure.jsonl",
+    "cassettes/exchanges/bedrock.jsonl",   "cassettes/exchanges/google.jsonl",
+    "cassettes/exchanges/openai.jsonl",    "cassettes/exchanges/other.jsonl",
+};
+
+struct tally {
+    int all, streams, known, plain;
+};
+
+static void check_part(void *ctx, const struct recorded_line *l)
+{
+    struct tally *t = ctx;
+    struct policy_used a = used_by(l->call, false), b = used_by(l->call, true);
+
+    ck_assert_msg(a.tokens == b.tokens && a.nusd == b.nusd,
+                  "%s: %lld tokens, not %lld; %lld nUSD, not %lld", l->where, (long long)a.tokens,
+                  (long long)b.tokens, (long long)a.nusd, (long long)b.nusd);
+    t->streams += is_stream(l->call->response_body);
+    t->known += a.tokens > 0;
+}
 
 START_TEST(of_every_recorded_answer_a_part_says_what_all_of_it_says)
 {
-    char name[100], path[SHARED_DATA_PATH_BYTES];
-    CLEANUP(buf_release) struct buf text = { 0 };
-    struct str rest, line;
-    int streams = 0, known = 0;
+    char path[SHARED_DATA_PATH_BYTES];
+    struct tally t = { 0 };
 
-    snprintf(name, sizeof(name), "cassettes/exchanges/%s.jsonl", files[_i]);
-    if (!shared_data_find(name, path))
+    if (!shared_data_find(files[_i], path))
         return;
-    rest = recorded_read(path, &text);
-    while (rest.len && str_split(&rest, '\n', &line)) {
-        CLEANUP(arena_release) struct arena arena = { 0 };
-        struct recorded_call recorded;
-        struct err err;
-        CLEANUP(json_decref) json_t *j = NULL;
-        ck_assert_msg(json_parse(line, &j, &err) == 0, "%s", err.text);
-        recorded_call_read(j, &arena, &recorded);
-        struct policy_used a = used_by(&recorded.call, false), b = used_by(&recorded.call, true);
-        ck_assert_msg(a.tokens == b.tokens && a.nusd == b.nusd,
-                      "%.*s: %lld tokens, not %lld; %lld nUSD, not %lld",
-                      STR_ARG(str_sub(line, 0, 300)), (long long)a.tokens, (long long)b.tokens,
-                      (long long)a.nusd, (long long)b.nusd);
-        streams += is_stream(recorded.call.response_body);
-        known += a.tokens > 0;
-    }
-    printf("%s: %d with usage, %d event streams\n", files[_i], known, streams);
-    ck_assert_int_gt(known, 0);
+    recorded_each(path, files[_i], check_part, &t);
+    printf("%s: %d with usage, %d event streams\n", files[_i], t.known, t.streams);
+    ck_assert_int_gt(t.known, 0);
 }
 END_TEST
 
 /* As recorded, and with a byte of it changed here and there: what is then no plain answer any more
  * has to be noticed. */
-static int check_brief(const struct call *recorded, struct str line)
+static void check_brief(void *ctx, const struct recorded_line *l)
 {
+    struct tally *t = ctx;
     CLEANUP(buf_release) struct buf body = { 0 };
     CLEANUP(arena_release) struct arena arena = { 0 };
     static const char bytes[] = "{}[],:\"0su\\ \n-";
-    struct call call = *recorded;
-    uint64_t random = recorded->response_body.len;
+    struct call call = *l->call;
+    uint64_t random = l->call->response_body.len;
     bool is_plain, was_plain = false;
 
     for (int round = 0; round < 24; round++) {
         buf_clear(&body);
-        buf_add_str(&body, recorded->response_body);
+        buf_add_str(&body, l->call->response_body);
         if (round && body.len) {
             random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
             body.ptr[(random >> 33) % body.len] = bytes[(random >> 20) % (sizeof(bytes) - 1)];
         }
         call.response_body = buf_str(&body);
-        ck_assert_msg(cost_reading_agrees(&call, &arena, &is_plain), "round %d of %.*s", round,
-                      STR_ARG(str_sub(line, 0, 300)));
+        ck_assert_msg(cost_reading_agrees(&call, &arena, &is_plain), "round %d of %s", round,
+                      l->where);
         was_plain |= !round && is_plain;
         if (!was_plain)
             break;
         arena_reset(&arena);
     }
-    return was_plain;
+    t->plain += was_plain;
+    t->all++;
 }
 
 START_TEST(of_every_recorded_answer_the_short_reading_says_what_the_long_one_does)
 {
-    char name[100], path[SHARED_DATA_PATH_BYTES];
-    CLEANUP(buf_release) struct buf text = { 0 };
-    struct str rest, line;
-    int plain = 0, all = 0;
+    char path[SHARED_DATA_PATH_BYTES];
+    struct tally t = { 0 };
 
-    snprintf(name, sizeof(name), "cassettes/exchanges/%s.jsonl", files[_i]);
-    if (!shared_data_find(name, path))
+    if (!shared_data_find(files[_i], path))
         return;
-    rest = recorded_read(path, &text);
-    while (rest.len && str_split(&rest, '\n', &line)) {
-        CLEANUP(arena_release) struct arena arena = { 0 };
-        struct recorded_call recorded;
-        struct err err;
-        CLEANUP(json_decref) json_t *j = NULL;
-        ck_assert_msg(json_parse(line, &j, &err) == 0, "%s", err.text);
-        recorded_call_read(j, &arena, &recorded);
-        plain += check_brief(&recorded.call, line);
-        all++;
-    }
-    printf("%s: %d of %d are plain\n", files[_i], plain, all);
-    ck_assert_int_gt(plain, 0);
+    recorded_each(path, files[_i], check_brief, &t);
+    printf("%s: %d of %d are plain\n", files[_i], t.plain, t.all);
+    ck_assert_int_gt(t.plain, 0);
 }
 END_TEST
 
