@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 
-#define FIRST_LINE "weir baseline 1 "
+/* Another version may measure otherwise. */
+#define FIRST_LINE "weir baseline 1 " PACKAGE_VERSION " "
 
 static void path_of(const char *folder, struct buf *ret)
 {

@@ -2,7 +2,7 @@
  * one look to the next: thresholds are frozen then, and the calls that they come from need not be
  * read again (migrate/verdict).
  *
- *     weir baseline 1 SHA256 of the rest
+ *     weir baseline 1 VERSION SHA256 of the rest
  *     KEY METRIC CALLS VALUE
  *
  * The key is a hash of all that they depend on: the plan, the prices, the application, the days and
