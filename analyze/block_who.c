@@ -4,6 +4,11 @@
 
 #define RULE_INPUTS 10
 
+/* Names beyond that many, and many times a block's rows, are forgotten: whoever looks at a block
+ * goes through its dictionaries. */
+#define NAMES_KEPT         4096u
+#define NAMES_KEPT_PER_ROW 4u
+
 const enum ledger_column block_who_columns[BLOCK_WHO_COLUMNS] = {
     LEDGER_APP,         LEDGER_TEAM,     LEDGER_BUSINESS_UNIT,
     LEDGER_ENVIRONMENT, LEDGER_END_USER, LEDGER_PURPOSE,
@@ -83,6 +88,14 @@ static uint32_t intern(struct block_who_column *d, struct str value)
     return (uint32_t)e->value;
 }
 
+static void forget(struct block_who_column *d, size_t rows)
+{
+    if (d->dict.len <= NAMES_KEPT || d->dict.len / NAMES_KEPT_PER_ROW <= rows)
+        return;
+    map_release(&d->values);
+    vec_clear(&d->dict);
+}
+
 static struct exchange_who who_of(const struct block_who_rules *rules, const struct block *b,
                                   size_t row)
 {
@@ -113,6 +126,8 @@ void block_who_apply(struct block_who *w, const struct block_who_rules *rules, s
 {
     VEC(uint32_t) answers[BLOCK_WHO_COLUMNS] = { 0 }; /* by combination */
 
+    for (size_t i = 0; i < BLOCK_WHO_COLUMNS; i++)
+        forget(&w->columns[i], b->rows);
     composite_start(&w->seen, b->rows);
     for (size_t i = 0; i < RULE_INPUTS; i++)
         split(w, b, input_columns[i].column);

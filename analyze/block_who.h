@@ -1,5 +1,6 @@
 /* block_who - attribution rules over a block: the six columns that say who caused a call, made from
- * what the ledger keeps.  Zero-initialised is ready; names are kept from block to block. */
+ * what the ledger keeps.  Zero-initialised is ready; names are kept from block to block, until
+ * they are far more than a block's rows. */
 #ifndef ANALYZE_BLOCK_WHO_H
 #define ANALYZE_BLOCK_WHO_H
 

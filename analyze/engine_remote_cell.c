@@ -29,9 +29,19 @@ void remote_clear_cell(struct remote *r)
         r->cell.columns[c] = (struct block_column){ .absent = true };
 }
 
-bool remote_start_cell(struct remote *r, const struct clickhouse_value *values)
+/* What rules make has a dictionary of all that they made so far, which whoever looks at a block
+ * goes through: a cell keeps its own word, or each would cost as much as there were before it. */
+static void apply_rules(struct remote *r)
 {
     const struct block_who_rules rules = { .attribution = r->query->attribution };
+
+    block_who_apply(&r->who, &rules, &r->cell);
+    for (size_t i = 0; i < BLOCK_WHO_COLUMNS; i++)
+        remote_set_text(r, block_who_columns[i], block_str(&r->cell, block_who_columns[i], 0));
+}
+
+bool remote_start_cell(struct remote *r, const struct clickhouse_value *values)
+{
     uint8_t passes = true;
 
     remote_clear_cell(r);
@@ -41,8 +51,8 @@ bool remote_start_cell(struct remote *r, const struct clickhouse_value *values)
         else
             remote_set_int(r, r->columns[i], &values[i]);
     }
-    if (rules.attribution)
-        block_who_apply(&r->who, &rules, &r->cell);
+    if (r->query->attribution)
+        apply_rules(r);
     if (r->where)
         where_rows(r->where, &r->cell, &passes);
     return passes;

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <stdio.h>
+
 #include "tests/check_main.h"
 
 #include "analyze/engine_remote_parts.h"
@@ -150,6 +152,42 @@ START_TEST(rules_and_a_filter_by_what_they_make_hold_for_a_group)
 }
 END_TEST
 
+START_TEST(a_group_costs_the_same_however_many_users_came_before)
+{
+    CLEANUP(attribution_free) struct attribution *rules = attribution_new();
+    CLEANUP(where_free) struct where *where = NULL;
+    CLEANUP(dimension_free) struct dimension *users = NULL;
+    const struct attribution_rule rule = { .set = { .team = STR("made") } };
+    struct engine_query query = { .attribution = rules, .dimension_count = 1 };
+    struct engine_result tally = { .dimensions = &users };
+    struct remote r = {
+        .query = &query, .tally = &tally, .columns = { LEDGER_END_USER }, .column_count = 1
+    };
+    const struct clickhouse_value span[REMOTE_REST] = { 0 };
+    char name[16];
+    uint32_t code;
+    struct err err;
+
+    attribution_add_rule(rules, &rule);
+    ck_assert_int_eq(dimension_new(STR("end_user"), NULL, &users, &err), 0);
+    ck_assert_int_eq(where_parse(STR("end_user ~ 'u*7' and team = 'made'"), NULL, &where, &err), 0);
+    r.where = where;
+    for (int i = 0; i < 30000; i++) {
+        int user = i % 15000; /* each comes back after it was forgotten */
+        snprintf(name, sizeof(name), "u%d", user);
+        const struct clickhouse_value value = { .s = str_from(name) };
+        ck_assert(remote_start_cell(&r, &value) == (user % 10 == 7));
+        ck_assert_int_eq(remote_codes(&r, span, &code, &err), 0);
+        ck_assert(code == (uint32_t)user + 1 && str_eq(dimension_value(users, code), value.s));
+        ck_assert_uint_eq(r.cell.columns[LEDGER_END_USER].dict_len, 1);
+        ck_assert_uint_eq(r.cell.columns[LEDGER_TEAM].dict_len, 1);
+        for (size_t c = 0; c < BLOCK_WHO_COLUMNS; c++)
+            ck_assert_uint_le(r.who.columns[c].dict.len, 5000);
+    }
+    block_who_release(&r.who);
+}
+END_TEST
+
 START_TEST(rules_tell_which_columns_they_look_at)
 {
     CLEANUP(attribution_free) struct attribution *rules = attribution_new();
@@ -182,6 +220,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_price_s_key_has_a_path_and_a_first_choice_only_where_they_matter);
     tcase_add_test(tc, groups_are_of_columns_and_a_slot_of_time);
     tcase_add_test(tc, rules_and_a_filter_by_what_they_make_hold_for_a_group);
+    tcase_add_test(tc, a_group_costs_the_same_however_many_users_came_before);
     tcase_add_test(tc, rules_tell_which_columns_they_look_at);
 }
 
