@@ -138,12 +138,30 @@ static uint32_t notes_of(const struct whatif_question *question, const struct en
     return notes | (charges_writes(question->query->book, &there) ? WHATIF_WRITES_UNKNOWN : 0);
 }
 
-static void add(struct whatif_row *to, const struct whatif_row *x)
+static void add(struct whatif_sum *to, const struct whatif_row *row, const struct engine_sums *now)
 {
-    to->notes |= x->notes;
-    to->now_pusd += x->now_pusd;
-    to->low_pusd += x->low_pusd;
-    to->high_pusd += x->high_pusd;
+    bool known = row->costs.now_known && row->costs.then_known;
+    int64_t left_out = known ? 0 : now->requests;
+
+    if (!row->is_swapped)
+        left_out = now->unpriced_requests;
+    to->notes |= row->notes;
+    to->unknown_requests += left_out < now->requests ? now->unknown_requests : 0;
+    to->requests += now->requests - left_out;
+    to->left_out_requests += left_out;
+    if (!known) {
+        to->left_out_groups++;
+        return;
+    }
+    to->groups++;
+    to->costs.now_pusd += row->costs.now_pusd;
+    to->costs.low_pusd += row->costs.low_pusd;
+    to->costs.high_pusd += row->costs.high_pusd;
+}
+
+static void end_sum(struct whatif_sum *s)
+{
+    s->costs.now_known = s->costs.then_known = s->groups > 0 || s->left_out_groups == 0;
 }
 
 /* What a group is priced as; false if as it was. */
@@ -172,6 +190,21 @@ bool whatif_is_asked(const struct whatif_question *question, const struct whatif
     return false;
 }
 
+/* What stays as it is is known as far as it is now. */
+static void fill_costs(struct whatif_row *row, const struct engine_sums *now,
+                       const struct engine_sums *then, const struct engine_sums *most)
+{
+    row->costs = (struct whatif_costs){
+        .now_known =
+            !engine_cost_is_unknown(now) && !(row->is_swapped && now->unpriced_requests > 0),
+        .then_known =
+            !engine_cost_is_unknown(then) && !(row->is_swapped && then->unpriced_requests > 0),
+        .now_pusd = engine_cost(now),
+        .low_pusd = engine_cost(then),
+        .high_pusd = engine_cost(most),
+    };
+}
+
 static void fill_row(const struct whatif_question *question, struct whatif *w, size_t i)
 {
     const struct engine_row *now = &w->now.rows.ptr[i], *then = &w->then.rows.ptr[i];
@@ -180,13 +213,15 @@ static void fill_row(const struct whatif_question *question, struct whatif *w, s
     struct price_query was, is;
 
     row->is_swapped = query_of(question, now, &was, &is);
-    row->now_pusd = engine_cost(&now->sums);
-    row->low_pusd = engine_cost(&then->sums);
-    row->high_pusd = engine_cost(&most->sums);
+    fill_costs(row, &now->sums, &then->sums, &most->sums);
     if (row->is_swapped)
         row->notes = notes_of(question, now, then, &is);
-    add(row->is_swapped ? &w->changed : &w->rest, row);
-    add(&w->all, row);
+    else if (now->sums.unpriced_requests > 0)
+        row->notes = WHATIF_UNPRICED_NOW;
+    if (!row->is_swapped && now->sums.unknown_requests > 0)
+        row->notes |= WHATIF_UNKNOWN;
+    add(row->is_swapped ? &w->changed : &w->rest, row, &now->sums);
+    add(&w->all, row, &now->sums);
 }
 
 int whatif_run(const struct whatif_question *question, struct whatif *ret, struct err *err)
@@ -204,6 +239,9 @@ int whatif_run(const struct whatif_question *question, struct whatif *ret, struc
     ret->rows = mem_calloc(ret->now.rows.len, sizeof(*ret->rows));
     for (size_t i = 0; i < ret->now.rows.len; i++)
         fill_row(question, ret, i);
+    end_sum(&ret->changed);
+    end_sum(&ret->rest);
+    end_sum(&ret->all);
     return 0;
 }
 

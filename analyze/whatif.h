@@ -30,16 +30,31 @@ enum whatif_note {
     WHATIF_NOTE_COUNT = 7,
 };
 
+struct whatif_costs {
+    bool now_known, then_known; /* false: nobody could know all of it, and its costs mean nothing */
+    i128 now_pusd, low_pusd, high_pusd;
+};
+
 struct whatif_row {
     bool is_swapped;
     uint32_t notes;
-    i128 now_pusd, low_pusd, high_pusd;
+    struct whatif_costs costs;
+};
+
+/* Costs are of what is known both now and then, so that the two may be compared; the rest of it is
+ * counted.  They are unknown if nothing is known. */
+struct whatif_sum {
+    uint32_t notes; /* of all its groups */
+    struct whatif_costs costs;
+    size_t groups, left_out_groups;      /* in the costs, and not at all */
+    int64_t requests, left_out_requests; /* of groups that stay as they are, single ones */
+    int64_t unknown_requests;            /* of the former, that do not say all that they used */
 };
 
 struct whatif {
     struct engine_result now, then, most; /* rows are alike; most is empty if the ratio is one */
     struct whatif_row *rows;              /* of now.rows */
-    struct whatif_row changed, rest, all; /* sums */
+    struct whatif_sum changed, rest, all;
     int64_t low_micro, high_micro;
 };
 

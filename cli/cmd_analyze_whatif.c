@@ -196,7 +196,10 @@ const struct command command_analyze_whatif = {
         "Notes say where the comparison is not even: cached input without a price of its own "
         "(counted at the input price), a tier without one (at the standard price), caches that "
         "cost extra to fill where nothing recorded says how much was filled, costs now that the "
-        "provider reported. What has no price then is listed, and left open in the sums.",
+        "provider reported. What has no price, now or then, or does not say what it used, "
+        "is in no sum: the sums are of groups whose cost is known both times, are called so, and "
+        "what is not in them is listed with its requests. In JSON changed, rest and all have "
+        "requests, left_out_requests (not in the costs) and unknown_usage_requests.",
     .findings = "some of it has no price then",
     .examples = examples,
     .see_also = "weir-analyze-spend(1), weir-analyze-prices-show(1), weir-prices(5)",
