@@ -259,6 +259,33 @@ START_TEST(a_fine_tune_of_an_unlisted_model_has_no_price)
 }
 END_TEST
 
+/* As the sources name them, model by model; the last is none of those and costs what it does at
+ * once. */
+static const struct price_case batches[] = {
+    {"5.6875",  { PROVIDER_OPENAI, "gpt-5", .tier = "batch", .units = IN_CACHED_OUT }              },
+    { "5.6875", { PROVIDER_OPENAI, "gpt-5-2025-08-07", .tier = "batch", .units = IN_CACHED_OUT }   },
+    { "5.6875", { PROVIDER_OPENAI, "gpt-5", .tier = "flex", .units = IN_CACHED_OUT }               },
+    { "1.1375", { PROVIDER_OPENAI, "gpt-5-mini", .tier = "batch", .units = IN_CACHED_OUT }         },
+    { "0.2275", { PROVIDER_OPENAI, "gpt-5-nano", .tier = "batch", .units = IN_CACHED_OUT }         },
+    { "5.6875", { PROVIDER_OPENAI, "gpt-5.1", .tier = "batch", .units = IN_CACHED_OUT }            },
+    { "7.9625", { PROVIDER_OPENAI, "gpt-5.2", .tier = "batch", .units = IN_CACHED_OUT }            },
+    { "6",      { PROVIDER_OPENAI, "o3", .tier = "batch", .units = IN_CACHED_OUT }                 },
+    { "3.05",   { PROVIDER_ANTHROPIC, "claude-haiku-4-5", .tier = "batch", .units = IN_CACHED_OUT }},
+    { "1.415",  { PROVIDER_GEMINI, "gemini-2.5-flash", .tier = "batch", .units = IN_CACHED_OUT }   },
+    { "0.0875",
+     { PROVIDER_GEMINI, "gemini-2.0-flash", .tier = "batch", .units = { USAGE_INPUT, 1750000 } }   },
+    { "17.5",
+     { PROVIDER_BEDROCK, "global.anthropic.claude-opus-5", .tier = "batch",
+        .units = IN_CACHED_OUT }                                                                   },
+    { "11.375", { PROVIDER_OPENAI, "gpt-5-codex", .tier = "batch", .units = IN_CACHED_OUT }        },
+};
+
+START_TEST(a_batch_costs_half_where_a_source_says_so)
+{
+    check_case(&batches[_i]);
+}
+END_TEST
+
 static const struct price_case retired[] = {
     {"35",
      { PROVIDER_OPENAI, "gpt-4o-2024-05-13", .tier = "priority",
@@ -300,6 +327,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_fine_tune_has_its_own_cached_and_batch_prices, 0,
                         ARRAY_LEN(fine_tunes));
     tcase_add_test(tc, a_fine_tune_of_an_unlisted_model_has_no_price);
+    tcase_add_loop_test(tc, a_batch_costs_half_where_a_source_says_so, 0, ARRAY_LEN(batches));
     tcase_add_loop_test(tc, prices_of_older_models_are_dated, 0, ARRAY_LEN(retired));
 }
 CHECK_MAIN("llm/price_shipped", add_tests)
