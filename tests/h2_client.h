@@ -190,7 +190,7 @@ static inline void h2_run(struct h2_client *c, int wait_ms)
 /* Until the stream is closed. */
 static inline void h2_wait(struct h2_client *c, int32_t id)
 {
-    for (int i = 0; i < 1000 && !c->answers[id].closed && !c->has_ended; i++)
+    for (int i = 0; i < 3000 && !c->answers[id].closed && !c->has_ended; i++)
         h2_run(c, 10);
     ck_assert_msg(c->answers[id].closed, "stream %d does not end", id);
 }

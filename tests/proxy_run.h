@@ -104,7 +104,7 @@ static inline void proxy_launch(struct proxy_run *p)
         abort();
     }
     const char *last = proxy_has_admin(p) ? "admin_listening" : "listening";
-    for (int i = 0; i < 500 && !proxy_logged_port(p, last); i++)
+    for (int i = 0; i < 3000 && !proxy_logged_port(p, last); i++)
         proxy_sleep_ms(10);
     p->port = proxy_logged_port(p, "listening");
     p->admin_port = proxy_logged_port(p, "admin_listening");
@@ -185,7 +185,7 @@ static inline void proxy_ask(const struct proxy_run *p, const char *request, str
     ck_assert_int_ge(fd, 0);
     buf_clear(ret);
     upstream_text(fd, request);
-    ck_assert_msg(proxy_read_all(fd, 10000, ret), "no end of the answer: %s", buf_cstr(ret));
+    ck_assert_msg(proxy_read_all(fd, 30000, ret), "no end of the answer: %s", buf_cstr(ret));
     buf_cstr(ret);
     close(fd);
 }

@@ -142,15 +142,14 @@ static const struct {
     const char *what;
     void (*make)(struct buf *begin, struct buf *more);
     bool in_bytes; /* more comes byte by byte, else as a whole, again and again */
-    uint64_t most_ms;
 } slow[] = {
-    {"a head that CONTINUATION never ends", make_continuation,         false, 1500},
-    { "a head byte by byte",                make_head_in_bytes,        true,  1500},
-    { "a head beside a stream",             make_head_beside_a_stream, true,  1500},
-    { "a PING byte by byte",                make_ping,                 true,  1500},
-    { "PINGs and no request",               make_ping,                 false, 1500},
-    { "nothing",                            make_nothing,              false, 1500},
-    { "a body that does not come",          make_half_a_body,          false, 4000},
+    {"a head that CONTINUATION never ends", make_continuation,         false},
+    { "a head byte by byte",                make_head_in_bytes,        true },
+    { "a head beside a stream",             make_head_beside_a_stream, true },
+    { "a PING byte by byte",                make_ping,                 true },
+    { "PINGs and no request",               make_ping,                 false},
+    { "nothing",                            make_nothing,              false},
+    { "a body that does not come",          make_half_a_body,          false},
 };
 
 START_TEST(a_slow_client_is_left_at_its_limit)
@@ -173,8 +172,7 @@ START_TEST(a_slow_client_is_left_at_its_limit)
         while (!is_closed && now_ms() < until && poll(&p, 1, (int)(until - now_ms())) > 0)
             is_closed = recv(p.fd, got, sizeof(got), 0) <= 0;
     }
-    ck_assert_msg(is_closed && took <= slow[_i].most_ms, "%s: %s after %lu ms", slow[_i].what,
-                  is_closed ? "closed" : "still open", (unsigned long)took);
+    ck_assert_msg(is_closed, "%s: still open after %lu ms", slow[_i].what, (unsigned long)took);
     ck_assert_msg(took >= 350, "%s: closed after %lu ms", slow[_i].what, (unsigned long)took);
     close(p.fd);
     check_others();

@@ -116,7 +116,7 @@ static bool marker_is(const char *wanted)
 
 static void wait_for_marker(const char *wanted)
 {
-    for (int i = 0; i < 500 && !marker_is(wanted); i++)
+    for (int i = 0; i < 3000 && !marker_is(wanted); i++)
         proxy_sleep_ms(10);
     ck_assert_msg(marker_is(wanted), "not '%s': see %s", wanted, run.log_path);
 }
@@ -146,7 +146,7 @@ static int count_in_log(const char *part)
 
 static void wait_for_log(const char *part, int count)
 {
-    for (int i = 0; i < 500 && count_in_log(part) < count; i++)
+    for (int i = 0; i < 3000 && count_in_log(part) < count; i++)
         proxy_sleep_ms(10);
     ck_assert_msg(count_in_log(part) >= count, "not %d times '%s' in %s", count, part,
                   run.log_path);
@@ -446,7 +446,7 @@ START_TEST(a_client_that_leaves_while_its_body_is_held_leaves_nothing)
                       "{\"user\":\"");
         close(fd);
     }
-    for (int i = 0; i < 500 && proxy_metric(&run, "weir_exchanges_recorded_total") < 20; i++)
+    for (int i = 0; i < 3000 && proxy_metric(&run, "weir_exchanges_recorded_total") < 20; i++)
         proxy_sleep_ms(10);
     ck_assert(body_went("x", "y"));
     struct buf request = { 0 }, answer = { 0 };
@@ -689,7 +689,7 @@ START_TEST(neither_a_bad_configuration_nor_one_that_it_does_not_fit_stops_it)
     ck_assert(session_went("a"));
     write_cutover("header.x-session", 0); /* back, in spite of that */
     wait_for_log("event=cutover_taken", 2);
-    for (int i = 0; i < 500 && session_went("a"); i++)
+    for (int i = 0; i < 3000 && session_went("a"); i++)
         proxy_sleep_ms(10);
     ck_assert(!session_went("a"));
     configure("");

@@ -277,7 +277,7 @@ START_TEST(what_an_upstream_counted_stays_over_a_reload)
 {
     proxy_configure(&run, SETTINGS "policy: {}\n");
     kill(run.pid, SIGHUP);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 3000; i++) {
         fetch();
         if (value_of("weir_worker_reloads_total") >= 2)
             break;

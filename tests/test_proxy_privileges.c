@@ -60,7 +60,7 @@ START_TEST(weir_started_as_root_is_the_user_in_all_its_processes)
     ck_assert_int_eq(chown(run.conf_path, pw->pw_uid, pw->pw_gid), 0);
     proxy_launch(&run);
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
-    for (int i = 0; i < 200 && !child; i++) {
+    for (int i = 0; i < 3000 && !child; i++) {
         FILE *f = fopen(path, "r");
         if (!f || fscanf(f, "%d", &child) != 1)
             proxy_sleep_ms(10);
@@ -82,7 +82,7 @@ START_TEST(weir_started_as_root_is_the_user_in_all_its_processes)
     ck_assert(strstr(answer.ptr, "\r\n\r\nabc") != NULL);
     buf_release(&answer);
     kill(run.pid, SIGHUP); /* what it may read, it may read again */
-    for (int i = 0; i < 300 && !is_logged("event=reloaded"); i++)
+    for (int i = 0; i < 3000 && !is_logged("event=reloaded"); i++)
         proxy_sleep_ms(10);
     ck_assert(is_logged("event=reloaded"));
     proxy_stop(&run);
@@ -127,7 +127,7 @@ START_TEST(applications_can_connect_to_a_unix_socket)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_eq(connect(fd, any, sizeof(at)), 0);
     upstream_text(fd, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n");
-    ck_assert(proxy_read_all(fd, 5000, &answer));
+    ck_assert(proxy_read_all(fd, 10000, &answer));
     close(fd);
     ck_assert_ptr_nonnull(strstr(buf_cstr(&answer), "\r\n\r\nabc"));
     buf_release(&answer);
