@@ -133,6 +133,20 @@ static bool is_blind(const struct question *q)
     return true;
 }
 
+static bool is_out(const struct question *q)
+{
+    const struct verdict *v = q->in->verdict;
+
+    for (size_t i = 0; needs_verdict(q) && v && i < v->gate_count; i++) {
+        const struct verdict_gate *g = &v->gates[i];
+        if (!g->cap_excused || g->cap_tripped)
+            continue;
+        buf_addf(q->say, "%s: %.*s", gate_metric_name(g->gate->metric), STR_ARG(g->why));
+        return true;
+    }
+    return false;
+}
+
 static bool is_split_off(const struct question *q)
 {
     const struct verdict *v = q->in->verdict;
@@ -399,23 +413,24 @@ static const struct {
     bool is_unready; /* a command of migrate removes it */
 } obstacles[] = {
     [DECIDE_FREEZE] = {is_frozen,          false},
-      [DECIDE_DATE] = { is_early,          false},
+    [DECIDE_DATE] = { is_early,          false},
     [DECIDE_BAKE] = { is_baking,         false},
-      [DECIDE_GATE] = { is_undecided,      false},
+    [DECIDE_GATE] = { is_undecided,      false},
     [DECIDE_NO_DATA] = { has_no_data,       false},
-      [DECIDE_BLIND] = { is_blind,          false},
+    [DECIDE_BLIND] = { is_blind,          false},
+    [DECIDE_OUTAGE] = { is_out,            false},
     [DECIDE_SPLIT] = { is_split_off,      false},
-      [DECIDE_APPROVAL] = { lacks_approval,    false},
+    [DECIDE_APPROVAL] = { lacks_approval,    false},
     [DECIDE_READINESS] = { is_not_ready,      true },
-      [DECIDE_PREFLIGHT] = { lacks_preflight,   true },
+    [DECIDE_PREFLIGHT] = { lacks_preflight,   true },
     [DECIDE_REHEARSAL] = { lacks_rehearsal,   true },
-      [DECIDE_OWNER] = { is_owner_busy,     false},
+    [DECIDE_OWNER] = { is_owner_busy,     false},
     [DECIDE_NEEDS] = { has_needs,         false},
-      [DECIDE_IN_FLIGHT] = { are_too_many,      false},
+    [DECIDE_IN_FLIGHT] = { are_too_many,      false},
     [DECIDE_SPEND] = { is_too_much_spend, false},
-      [DECIDE_WAVE] = { is_wave_stopped,   false},
+    [DECIDE_WAVE] = { is_wave_stopped,   false},
     [DECIDE_BAD] = { is_known_bad,      false},
-      [DECIDE_OPEN_STEP] = { is_step_open,      false},
+    [DECIDE_OPEN_STEP] = { is_step_open,      false},
 };
 _Static_assert(ARRAY_LEN(obstacles) == DECIDE_OBSTACLE_COUNT, "a row for each obstacle");
 
@@ -441,18 +456,25 @@ static void find_obstacles(const struct decide_input *in, const struct portfolio
     }
 }
 
-/* Nothing is to come any more, but that nobody would see harm. */
+/* Nothing is to come any more, but that nobody would see harm, or what there is is not the
+ * gateway's. */
 static void watch_over(const struct decide_input *in, const struct portfolio_app *app,
                        struct arena *arena, struct decision *ret)
 {
+    static const enum decide_obstacle looked_for[] = { DECIDE_BLIND, DECIDE_OUTAGE };
     CLEANUP(buf_release) struct buf say = { 0 };
     struct question q = { .in = in, .app = app, .plan = app->app, .say = &say };
+    bool is_done = is_through(app, in->now_us);
 
-    if (app->app->retired || is_through(app, in->now_us) || !is_blind(&q))
-        return;
-    ret->action = DECIDE_HOLD;
-    ret->obstacles = 1u << DECIDE_BLIND;
-    ret->why[DECIDE_BLIND] = arena_str(arena, buf_str(&say));
+    for (size_t i = 0; !app->app->retired && i < ARRAY_LEN(looked_for); i++) {
+        enum decide_obstacle o = looked_for[i];
+        buf_clear(&say);
+        if ((o == DECIDE_BLIND && is_done) || !obstacles[o].stands(&q))
+            continue;
+        ret->action = DECIDE_HOLD;
+        ret->obstacles |= 1u << o;
+        ret->why[o] = arena_str(arena, buf_str(&say));
+    }
 }
 
 static bool is_bad_share(const struct portfolio_app *app, int32_t share)

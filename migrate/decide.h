@@ -2,7 +2,8 @@
  * gates' verdict and the time.
  *
  * Rollback comes before everything, in every phase, in a freeze, without approvals.  What cannot be
- * told is a hold, at 100 % too while it bakes.  An advance goes one stage up, never two.
+ * told is a hold, at 100 % too while it bakes, and so is an outage of the provider.  An advance
+ * goes one stage up, never two.
  */
 #ifndef MIGRATE_DECIDE_H
 #define MIGRATE_DECIDE_H
@@ -25,8 +26,9 @@ enum decide_action {
     X(BAKE, "bake") /* not long enough at this stage */                                            \
     X(GATE, "gate") /* inconclusive */                                                             \
     X(NO_DATA, "no_data")                                                                          \
-    X(BLIND, "blind") /* calls are recorded, and no gate sees them */                              \
-    X(SPLIT, "split") /* the live share is not what was intended */                                \
+    X(BLIND, "blind")   /* calls are recorded, and no gate sees them */                            \
+    X(OUTAGE, "outage") /* its provider fails, beside the gateway as well */                       \
+    X(SPLIT, "split")   /* the live share is not what was intended */                              \
     X(APPROVAL, "approval")                                                                        \
     X(READINESS, "readiness")                                                                      \
     X(PREFLIGHT, "preflight") /* none, too old, of another plan, or failed */                      \

@@ -37,7 +37,8 @@
     X(COST, "exceed_cost", "cost over the baseline's p95")                                         \
     X(TRUNCATED, "stream_truncated", "a stream that ended early")                                  \
     X(TOOL_SCHEMA, "tool_schema", "a tool call whose arguments do not fit the tool's schema")      \
-    X(ATTEMPTS, "attempts_per_call", "more attempts at the provider than the baseline's p95")
+    X(ATTEMPTS, "attempts_per_call", "more attempts at the provider than the baseline's p95")      \
+    X(ABANDONED, "abandoned", "a caller who left before the answer was whole")
 
 enum gate_metric {
 #define X(constant, word, what) GATE_##constant,

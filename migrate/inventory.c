@@ -188,13 +188,14 @@ static void count_call(struct inventory_app *a, const struct block *b, size_t ro
     struct str error = block_str(b, LEDGER_ERROR_CLASS, row);
     struct str user = block_str(b, LEDGER_END_USER, row);
     int64_t at = block_int(b, LEDGER_STARTED_AT, row);
-    bool failed = error.len && !str_eq(error, STR("client_gone"));
+    bool is_abandoned = str_eq(error, STR("client_gone")), failed = error.len && !is_abandoned;
     struct inventory_day *day = day_of(a, at / US_PER_DAY);
 
     a->requests += n;
     day->requests += n;
     a->errors += failed ? n : 0;
     day->errors += failed ? n : 0;
+    a->abandoned += is_abandoned ? n : 0;
     a->streams += block_int(b, LEDGER_STREAM, row) ? n : 0;
     a->truncated += block_int(b, LEDGER_TRUNCATED, row) ? n : 0;
     a->on_gateway += str_eq(block_str(b, LEDGER_ARM, row), STR("gateway")) ? n : 0;

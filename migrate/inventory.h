@@ -101,6 +101,7 @@ struct inventory_app {
     struct str owner, team, environment;
     enum programme_risk declared;
     int64_t requests, errors, streams, truncated, tools, vision, structured, specials;
+    int64_t abandoned;              /* requests whose callers left before the answer was whole */
     int64_t on_gateway;             /* requests */
     int64_t with_user, with_key_id; /* requests of which these are known */
     int64_t denied; /* requests that a policy or a gateway's budget refused: not a provider's 429 */

@@ -24,6 +24,9 @@
 #define SEARCH_DAYS   3650
 #define REASONS       3
 #define FEW_USERS     20 /* with fewer, a key of end users has too little to count */
+/* Callers who leave as they please are many, and a gateway a little slower than none has some more:
+ * that much is no reason to go back. */
+#define HARM_ABANDONED 1.25
 
 /* What is tried, the smallest first stage first; those without a stage below 100 % need no gate. */
 struct ladder {
@@ -111,7 +114,7 @@ static void set_gate(struct programme_app *app, enum gate_metric metric, const s
     app->gates[app->gate_count++] = (struct programme_gate){
         .metric = metric,
         .per_request = str_eq(app->key, STR("request")),
-        .harm_ratio = 1,
+        .harm_ratio = metric == GATE_ABANDONED ? HARM_ABANDONED : 1,
         .safe_ratio = l->safe_ratio,
         .beta = 0.05,
         .min_units = l->min_units,
@@ -140,12 +143,26 @@ static bool fit_gate(struct draft *d, struct entry *e, size_t gate, const int64_
     return all <= BAKES_MOST;
 }
 
+/* One more gate, if it decides in time. */
+static void try_gate(struct draft *d, struct entry *e, enum gate_metric metric, int64_t *bakes)
+{
+    struct programme_app *app = &e->app;
+    int64_t fitted[PROGRAMME_STAGES];
+
+    set_gate(app, metric, e->ladder);
+    if (fit_gate(d, e, app->gate_count - 1, bakes, fitted))
+        memcpy(bakes, fitted, (app->stage_count - 1) * sizeof(*bakes));
+    else
+        app->gate_count--;
+}
+
 static bool fit_ladder(struct draft *d, struct entry *e, const struct ladder *l)
 {
     enum gate_metric slow = e->seen->first_token_us.total ? GATE_FIRST_TOKEN : GATE_TOTAL;
     int64_t bakes[PROGRAMME_STAGES], fitted[PROGRAMME_STAGES];
     struct programme_app *app = &e->app;
 
+    e->ladder = l;
     app->gate_count = 0;
     app->stage_count = (size_t)l->count;
     for (size_t i = 0; i < app->stage_count; i++) {
@@ -157,14 +174,11 @@ static bool fit_ladder(struct draft *d, struct entry *e, const struct ladder *l)
     if (!fit_gate(d, e, 0, bakes, fitted))
         return false;
     memcpy(bakes, fitted, (app->stage_count - 1) * sizeof(*bakes));
-    set_gate(app, slow, l);
-    if (fit_gate(d, e, 1, bakes, fitted))
-        memcpy(bakes, fitted, (app->stage_count - 1) * sizeof(*bakes));
-    else
-        app->gate_count--;
+    try_gate(d, e, slow, bakes);
+    if (e->seen->streams)
+        try_gate(d, e, GATE_ABANDONED, bakes);
     for (size_t i = 0; i < app->stage_count; i++)
         app->stages[i].bake_us = bakes[i] * US_PER_DAY;
-    e->ladder = l;
     return true;
 }
 
@@ -432,10 +446,11 @@ static void add_stages(struct buf *out, const struct programme_app *app)
     buf_add_text(out, "    gates:\n");
     for (size_t i = 0; i < app->gate_count; i++) {
         const struct programme_gate *g = &app->gates[i];
-        buf_addf(out,
-                 "      - {metric: %s, safe_ratio: %g, enough: %g%%, min_units: %" PRId64 "}\n",
-                 gate_metric_name(g->metric), g->safe_ratio, (double)g->enough_per_million / 1e4,
-                 g->min_units);
+        buf_addf(out, "      - {metric: %s, ", gate_metric_name(g->metric));
+        if (g->harm_ratio > 1)
+            buf_addf(out, "harm_ratio: %g, ", g->harm_ratio);
+        buf_addf(out, "safe_ratio: %g, enough: %g%%, min_units: %" PRId64 "}\n", g->safe_ratio,
+                 (double)g->enough_per_million / 1e4, g->min_units);
     }
 }
 

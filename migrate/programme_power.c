@@ -139,6 +139,8 @@ static double rate_of(const struct programme_gate *gate, const struct inventory_
     case GATE_TRUNCATED:
         *ret_part = per(a->streams, a->requests);
         return per(a->truncated, a->streams);
+    case GATE_ABANDONED:
+        return per(a->abandoned, a->requests);
     case GATE_TOOL_SCHEMA:
         *ret_part = per(a->tools, a->requests);
         return a->tools ? -1 : 0;

@@ -158,6 +158,9 @@ static int read_calls(struct judge *j, const struct programme_app *const *apps, 
     struct calls_wanted after = before;
 
     after.fn = tallies_add;
+    after.beside = tallies_add_beside;
+    after.direct = j->tallies.direct.ptr;
+    after.direct_count = j->tallies.direct.len;
     for (size_t i = 0; i < count; i++) {
         struct tally *a = &j->tallies.list[i];
         if (needs_baseline(apps[i]) && !remember(j, a))
@@ -214,22 +217,64 @@ static bool is_over(const struct verdict_calls *c, int64_t cap_per_million)
            (double)c->failed * 1e6 > (double)cap_per_million * (double)c->all;
 }
 
-/* Not where the direct arm is over the cap, too: going back would help nobody. */
-static bool is_capped(const struct tally_gate *t, const struct programme_gate *gate)
+/* Whether what goes straight to the provider fails as well in an hour.  The application's own calls
+ * say so first, if it has enough of them. */
+static bool is_outage(const struct tally *a, const struct hour_calls *h, int64_t cap)
 {
-    const struct verdict_calls *windows[2] = { t->calls, t->hour };
+    return a->way && h->calls[0].all < MEASURED_CALLS &&
+           is_over(&hours_find(a->way, h->hour)->calls[0], cap);
+}
 
-    if (gate->cap_per_million < 0)
-        return false;
-    for (int i = 0; i < 2; i++) {
-        const struct verdict_calls *c = windows[i];
-        double n = worth(&t->spread[i], &c[1]);
-        double p = c[1].all ? (double)c[1].failed / (double)c[1].all : 0;
-        if (lower_bound(p, n) * 1e6 > (double)gate->cap_per_million &&
-            !is_over(&c[0], gate->cap_per_million))
-            return true;
+static struct verdict_calls outages_of(const struct tally *a, size_t gate, int64_t cap)
+{
+    struct verdict_calls ret = { 0 };
+
+    for (size_t i = 0; i < a->gates[gate].hours.list.len; i++) {
+        const struct hour_calls *h = &a->gates[gate].hours.list.ptr[i];
+        if (!is_outage(a, h, cap))
+            continue;
+        ret.all += h->calls[1].all;
+        ret.failed += h->calls[1].failed;
     }
-    return false;
+    return ret;
+}
+
+/* Calls worth so much each. */
+static bool is_surely_over(const struct verdict_calls *c, double worth_each, int64_t cap)
+{
+    return c->all > 0 &&
+           lower_bound((double)c->failed / (double)c->all, worth_each * (double)c->all) * 1e6 >
+               (double)cap;
+}
+
+/* Not where the direct arm is over the cap, too: going back would help nobody.  At 100 % there is
+ * none, but other applications may have one. */
+static void look_at_cap(const struct tally *a, size_t i, struct verdict_gate *ret)
+{
+    const struct tally_gate *t = &a->gates[i];
+    const struct verdict_calls *windows[2] = { t->calls, t->hour };
+    int64_t cap = a->app->gates[i].cap_per_million;
+    struct verdict_calls outages = outages_of(a, i, cap);
+
+    if (cap < 0)
+        return;
+    ret->in_outages = outages.all;
+    if (a->way)
+        ret->beside = hours_find(a->way, a->hour)->calls[0];
+    for (int w = 0; w < 2; w++) {
+        struct verdict_calls c = windows[w][1];
+        double each = c.all ? worth(&t->spread[w], &c) / (double)c.all : 0;
+        if (w == 0) {
+            c.all -= outages.all;
+            c.failed -= outages.failed;
+        }
+        if (!is_surely_over(&c, each, cap) || is_over(&windows[w][0], cap))
+            continue;
+        if (w == 1 && is_outage(a, hours_find(&t->hours, a->hour), cap))
+            ret->cap_excused = true;
+        else
+            ret->cap_tripped = true;
+    }
 }
 
 /* --- one gate --- */
@@ -256,9 +301,9 @@ static void fill_gate(const struct judge *j, const struct tally *a, size_t i,
         .alpha = ldexp(programme_alpha(j->in->programme, a->app, gate), -(int)a->history.attempt),
         .required = gate_required(gate->safe_ratio, next_share(a->app, a->history.share)),
         .calls = { t->calls[0],          t->calls[1] },
-        .cap_tripped = is_capped(t, gate),
         .gateway_per_million = -1,
     };
+    look_at_cap(a, i, ret);
     if (is_frozen(gate)) {
         ret->threshold.calls = a->frozen[gate->metric].calls;
         ret->threshold.from_us = a->baseline_from_us;
@@ -331,6 +376,16 @@ static bool is_enough(const struct tally *a, const struct verdict_gate *g)
            part_next * g->bound * 1e6 <= (double)g->gate->enough_per_million;
 }
 
+static struct str excuse(const struct tally *a, const struct verdict_gate *g, struct arena *arena)
+{
+    return say(arena,
+               "in its latest hour more than the cap of %g %%, but so do %lld of %lld calls of all "
+               "applications that go to '%.*s' directly: it fails itself, and going back would "
+               "help nobody",
+               (double)g->gate->cap_per_million / 1e4, (long long)g->beside.failed,
+               (long long)g->beside.all, STR_ARG(a->app->direct));
+}
+
 static void judge_gate(const struct judge *j, const struct tally *a, struct verdict_gate *g,
                        struct arena *arena)
 {
@@ -349,6 +404,8 @@ static void judge_gate(const struct judge *j, const struct tally *a, struct verd
         g->why = say(arena, "at the gateway more than the cap of %g %%: %lld of %lld calls",
                      (double)g->gate->cap_per_million / 1e4, (long long)g->calls[1].failed,
                      (long long)g->calls[1].all);
+    } else if (g->cap_excused) {
+        g->why = excuse(a, g, arena);
     } else if (quiet.len) {
         g->why = quiet;
     } else if (e->excluded <= g->required) {

@@ -61,6 +61,11 @@ struct verdict_gate {
     int64_t units[2]; /* of counts, all shares together */
     struct verdict_calls calls[2];
     bool cap_tripped;
+    /* It is exceeded in the latest hour, and so it is by what goes straight to the same upstream,
+     * of whatever application: its provider fails, and going back would help nobody. */
+    bool cap_excused;
+    struct verdict_calls beside; /* those calls */
+    int64_t in_outages; /* calls at the gateway in such hours: the attempt's cap is without them */
     int64_t gateway_per_million; /* of calls that failed there; -1 = none */
     double bound;   /* the share that fails there is below this, with confidence 1 - beta */
     struct str why; /* a sentence */

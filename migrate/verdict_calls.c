@@ -22,29 +22,21 @@ static const bool is_own_fault[ERROR_CLASS_COUNT] = {
     [ERROR_CLASS_DENIED] = true,
 };
 
+/* What calls of any application end in when their provider is out of order. */
+static const bool is_outage[ERROR_CLASS_COUNT] = {
+    [ERROR_CLASS_TRANSPORT] = true,           [ERROR_CLASS_TIMEOUT_HEAD] = true,
+    [ERROR_CLASS_TIMEOUT_FIRST_TOKEN] = true, [ERROR_CLASS_OVERLOADED] = true,
+    [ERROR_CLASS_STATUS_5XX] = true,          [ERROR_CLASS_STREAM_ERROR_EVENT] = true,
+    [ERROR_CLASS_STREAM_CUT] = true,          [ERROR_CLASS_STREAM_STALL] = true,
+};
+
 static const enum ledger_column plain_columns[] = {
-    LEDGER_PART,
-    LEDGER_PARTS,
-    LEDGER_REQUESTS,
-    LEDGER_STARTED_AT,
-    LEDGER_FIRST_TOKEN_US,
-    LEDGER_END_US,
-    LEDGER_APP,
-    LEDGER_END_USER,
-    LEDGER_KEY_ID,
-    LEDGER_CLIENT_ADDRESS,
-    LEDGER_UPSTREAM,
-    LEDGER_ARM,
-    LEDGER_STREAM,
-    LEDGER_FEATURES,
-    LEDGER_STATUS,
-    LEDGER_ERROR_CLASS,
-    LEDGER_TRUNCATED,
-    LEDGER_ATTEMPTS,
-    LEDGER_FIRST_UPSTREAM,
-    LEDGER_CUTOVER_EPOCH,
-    LEDGER_CUTOVER_SHARE,
-    LEDGER_CUTOVER_UNIT,
+    LEDGER_PART,           LEDGER_PARTS,          LEDGER_REQUESTS,     LEDGER_STARTED_AT,
+    LEDGER_FIRST_TOKEN_US, LEDGER_END_US,         LEDGER_APP,          LEDGER_END_USER,
+    LEDGER_KEY_ID,         LEDGER_CLIENT_ADDRESS, LEDGER_UPSTREAM,     LEDGER_ARM,
+    LEDGER_STREAM,         LEDGER_FEATURES,       LEDGER_STATUS,       LEDGER_RESPONSE_BYTES,
+    LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,      LEDGER_ATTEMPTS,     LEDGER_FIRST_UPSTREAM,
+    LEDGER_CUTOVER_EPOCH,  LEDGER_CUTOVER_SHARE,  LEDGER_CUTOVER_UNIT,
 };
 #define PLAIN_COUNT (sizeof(plain_columns) / sizeof(plain_columns[0]))
 
@@ -57,6 +49,7 @@ static const enum ledger_column cost_columns[] = {
 struct walk {
     const struct calls_wanted *wanted;
     struct map apps; /* name to index */
+    struct map ways; /* likewise of wanted->direct */
     struct price_cache *prices;
     struct ledger_scan *scan;
     struct ledger_ref *ledger;
@@ -101,13 +94,15 @@ bool calls_have_upstreams(const struct programme_app *app)
     return app->actuator && strcmp(app->actuator->driver->name, "weir") == 0;
 }
 
-/* By where it was sent first: what a fallback answered for a gateway that failed is the gateway's.
- */
+/* Where it was sent first: what a fallback answered for a gateway that failed is the gateway's. */
+static struct str sent_to(const struct walk *w)
+{
+    return text(w, has(w, LEDGER_FIRST_UPSTREAM) ? LEDGER_FIRST_UPSTREAM : LEDGER_UPSTREAM);
+}
+
 static int arm_of(const struct walk *w, const struct programme_app *app)
 {
-    struct str first =
-        text(w, has(w, LEDGER_FIRST_UPSTREAM) ? LEDGER_FIRST_UPSTREAM : LEDGER_UPSTREAM);
-    struct str arm = text(w, LEDGER_ARM);
+    struct str first = sent_to(w), arm = text(w, LEDGER_ARM);
 
     if (first.len && str_eq(first, app->gateway))
         return 1;
@@ -132,14 +127,23 @@ static struct str unit_of(const struct walk *w)
     return STR("");
 }
 
-static bool is_failure(enum error_class class, int64_t status)
+/* Whether a caller who left had nothing to show for the wait: a head is no answer, nor is a part of
+ * one that does not come in pieces. */
+static bool had_nothing(const struct walk *w, int64_t status)
+{
+    return status == 0 || !number(w, LEDGER_STREAM) || !number(w, LEDGER_RESPONSE_BYTES);
+}
+
+static bool is_failure(const struct walk *w, enum error_class class, int64_t status)
 {
     for (size_t i = 0; i < sizeof(gateway_statuses) / sizeof(gateway_statuses[0]); i++)
         if (status == gateway_statuses[i])
             return true;
-    /* Who hangs is left by its callers before there is any answer, and shows by nothing else;
-     * those who leave anyway do so on both arms. */
-    if (class == ERROR_CLASS_NONE || (class == ERROR_CLASS_CLIENT_GONE && status == 0))
+    /* Who hangs is left by its callers, and shows by nothing else; those who leave anyway do so on
+     * both arms. */
+    if (class == ERROR_CLASS_CLIENT_GONE)
+        return had_nothing(w, status);
+    if (class == ERROR_CLASS_NONE)
         return status == 0 || status >= 400;
     return !is_own_fault[class];
 }
@@ -160,19 +164,37 @@ static void measure(const struct walk *w, enum gate_metric metric, enum ledger_c
     call->values[metric] = number(w, c);
 }
 
+/* Whoever left has waited so long at least. */
+static void measure_wait(const struct walk *w, struct call_seen *call)
+{
+    enum ledger_column first = LEDGER_FIRST_TOKEN_US;
+
+    if (number(w, LEDGER_STREAM) && !has(w, first)) {
+        first = LEDGER_END_US;
+        call->at_least |= 1u << GATE_FIRST_TOKEN;
+    }
+    call->at_least |= 1u << GATE_TOTAL;
+    measure(w, GATE_FIRST_TOKEN, first, call);
+    measure(w, GATE_TOTAL, LEDGER_END_US, call);
+}
+
 static void read_outcome(const struct walk *w, struct call_seen *call)
 {
     enum error_class class = class_of(text(w, LEDGER_ERROR_CLASS));
-    bool failed = is_failure(class, number(w, LEDGER_STATUS));
+    bool failed = is_failure(w, class, number(w, LEDGER_STATUS));
 
-    call->measured = 1u << GATE_ERROR;
+    call->measured = 1u << GATE_ERROR | 1u << GATE_ABANDONED;
     call->failed = failed ? 1u << GATE_ERROR : 0;
+    if (class == ERROR_CLASS_CLIENT_GONE)
+        call->failed |= 1u << GATE_ABANDONED;
     if (number(w, LEDGER_STREAM) && class != ERROR_CLASS_CLIENT_GONE) {
         call->measured |= 1u << GATE_TRUNCATED;
         if (is_cut(class, number(w, LEDGER_TRUNCATED)))
             call->failed |= 1u << GATE_TRUNCATED;
     }
     measure(w, GATE_ATTEMPTS, LEDGER_ATTEMPTS, call);
+    if (class == ERROR_CLASS_CLIENT_GONE)
+        measure_wait(w, call);
     if (failed || class != ERROR_CLASS_NONE)
         return; /* how long a failure took is no time of an answer */
     measure(w, GATE_FIRST_TOKEN, LEDGER_FIRST_TOKEN_US, call);
@@ -209,8 +231,9 @@ static void finish(struct walk *w)
 {
     struct call_seen *call = &w->call;
     const i128 most = (i128)INT64_MAX;
+    bool is_whole = (call->measured & ~call->at_least) >> GATE_TOTAL & 1;
 
-    if (w->prices && w->has_cost && (call->measured >> GATE_TOTAL & 1)) {
+    if (w->prices && w->has_cost && is_whole) {
         i128 nusd = w->cost_pusd / 1000;
         call->measured |= 1u << GATE_COST;
         call->values[GATE_COST] = (int64_t)(nusd > most ? most : nusd);
@@ -301,6 +324,21 @@ static int begin(struct walk *w, size_t app, struct err *err)
     return 0;
 }
 
+static void see_beside(const struct walk *w, int64_t started_us)
+{
+    const struct map_entry *way = map_find(&w->ways, sent_to(w));
+
+    if (!way || number(w, LEDGER_REQUESTS) > 1)
+        return;
+    enum error_class class = class_of(text(w, LEDGER_ERROR_CLASS));
+    int64_t status = number(w, LEDGER_STATUS);
+    struct call_beside call = { .way = way->value, .started_us = started_us };
+    call.failed = is_outage[class] ||
+                  (class == ERROR_CLASS_CLIENT_GONE && had_nothing(w, status)) ||
+                  (class == ERROR_CLASS_NONE && (status == 0 || status >= 500));
+    w->wanted->beside(w->wanted->ctx, &call);
+}
+
 static int read_row(struct walk *w, struct err *err)
 {
     const struct calls_wanted *q = w->wanted;
@@ -311,6 +349,9 @@ static int read_row(struct walk *w, struct err *err)
         int64_t started_us = number(w, LEDGER_STARTED_AT);
         if (w->is_open)
             finish(w);
+        /* Whole hours: from_us is that of all applications that are judged together. */
+        if (w->ways.len && started_us < q->to_us)
+            see_beside(w, started_us);
         if (!app || started_us < q->from_us || started_us >= q->to_us)
             return 0;
         if (begin(w, app->value, err) < 0)
@@ -369,6 +410,7 @@ static int read_ledger(struct walk *w, struct err *err)
 static void release(struct walk *w)
 {
     map_release(&w->apps);
+    map_release(&w->ways);
     price_cache_free(w->prices);
     parquet_scratch_free(w->scratch);
     arena_release(&w->strings);
@@ -381,6 +423,8 @@ int calls_walk(const struct calls_wanted *w, struct ledger_list *ledgers, struct
 
     for (size_t i = 0; i < w->app_count; i++)
         map_put(&walk.apps, w->apps[i]->name, NULL)->value = i;
+    for (size_t i = 0; w->beside && i < w->direct_count; i++)
+        map_put(&walk.ways, w->direct[i], NULL)->value = i;
     if (w->in->prices && w->metrics >> GATE_COST & 1)
         walk.prices = price_cache_new(w->in->prices);
     for (size_t i = 0; r == 0 && i < ledgers->list.len; i++) {

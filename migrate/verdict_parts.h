@@ -79,6 +79,7 @@ struct call_seen {
     bool is_sum;                       /* several calls in one row */
     uint32_t measured;                 /* bits of enum gate_metric */
     uint32_t failed;                   /* likewise, of those that need no threshold */
+    uint32_t at_least;                 /* likewise: the value would have become greater */
     int64_t values[GATE_METRIC_COUNT]; /* of those that need one */
 };
 
@@ -86,10 +87,20 @@ struct call_seen {
 #define CALLS_WITH_THRESHOLD                                                                       \
     (1u << GATE_FIRST_TOKEN | 1u << GATE_TOTAL | 1u << GATE_COST | 1u << GATE_ATTEMPTS)
 
+/* A call of any application that went straight to an upstream of `direct`. */
+struct call_beside {
+    size_t way; /* index of that */
+    int64_t started_us;
+    bool failed; /* as calls do when the provider is out of order */
+};
+
 struct calls_wanted {
     const struct verdict_input *in;
     const struct programme_app *const *apps;
     size_t app_count;
+    const struct str *direct; /* upstreams, each once */
+    size_t direct_count;
+    void (*beside)(void *ctx, const struct call_beside *call);
     uint32_t metrics; /* bits: what is not asked for is not worked out */
     int64_t from_us, to_us;
     void (*fn)(void *ctx, const struct call_seen *call);
@@ -127,11 +138,23 @@ struct unit {
     } gates[];
 };
 
+/* Calls by the hour since 1970. */
+struct hour_calls {
+    int64_t hour;
+    struct verdict_calls calls[2];
+};
+struct hours {
+    VEC(struct hour_calls) list;
+};
+/* What there is of an hour, which may be nothing. */
+const struct hour_calls *hours_find(const struct hours *h, int64_t hour);
+
 struct tally_gate {
     struct gate_counts counts;
     int64_t threshold; /* -1 = none */
     struct verdict_calls calls[2];
     struct verdict_calls hour[2]; /* of the tally's hour */
+    struct hours hours;           /* of all calls, where the application has a way */
     /* Over keys, of calls n and failures f on the gateway, for all time and for the hour. */
     struct tally_spread {
         double keys, nn, nf, ff;
@@ -140,6 +163,7 @@ struct tally_gate {
 
 struct tally {
     const struct programme_app *app;
+    const struct hours *way; /* straight to its provider; NULL = none of its gates needs it */
     struct history history;
     struct sketch baseline[GATE_METRIC_COUNT];
     bool is_known;                                    /* `frozen` is, from a look before */
@@ -153,7 +177,9 @@ struct tally {
 struct tallies {
     struct tally *list;
     size_t count;
-    struct map units; /* key: index of the application, then the unit */
+    struct map units;       /* key: index of the application, then the unit */
+    VEC(struct str) direct; /* names of ways */
+    struct hours *ways;     /* only calls[0] */
     struct arena arena;
     bool too_many;
 };
@@ -165,6 +191,7 @@ DEFINE_CLEANUP_VALUE(struct tallies, tallies_release)
 void tallies_add_baseline(void *ctx, const struct call_seen *call);
 void tallies_set_thresholds(struct tallies *t);
 void tallies_add(void *ctx, const struct call_seen *call);
+void tallies_add_beside(void *ctx, const struct call_beside *call);
 /* Keys to counts, once all calls are in. */
 void tallies_finish(struct tallies *t);
 

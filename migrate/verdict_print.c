@@ -100,6 +100,10 @@ static void add_gate(struct buf *out, const struct verdict_gate *g)
     add_double(out, "gateway_bound", g->bound);
     json_add_int(out, "cap_per_million", p->cap_per_million);
     json_add_bool(out, "cap_tripped", g->cap_tripped);
+    json_add_bool(out, "cap_excused", g->cap_excused);
+    json_add_int(out, "beside_calls", g->beside.all);
+    json_add_int(out, "beside_failed", g->beside.failed);
+    json_add_int(out, "calls_in_outages", g->in_outages);
     json_add_int(out, "enough_per_million", p->enough_per_million);
     json_add_int(out, "min_units", p->min_units);
     json_add_int(out, "min_us", p->min_us);
@@ -227,7 +231,9 @@ static void print_gate(const struct verdict_gate *g, struct buf *out)
     buf_addf(out, "; at the gateway below %.3g %%\n", g->bound * 100);
     if (g->gate->cap_per_million >= 0)
         buf_addf(out, "    cap        %g %%%s\n", (double)g->gate->cap_per_million / 1e4,
-                 g->cap_tripped ? ", exceeded" : "");
+                 g->cap_tripped   ? ", exceeded"
+                 : g->cap_excused ? ", exceeded, as it is beside the gateway"
+                                  : "");
     print_threshold(g, out);
 }
 

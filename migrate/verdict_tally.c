@@ -11,6 +11,75 @@
 
 static const struct moment never = { .us = INT64_MAX };
 
+/* --- what goes straight to the provider --- */
+
+/* Whether it fails has nothing to do with the application; what is too slow for one is not. */
+static bool tells_of_provider(const struct programme_gate *g)
+{
+    return g->cap_per_million >= 0 &&
+           (g->metric == GATE_ERROR || g->metric == GATE_TRUNCATED || g->metric == GATE_ABANDONED);
+}
+
+static bool needs_way(const struct programme_app *app)
+{
+    for (size_t g = 0; calls_have_upstreams(app) && g < app->gate_count; g++)
+        if (tells_of_provider(&app->gates[g]))
+            return true;
+    return false;
+}
+
+static size_t way_index(struct tallies *t, struct str name)
+{
+    for (size_t i = 0; i < t->direct.len; i++)
+        if (str_eq(t->direct.ptr[i], name))
+            return i;
+    vec_push(&t->direct, name);
+    return t->direct.len - 1;
+}
+
+static void find_ways(struct tallies *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (needs_way(t->list[i].app))
+            way_index(t, t->list[i].app->direct);
+    t->ways = mem_calloc(t->direct.len + 1, sizeof(*t->ways));
+    for (size_t i = 0; i < t->count; i++)
+        if (needs_way(t->list[i].app))
+            t->list[i].way = &t->ways[way_index(t, t->list[i].app->direct)];
+}
+
+const struct hour_calls *hours_find(const struct hours *h, int64_t hour)
+{
+    static const struct hour_calls none;
+
+    /* Ledgers come by days: what is looked for is among the last. */
+    for (size_t i = h->list.len; i > 0; i--)
+        if (h->list.ptr[i - 1].hour == hour)
+            return &h->list.ptr[i - 1];
+    return &none;
+}
+
+static struct hour_calls *hour_of(struct hours *h, int64_t hour)
+{
+    for (size_t i = h->list.len; i > 0; i--)
+        if (h->list.ptr[i - 1].hour == hour)
+            return &h->list.ptr[i - 1];
+    vec_push(&h->list, (struct hour_calls){ .hour = hour });
+    return &h->list.ptr[h->list.len - 1];
+}
+
+void tallies_add_beside(void *ctx, const struct call_beside *call)
+{
+    struct tallies *t = ctx;
+    struct hour_calls *h = hour_of(&t->ways[call->way], call->started_us / US_PER_HOUR);
+
+    h->calls[0].all++;
+    h->calls[0].measured++;
+    h->calls[0].failed += call->failed;
+}
+
+/* --- all --- */
+
 void tallies_init(struct tallies *t, const struct verdict_input *in,
                   const struct programme_app *const *apps, size_t count)
 {
@@ -24,15 +93,22 @@ void tallies_init(struct tallies *t, const struct verdict_input *in,
         for (size_t g = 0; g < apps[i]->gate_count; g++)
             a->gates[g].threshold = apps[i]->gates[g].threshold;
     }
+    find_ways(t);
 }
 
 void tallies_release(struct tallies *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         history_release(&t->list[i].history);
+        for (size_t g = 0; g < PROGRAMME_GATES; g++)
+            vec_release(&t->list[i].gates[g].hours.list);
         for (size_t m = 0; m < GATE_METRIC_COUNT; m++)
             sketch_release(&t->list[i].baseline[m]);
     }
+    for (size_t i = 0; i < t->direct.len; i++)
+        vec_release(&t->ways[i].list);
+    vec_release(&t->direct);
+    free(t->ways);
     free(t->list);
     map_release(&t->units);
     arena_release(&t->arena);
@@ -50,7 +126,7 @@ void tallies_add_baseline(void *ctx, const struct call_seen *call)
         (call->on_gateway < 0 && calls_have_upstreams(a->app)))
         return;
     for (size_t m = 0; m < GATE_METRIC_COUNT; m++)
-        if ((call->measured & CALLS_WITH_THRESHOLD) >> m & 1)
+        if ((call->measured & ~call->at_least & CALLS_WITH_THRESHOLD) >> m & 1)
             sketch_add(&a->baseline[m], call->values[m]);
 }
 
@@ -91,10 +167,13 @@ static struct outcome outcome_of(const struct tally *a, size_t gate, const struc
     bool by_value = CALLS_WITH_THRESHOLD >> metric & 1;
     struct outcome o = { .measured = call->measured >> metric & 1 };
 
-    if (by_value && threshold < 0)
-        o.measured = false;
-    o.failed =
-        o.measured && (by_value ? call->values[metric] > threshold : call->failed >> metric & 1);
+    if (!by_value) {
+        o.failed = o.measured && (call->failed >> metric & 1);
+        return o;
+    }
+    o.failed = o.measured && threshold >= 0 && call->values[metric] > threshold;
+    /* Who left before the threshold says nothing of what would have come. */
+    o.measured &= threshold >= 0 && (o.failed || !(call->at_least >> metric & 1));
     return o;
 }
 
@@ -213,6 +292,8 @@ static void count(struct tally *a, struct unit *u, const struct moment *m,
         count_call(&g->calls[m->on_gateway], o);
         if (hour == a->hour)
             count_call(&g->hour[m->on_gateway], o);
+        if (a->way)
+            count_call(&hour_of(&g->hours, hour)->calls[m->on_gateway], o);
         if (u && !a->app->gates[i].per_request) {
             count_key(&u->gates[i], m, o, hour == u->hour);
             continue;

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/timestamp.h"
 #include "base/vec.h"
+
+#define OUTAGE_TOLD_US US_PER_DAY /* until it is told of again */
 
 void watch_free(struct watch *w)
 {
@@ -230,6 +233,14 @@ static void add_words(const struct decision *d, struct buf *out)
             buf_addf(out, "%s%s", out->len ? ", " : "", decide_obstacle_name(i));
 }
 
+/* Between two of them nothing holds, and nothing is written. */
+static bool is_another_outage(const struct step_context *c, const struct watch_app *app,
+                              const struct rollout_entry *last)
+{
+    return app->decision.obstacles & 1u << DECIDE_OUTAGE &&
+           step_now_us(c) - last->at_us > OUTAGE_TOLD_US;
+}
+
 static int note_hold(const struct step_context *c, const struct watch_app *app, struct err *err)
 {
     const struct rollout_entry *last = app->decision.app->last_hold;
@@ -237,7 +248,8 @@ static int note_hold(const struct step_context *c, const struct watch_app *app, 
     char sha[ROLLOUT_SHA_BYTES] = "";
 
     add_words(&app->decision, &words);
-    if (last && str_eq(last->detail, buf_str(&words)) && last->at_us >= app->decision.app->since_us)
+    if (last && str_eq(last->detail, buf_str(&words)) &&
+        last->at_us >= app->decision.app->since_us && !is_another_outage(c, app, last))
         return 0;
     if (app->verdict && put_verdict(c, app->verdict, sha, err) < 0)
         return -1;

@@ -139,6 +139,15 @@ static void blind(struct world *w)
 {
     w->in.unsealed_us = 61 * 60 * US_PER_SECOND;
 }
+static void outage(struct world *w)
+{
+    static const struct programme_gate gate = { .metric = GATE_ERROR };
+
+    w->verdict.gate_count = 1;
+    w->verdict.gates[0] = (struct verdict_gate){ .gate = &gate,
+                                                 .cap_excused = true,
+                                                 .why = STR("100 of 200 calls that go directly") };
+}
 static void split(struct world *w)
 {
     w->verdict.says = VERDICT_HOLD;
@@ -212,6 +221,7 @@ static const struct {
     { DECIDE_GATE,      AT_FIRST,   gate,      "exclude ratios from 4.1"        },
     { DECIDE_NO_DATA,   AT_FIRST,   no_data,   "no call of it through"          },
     { DECIDE_BLIND,     AT_FIRST,   blind,     "waited to be sealed for 61 min" },
+    { DECIDE_OUTAGE,    AT_FIRST,   outage,    "error: 100 of 200 calls"        },
     { DECIDE_SPLIT,     AT_FIRST,   split,     "9 % instead of 1 %"             },
     { DECIDE_APPROVAL,  AT_NOTHING, approval,  "security ('weir migrate approve"},
     { DECIDE_READINESS, AT_NOTHING, readiness, "1 of the readiness checks"      },
@@ -528,6 +538,25 @@ START_TEST(what_bakes_at_all_is_not_left_to_blind_gates)
 }
 END_TEST
 
+/* Also of what is through: that nothing is done about it is to be known. */
+START_TEST(an_outage_holds_what_has_arrived)
+{
+    CLEANUP(world_release) struct world w = { 0 };
+
+    world_make(&w, ROLLOUT_ALL);
+    outage(&w);
+    for (int i = 0; i < 2; i++) {
+        w.apps[BOT].since_us = NOW_US - i * 1000 * DAY;
+        struct decision d = decide_bot(&w);
+        ck_assert_int_eq(d.action, DECIDE_HOLD);
+        ck_assert_uint_eq(d.obstacles, 1u << DECIDE_OUTAGE);
+        ck_assert_int_ge(str_find(d.why[DECIDE_OUTAGE], STR("100 of 200"), 0), 0);
+    }
+    w.verdict.says = VERDICT_ROLLBACK; /* another gate's evidence */
+    ck_assert_int_eq(decide_bot(&w).action, DECIDE_ROLLBACK);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, nothing_in_the_way_is_one_stage_up, 0, 2);
@@ -548,6 +577,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, evidence_that_is_missing_is_not_ready);
     tcase_add_test(tc, what_has_arrived_stays);
     tcase_add_test(tc, what_bakes_at_all_is_not_left_to_blind_gates);
+    tcase_add_test(tc, an_outage_holds_what_has_arrived);
 }
 
 CHECK_MAIN("migrate/decide", add_tests)

@@ -403,6 +403,46 @@ START_TEST(uneven_keys_that_stay_where_they_are_make_no_harm)
 }
 END_TEST
 
+/* --- callers who leave --- */
+
+#define LEAVE         0.3 /* of all calls, as callers please */
+#define HARM_OF_LEAVE 1.25
+
+/* Of so many of the rest the gateway hangs, until their callers leave as well. */
+static const struct {
+    double hangs, least, most; /* part that may be rolled back */
+} leavers[] = {
+    {0,    0,    ALPHA},
+    { 0.5, 0.95, 1    },
+};
+
+START_TEST(callers_who_leave_as_they_please_are_no_harm)
+{
+    long count = runs() / 20 + 1, back = 0;
+    double there = LEAVE + (1 - LEAVE) * leavers[_i].hangs;
+
+    seed(20260701 + (uint64_t)_i);
+    for (long i = 0; i < count; i++) {
+        struct gate_counts c = { 0 };
+        bool is_back = false;
+        for (int call = 0; call < 3000 && !is_back; call++) {
+            int32_t share = ladder[call / 750]; /* 1, 5, 25, 50 % */
+            bool on_gateway = draw() < share / 10000.0;
+            if (draw() >= (on_gateway ? there : LEAVE))
+                continue;
+            gate_count_failure(&c, share, on_gateway);
+            is_back = on_gateway && gate_log_harm(&c, HARM_OF_LEAVE) >= -log(ALPHA);
+        }
+        back += is_back;
+    }
+    printf("30 %% of the callers leave, %g %% of the others as the gateway hangs: %ld runs of 3000 "
+           "calls, 1 -> 5 -> 25 -> 50 %%, harm from %g times on: rolled back %.4f\n",
+           leavers[_i].hangs * 100, count, HARM_OF_LEAVE, (double)back / (double)count);
+    ck_assert((double)back >= leavers[_i].least * (double)count);
+    ck_assert((double)back <= leavers[_i].most * (double)count + slack(leavers[_i].most, count));
+}
+END_TEST
+
 /* --- power --- */
 
 /* gate_power's walk against the race itself. */
@@ -444,6 +484,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_incident_of_the_provider_is_no_harm_of_the_gateway);
     tcase_add_test(tc, bursts_of_one_key_count_once);
     tcase_add_test(tc, uneven_keys_that_stay_where_they_are_make_no_harm);
+    tcase_add_loop_test(tc, callers_who_leave_as_they_please_are_no_harm, 0,
+                        (int)(sizeof(leavers) / sizeof(leavers[0])));
     tcase_add_test(tc, power_is_what_happens);
 }
 

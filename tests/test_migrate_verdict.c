@@ -268,59 +268,6 @@ END_TEST
 
 /* --- what counts --- */
 
-static const struct {
-    enum error_class error;
-    int status;
-    bool fails;
-} classes[] = {
-    {ERROR_CLASS_NONE,                 200, false},
-    { ERROR_CLASS_NONE,                246, true },
-    { ERROR_CLASS_NONE,                -1,  true },
-    { ERROR_CLASS_NONE,                404, true },
-    { ERROR_CLASS_STATUS_4XX,          446, true },
-    { ERROR_CLASS_DENIED,              412, true },
-    { ERROR_CLASS_TRANSPORT,           -1,  true },
-    { ERROR_CLASS_TIMEOUT_HEAD,        -1,  true },
-    { ERROR_CLASS_TIMEOUT_FIRST_TOKEN, 200, true },
-    { ERROR_CLASS_STATUS_4XX,          400, true },
-    { ERROR_CLASS_RATE_LIMITED,        429, true },
-    { ERROR_CLASS_QUOTA_EXHAUSTED,     429, true },
-    { ERROR_CLASS_OVERLOADED,          529, true },
-    { ERROR_CLASS_STATUS_5XX,          500, true },
-    { ERROR_CLASS_STREAM_ERROR_EVENT,  200, true },
-    { ERROR_CLASS_STREAM_CUT,          200, true },
-    { ERROR_CLASS_STREAM_STALL,        200, true },
-    { ERROR_CLASS_MALFORMED,           200, true },
-    { ERROR_CLASS_CONTENT_FILTER,      400, false},
-    { ERROR_CLASS_CONTEXT_LENGTH,      400, false},
-    { ERROR_CLASS_CLIENT_GONE,         200, false},
-    { ERROR_CLASS_CLIENT_GONE,         -1,  true },
-    { ERROR_CLASS_DENIED,              403, false},
-};
-
-START_TEST(what_the_caller_brought_upon_itself_is_no_failure)
-{
-    struct sample s;
-
-    sample_begin(&s, PLAN(ERROR_GATE));
-    uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
-    sample_ledger(&s, T0);
-    sample_call(&s, &(struct sample_call){ .at_us = T0 + HOUR,
-                                           .on_gateway = true,
-                                           .epoch = epoch,
-                                           .share = 5000,
-                                           .unit = "u",
-                                           .status = classes[_i].status,
-                                           .error = classes[_i].error });
-    sample_seal(&s);
-    struct verdict *v = sample_judge(&s, T0 + DAY);
-    ck_assert_int_eq(v->gates[0].calls[1].failed, classes[_i].fails);
-    ck_assert_int_eq(split(v, 5000)->failures[1], classes[_i].fails);
-    verdict_free(v, 1);
-    sample_end(&s);
-}
-END_TEST
-
 /* What a call that is no evidence looks like; shares by time are those of steps. */
 START_TEST(what_chance_had_no_part_in_is_left_out)
 {
@@ -859,8 +806,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, few_units_and_a_short_time_hold);
     tcase_add_test(tc, another_attempt_begins_anew_with_half_the_chance);
     tcase_add_test(tc, what_was_accepted_is_judged_by_what_it_says_itself);
-    tcase_add_loop_test(tc, what_the_caller_brought_upon_itself_is_no_failure, 0,
-                        ARRAY_LEN(classes));
     tcase_add_test(tc, what_chance_had_no_part_in_is_left_out);
     tcase_add_test(tc, a_drift_is_over_when_a_step_begins);
     tcase_add_test(tc, a_fallback_does_not_hide_where_a_call_was_sent);

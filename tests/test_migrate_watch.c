@@ -72,6 +72,32 @@ START_TEST(what_holds_is_noted_when_it_is_new)
 }
 END_TEST
 
+/* Between two of them nothing holds, and no entry says so. */
+START_TEST(an_outage_is_noted_again_on_another_day)
+{
+    static const int64_t after_us[] = { 0, 3600 * US_PER_SECOND, US_PER_DAY };
+    static const size_t lines[] = { 1, 1, 2 };
+    CLEANUP(programme_free) struct programme *p = sample_programme(plan);
+    CLEANUP(rollout_close) struct rollout *r = sample_open(p);
+    struct step_context c = sample_context(p, r);
+    const struct watch_input in = { .step = &c };
+
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct watch *w;
+        struct err err;
+        sample->clock_us += after_us[i];
+        ck_assert_msg(watch_look(&in, &w, &err) == 0, "%s", err.text);
+        for (size_t a = 0; a < w->app_count; a++)
+            w->apps[a].decision.action = a == ANT ? DECIDE_HOLD : DECIDE_NOTHING;
+        w->apps[ANT].decision.obstacles = 1u << DECIDE_OUTAGE;
+        ck_assert_msg(watch_note_holds(&in, w, &err) == 0, "%s", err.text);
+        watch_free(w);
+        ck_assert_uint_eq(rollout_count(r), lines[i]);
+    }
+    ck_assert(str_eq(rollout_at(r, 1)->detail, STR("outage")));
+}
+END_TEST
+
 START_TEST(a_rollback_stops_its_wave)
 {
     CLEANUP(programme_free) struct programme *p = sample_programme(plan);
@@ -147,6 +173,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, sample_make, sample_remove);
     tcase_add_test(tc, what_is_auto_moves_as_one_step_and_no_more_than_the_cap);
     tcase_add_test(tc, what_holds_is_noted_when_it_is_new);
+    tcase_add_test(tc, an_outage_is_noted_again_on_another_day);
     tcase_add_test(tc, a_rollback_stops_its_wave);
     tcase_add_test(tc, a_hook_that_fails_changes_nothing_and_is_told);
 }

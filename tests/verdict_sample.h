@@ -119,6 +119,7 @@ struct sample_call {
     enum error_class error;
     int64_t total_us;
     int64_t input_tokens;
+    unsigned answer_bytes;
     bool stream, truncated, is_part_of_sum;
     unsigned attempts; /* 0 = not known */
 };
@@ -139,7 +140,11 @@ static inline void sample_call(struct sample *s, const struct sample_call *c)
     x.started_us = c->at_us;
     x.request_us = x.head_us = 10;
     x.end_us = c->total_us ? c->total_us : 500 * MS;
-    x.first_token_us = c->stream ? x.end_us / 2 : -1;
+    x.response_bytes = c->answer_bytes;
+    if (c->error == ERROR_CLASS_CLIENT_GONE && !c->answer_bytes)
+        x.first_token_us = -1;
+    else
+        x.first_token_us = c->stream ? x.end_us / 2 : -1;
     x.who.app = str_from(c->app ? c->app : "bot");
     x.who.end_user = str_from(c->user);
     x.upstream = str_from(upstream);
