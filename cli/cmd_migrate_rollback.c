@@ -25,6 +25,8 @@ static const struct option_def options[] = {
            .help = "where the history is damaged: cut it before its first bad entry, take what is "
                    "live as it is, and go to direct calls"),
     OPTION(FLAG, .name = "dry-run", .letter = 'n', .help = "only show what would be done"),
+    OPTION(FLAG, .name = "yes", .letter = 'y',
+           .help = "is not needed, and does no harm: nobody is asked before a rollback"),
     OPTION_FORMAT(formats),
     OPTIONS_END,
 };

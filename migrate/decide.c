@@ -80,6 +80,7 @@ static bool is_baking(const struct question *q)
     if (past_us < 0) {
         buf_add_text(q->say, "the clock is before the last step, which was at ");
         programme_add_time(q->in->portfolio->programme, q->app->since_us, q->say);
+        buf_add_text(q->say, ", and no gate sees what has come since ('weir migrate verify')");
         return true;
     }
     if (past_us >= bake_us)
@@ -456,20 +457,23 @@ static void find_obstacles(const struct decide_input *in, const struct portfolio
     }
 }
 
-/* Nothing is to come any more, but that nobody would see harm, or what there is is not the
- * gateway's. */
+/* Nothing is to come any more, but that nobody would see harm (of calls that are not sealed, or
+ * behind a clock that was wrong), or what there is is not the gateway's. */
 static void watch_over(const struct decide_input *in, const struct portfolio_app *app,
                        struct arena *arena, struct decision *ret)
 {
-    static const enum decide_obstacle looked_for[] = { DECIDE_BLIND, DECIDE_OUTAGE };
+    static const enum decide_obstacle looked_for[] = { DECIDE_BAKE, DECIDE_BLIND, DECIDE_OUTAGE };
     CLEANUP(buf_release) struct buf say = { 0 };
-    struct question q = { .in = in, .app = app, .plan = app->app, .say = &say };
-    bool is_done = is_through(app, in->now_us);
+    struct question q = {
+        .in = in, .app = app, .plan = app->app, .stage = portfolio_stage(app), .say = &say
+    };
+    bool is_done = is_through(app, in->now_us), is_ahead = app->since_us > in->now_us;
 
     for (size_t i = 0; !app->app->retired && i < ARRAY_LEN(looked_for); i++) {
         enum decide_obstacle o = looked_for[i];
         buf_clear(&say);
-        if ((o == DECIDE_BLIND && is_done) || !obstacles[o].stands(&q))
+        if ((o == DECIDE_BLIND && is_done) || (o == DECIDE_BAKE && !is_ahead) ||
+            !obstacles[o].stands(&q))
             continue;
         ret->action = DECIDE_HOLD;
         ret->obstacles |= 1u << o;

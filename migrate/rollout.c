@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/timestamp.h"
 #include "migrate/baseline.h"
 #include "migrate/rollout_inside.h"
 #include "migrate/rollout_line.h"
@@ -437,6 +438,30 @@ int rollout_append(struct rollout *r, const struct rollout_entry *e, struct err 
     }
     push(r, made);
     return 0;
+}
+
+const struct rollout_entry *rollout_ahead(const struct rollout *r, int64_t now_us)
+{
+    for (size_t i = 0; i < rollout_count(r); i++)
+        if (rollout_at(r, i)->at_us > now_us + ROLLOUT_AHEAD_US)
+            return rollout_at(r, i);
+    return NULL;
+}
+
+void rollout_add_ahead(const struct rollout_entry *e, int64_t now_us, struct buf *out)
+{
+    int64_t minutes = (e->at_us - now_us) / (60 * US_PER_SECOND);
+    char at[TIMESTAMP_TEXT_BYTES];
+
+    buf_addf(out, "entry %" PRIu64 " (%s, by %.*s) is dated %s, ", e->seq,
+             rollout_kind_name(e->kind), STR_ARG(e->actor), timestamp_format(e->at_us, at));
+    if (minutes < 120)
+        buf_addf(out, "%" PRId64 " min", minutes);
+    else if (minutes < 3 * 24 * 60)
+        buf_addf(out, "%" PRId64 " h", minutes / 60);
+    else
+        buf_addf(out, "%" PRId64 " days", minutes / (24 * 60));
+    buf_add_text(out, " after this machine's clock");
 }
 
 const struct rollout_entry *rollout_last_settled(const struct rollout *r, struct str actuator)

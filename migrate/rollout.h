@@ -157,6 +157,13 @@ DEFINE_CLEANUP_VALUE(struct rollout_audit, rollout_audit_release)
 int rollout_verify(const char *folder, struct str anchor, struct rollout_audit *ret,
                    struct err *err);
 
+#define ROLLOUT_AHEAD_US (INT64_C(60) * 1000000) /* clocks of two machines may differ by so much   \
+                                                  */
+/* The first entry that is dated later than now by more than that, NULL = none.  Whoever looks at
+ * what was before now sees nothing of it, and of none after it: they are not dated before it. */
+const struct rollout_entry *rollout_ahead(const struct rollout *r, int64_t now_us);
+/* "entry 7 (committed, by ana@ops1) is dated 2027-..., 364 days after this machine's clock". */
+void rollout_add_ahead(const struct rollout_entry *e, int64_t now_us, struct buf *out);
 /* The entry that says what an actuator was last made to run, COMMITTED or ACCEPTED; NULL = none. */
 const struct rollout_entry *rollout_last_settled(const struct rollout *r, struct str actuator);
 /* The member "moves" of a JSON object: a list, also of none. */

@@ -284,6 +284,7 @@ void status_make(const struct status_input *in, struct status *ret)
     add_waves(ret);
     add_drifts(ret);
     add_untold(ret);
+    ret->ahead = rollout_ahead(in->portfolio->rollout, in->now_us);
 }
 
 void status_release(struct status *s)

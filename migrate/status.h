@@ -68,6 +68,7 @@ struct status {
     const struct rollout_entry
         *untold[STATUS_UNTOLD]; /* hooks that failed lately, the last first */
     size_t untold_count;
+    const struct rollout_entry *ahead; /* see rollout_ahead; NULL = none */
     struct success success;
     struct arena arena;
 };

@@ -248,7 +248,7 @@ static void add_open(const struct status *s, struct document *d)
     };
     const struct portfolio *p = s->in->portfolio;
 
-    if (!p->open_count && !s->drift_count && !s->untold_count)
+    if (!p->open_count && !s->drift_count && !s->untold_count && !s->ahead)
         return;
     document_section(d, "open", "What a person has to look at");
     document_columns(d, columns, ARRAY_LEN(columns));
@@ -269,6 +269,15 @@ static void add_open(const struct status *s, struct document *d)
         document_text(d, STR(""));
         add_time(s, d, s->untold[i]->at_us);
         document_text(d, s->untold[i]->detail);
+    }
+    if (s->ahead) {
+        CLEANUP(buf_release) struct buf say = { 0 };
+        rollout_add_ahead(s->ahead, s->in->now_us, &say);
+        buf_add_text(&say, ": see CLOCKS in weir-rollout(5)");
+        document_text(d, STR("gates do not see the end of the history"));
+        document_text(d, s->ahead->actuator);
+        add_time(s, d, s->ahead->at_us);
+        document_text(d, buf_str(&say));
     }
 }
 

@@ -468,6 +468,12 @@ START_TEST(a_clock_before_the_last_step_holds)
     struct decision d = decide_bot(&w);
     ck_assert_uint_eq(d.obstacles, 1u << DECIDE_BAKE);
     ck_assert_int_ge(str_find(d.why[DECIDE_BAKE], STR("the clock is before"), 0), 0);
+    w.apps[BOT].share = ROLLOUT_ALL; /* no gate sees it there either */
+    d = decide_bot(&w);
+    ck_assert_int_eq(d.action, DECIDE_HOLD);
+    ck_assert_uint_eq(d.obstacles, 1u << DECIDE_BAKE);
+    w.apps[BOT].since_us = NOW_US;
+    ck_assert_int_eq(decide_bot(&w).action, DECIDE_NOTHING);
 }
 END_TEST
 
