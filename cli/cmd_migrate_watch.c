@@ -107,13 +107,16 @@ static int pass(const struct invocation *inv, const struct stepping *s, struct w
     return 0;
 }
 
-static int look(const struct invocation *inv, struct memory *memory, struct err *err)
+static int look(const struct invocation *inv, struct memory *memory, struct price_keeper *prices,
+                struct err *err)
 {
     CLEANUP(stepping_close) struct stepping s = { 0 };
     CLEANUP(watch_free) struct watch *w = NULL;
 
-    if (stepping_open(inv, ROLLOUT_WRITE, LOCK_WAIT_US, &s, err) < 0 ||
-        stepping_read_archive(&s, err) < 0)
+    if (stepping_open(inv, ROLLOUT_WRITE, LOCK_WAIT_US, &s, err) < 0)
+        return -1;
+    s.m.keeper = prices;
+    if (stepping_read_archive(&s, err) < 0)
         return -1;
     if (pass(inv, &s, &w, err) < 0)
         return -1;
@@ -140,6 +143,7 @@ static int read_every(const struct invocation *inv, int64_t *ret_us)
 /* A step under way is never broken off: signals wait until the look is over. */
 static int watch_on(const struct invocation *inv, int64_t every_us)
 {
+    CLEANUP(price_keeper_release) struct price_keeper prices = { 0 };
     struct timespec pause = { every_us / US_PER_SECOND, every_us % US_PER_SECOND * 1000 };
     struct memory memory = { 0 };
     struct err err;
@@ -150,7 +154,7 @@ static int watch_on(const struct invocation *inv, int64_t every_us)
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     do {
-        if (look(inv, &memory, &err) < 0)
+        if (look(inv, &memory, &prices, &err) < 0)
             migration_fail(inv, &err);
     } while (!cli_out_failed() && sigtimedwait(&set, NULL, &pause) < 0);
     vec_release(&memory.list);
@@ -168,7 +172,7 @@ static int run(const struct invocation *inv)
         return r;
     if (!invocation_has(inv, "once"))
         return watch_on(inv, every_us);
-    r = look(inv, &memory, &err);
+    r = look(inv, &memory, NULL, &err);
     vec_release(&memory.list);
     return r < 0 ? migration_fail(inv, &err) : r;
 }

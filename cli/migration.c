@@ -259,22 +259,68 @@ int migration_read_again(struct migration *m, struct err *err)
     return portfolio_read(m->programme, m->rollout, &m->portfolio, err);
 }
 
-static int load_prices(struct migration *m, struct err *err)
+void price_keeper_release(struct price_keeper *k)
 {
+    price_book_free(k->book);
+    buf_release(&k->marks);
+}
+
+/* Files and folders, each loaded on top of those before. */
+struct price_paths {
+    VEC(char *) list;
+};
+
+static void price_paths_release(struct price_paths *p)
+{
+    for (size_t i = 0; i < p->list.len; i++)
+        free(p->list.ptr[i]);
+    vec_release(&p->list);
+}
+DEFINE_CLEANUP_VALUE(struct price_paths, price_paths_release)
+
+static int find_prices(const struct programme *p, struct price_paths *ret, struct err *err)
+{
+    CLEANUP(conf_free) struct conf *conf = NULL;
     char *shipped;
 
     if (datadir_path("prices", &shipped, err) < 0)
         return -1;
-    int r = price_book_load(&m->prices, shipped, err);
-    free(shipped);
-    if (r < 0 || !m->programme->config.len)
-        return r;
-    CLEANUP(conf_free) struct conf *conf = NULL;
-    if (conf_load(m->programme->config.ptr, &conf, err) < 0)
+    vec_push(&ret->list, shipped);
+    if (!p->config.len)
+        return 0;
+    if (conf_load(p->config.ptr, &conf, err) < 0)
         return -1;
     for (size_t i = 0; i < conf->price_count; i++)
-        if (price_book_load(&m->prices, conf->prices[i].ptr, err) < 0)
+        vec_push(&ret->list, mem_strndup(conf->prices[i].ptr, conf->prices[i].len));
+    return 0;
+}
+
+static int load_prices(struct migration *m, struct err *err)
+{
+    CLEANUP(price_paths_release) struct price_paths paths = { 0 };
+    CLEANUP(price_book_free) struct price_book *book = NULL;
+    CLEANUP(buf_release) struct buf marks = { 0 };
+    struct price_keeper *k = m->keeper;
+
+    if (find_prices(m->programme, &paths, err) < 0)
+        return -1;
+    /* Before they are read: what changes meanwhile is read again by the next look. */
+    for (size_t i = 0; k && i < paths.list.len; i++)
+        if (price_book_mark(paths.list.ptr[i], &marks, err) < 0)
             return -1;
+    if (k && k->book && str_eq(buf_str(&marks), buf_str(&k->marks))) {
+        m->prices = k->book;
+        return 0;
+    }
+    for (size_t i = 0; i < paths.list.len; i++)
+        if (price_book_load(&book, paths.list.ptr[i], err) < 0)
+            return -1;
+    if (k) {
+        price_keeper_release(k);
+        *k = (struct price_keeper){ .book = book, .marks = marks };
+        marks = (struct buf){ 0 };
+    }
+    m->prices = TAKE(book);
     return 0;
 }
 
@@ -293,7 +339,8 @@ int migration_open_archive(struct migration *m, struct err *err)
 
 void migration_close(struct migration *m)
 {
-    price_book_free(m->prices);
+    if (!m->keeper)
+        price_book_free(m->prices);
     archive_close(m->archive);
     portfolio_free(m->portfolio);
     rollout_close(m->rollout);

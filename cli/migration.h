@@ -20,6 +20,15 @@
     OPTION(VALUE, .name = "plan", .letter = 'p', .value = "FILE", .is_path = true,                 \
            .help = "the plan, see weir-programme(5) (default: programme.yaml)")
 
+/* Prices that outlive one look: read again only when a file of theirs is another.  Zero-initialised
+ * is none yet. */
+struct price_keeper {
+    struct price_book *book;
+    struct buf marks; /* of its files, see price_book_mark */
+};
+void price_keeper_release(struct price_keeper *k);
+DEFINE_CLEANUP_VALUE(struct price_keeper, price_keeper_release)
+
 struct migration {
     const struct invocation *inv;
     struct programme *programme;
@@ -27,6 +36,7 @@ struct migration {
     struct portfolio *portfolio;
     struct archive *archive; /* migration_open_archive; NULL before */
     struct price_book *prices;
+    struct price_keeper *keeper; /* owns them, if the caller has set it; else NULL */
     int64_t now_us;
     char *actor; /* "ana@host" */
 };

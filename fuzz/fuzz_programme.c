@@ -26,7 +26,7 @@ static void check_app(const struct programme *p, const struct programme_app *a)
         assert(a->stages[i].bake_us >= 0);
     }
     for (size_t i = 0; i < a->gate_count; i++) {
-        double alpha = programme_alpha(p, a, &a->gates[i]);
+        double alpha = programme_alpha(p, (size_t)i, a, &a->gates[i]);
         assert(alpha > 0 && alpha < 1 && a->gates[i].beta > 0 && a->gates[i].beta < 1);
         assert(a->gates[i].safe_ratio > a->gates[i].harm_ratio && a->gates[i].harm_ratio >= 1);
     }

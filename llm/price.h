@@ -37,6 +37,9 @@ struct price_entry;
 /* Reads every *.yaml of a folder, or one file; later loads win over earlier ones (overlay).
  * *book may be NULL to begin one.  On failure the book is as it was before. */
 int price_book_load(struct price_book **book, const char *path, struct err *err);
+/* Appends what is the same as long as price_book_load would read the same files of path: their
+ * names, and of each its inode, size and times. */
+int price_book_mark(const char *path, struct buf *out, struct err *err);
 void price_book_free(struct price_book *book);
 DEFINE_CLEANUP(struct price_book, price_book_free)
 /* SHA-256 over the files read, in hex: pins a report to the prices it used. */

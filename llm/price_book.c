@@ -140,8 +140,9 @@ static void load_release(struct load *l)
 }
 DEFINE_CLEANUP_VALUE(struct load, load_release)
 
-static int load_file(struct load *l, const char *path, struct err *err)
+static int load_file(void *ctx, const char *path, struct err *err)
 {
+    struct load *l = ctx;
     CLEANUP(buf_release) struct buf text = { 0 };
     uint8_t digest[SHA256_BYTES];
     struct price_file *file;
@@ -158,7 +159,9 @@ static int load_file(struct load *l, const char *path, struct err *err)
     return 0;
 }
 
-static int load_folder(struct load *l, const char *path, struct err *err)
+/* Calls fn with each file of a folder. */
+static int each_file(const char *path, int (*fn)(void *ctx, const char *file, struct err *err),
+                     void *ctx, struct err *err)
 {
     CLEANUP(dir_list_release) struct dir_list list = { 0 };
     CLEANUP(buf_release) struct buf name = { 0 };
@@ -170,9 +173,18 @@ static int load_folder(struct load *l, const char *path, struct err *err)
             continue;
         buf_clear(&name);
         buf_addf(&name, "%s/%s", path, list.names[i]);
-        if (load_file(l, buf_cstr(&name), err) < 0)
+        if (fn(ctx, buf_cstr(&name), err) < 0)
             return -1;
     }
+    return 0;
+}
+
+static int load_folder(void *ctx, const char *path, struct err *err)
+{
+    const struct load *l = ctx;
+
+    if (each_file(path, load_file, ctx, err) < 0)
+        return -1;
     if (l->files.len == 0)
         return err_set(err, ERR_USAGE, "price folder '%s' has no *.yaml file", path);
     return 0;
@@ -211,6 +223,28 @@ static void book_add(struct price_book *book, struct load *l)
     buf_add_str(&book->digests, buf_str(&l->digests));
     sha256_of(buf_str(&book->digests), digest);
     hex_encode(digest, sizeof(digest), book->hash);
+}
+
+static int add_mark(void *ctx, const char *file, struct err *err)
+{
+    struct buf *out = ctx;
+    struct stat st;
+
+    if (stat(file, &st) < 0)
+        return err_sys(err, "cannot read prices from '%s'", file);
+    buf_addf(out, "%s %ju:%ju %jd %jd.%ld %jd.%ld\n", file, (uintmax_t)st.st_dev,
+             (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+             st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    return 0;
+}
+
+int price_book_mark(const char *path, struct buf *out, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return err_sys(err, "cannot read prices from '%s'", path);
+    return S_ISDIR(st.st_mode) ? each_file(path, add_mark, out, err) : add_mark(out, path, err);
 }
 
 int price_book_load(struct price_book **book, const char *path, struct err *err)

@@ -79,13 +79,14 @@ bool next_is_complete(const struct next *n)
 
 /* --- printing --- */
 
-static void add_gate(const struct programme *p, const struct programme_app *a, size_t g,
+static void add_gate(const struct portfolio *p, const struct programme_app *a, size_t g,
                      struct buf *out)
 {
     const struct programme_gate *gate = &a->gates[g];
 
     buf_addf(out, "%s%s: more than %g x, with a chance of %.2g of being wrong", g ? "; " : "",
-             gate_metric_name(gate->metric), gate->harm_ratio, programme_alpha(p, a, gate));
+             gate_metric_name(gate->metric), gate->harm_ratio,
+             programme_alpha(p->programme, p->gone, a, gate));
     if (gate->cap_per_million >= 0)
         buf_addf(out, ", or more than %g %%", (double)gate->cap_per_million / 1e4);
 }
@@ -106,14 +107,14 @@ static void add_missing(const struct next_app *n, struct buf *out)
             buf_addf(out, "%s%s", count++ ? ", " : "", missing[i].what);
 }
 
-static void print_app(const struct programme *p, const struct next_app *n, struct buf *out)
+static void print_app(const struct portfolio *p, const struct next_app *n, struct buf *out)
 {
     const struct programme_app *a = n->app->app;
     int64_t date = programme_date(a);
 
     buf_addf(out, "%s: ", a->name.ptr);
     if (date)
-        programme_add_time(p, date, out);
+        programme_add_time(p->programme, date, out);
     else
         buf_add_text(out, "no date");
     buf_addf(out, "%s%s, owner %s, deputy %s, %s risk", a->wave ? ", " : "",
@@ -146,7 +147,7 @@ void next_print_text(const struct portfolio *p, const struct next *n, struct buf
     size_t incomplete = 0;
 
     for (size_t i = 0; i < n->list.len; i++) {
-        print_app(p->programme, &n->list.ptr[i], out);
+        print_app(p, &n->list.ptr[i], out);
         incomplete += n->list.ptr[i].missing != 0;
     }
     if (!n->list.len)
@@ -156,14 +157,14 @@ void next_print_text(const struct portfolio *p, const struct next *n, struct buf
                  n->list.len);
 }
 
-static void json_app(const struct programme *p, const struct next_app *n, struct buf *out)
+static void json_app(const struct portfolio *p, const struct next_app *n, struct buf *out)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
     const struct programme_app *a = n->app->app;
 
     json_add_str(out, "app", a->name);
     if (programme_date(a)) {
-        programme_add_time(p, programme_date(a), &text);
+        programme_add_time(p->programme, programme_date(a), &text);
         json_add_str(out, "date", buf_str(&text));
     }
     if (a->wave)
@@ -208,7 +209,7 @@ void next_print_json(const struct portfolio *p, const struct next *n, struct buf
     buf_add_byte(out, '[');
     for (size_t i = 0; i < n->list.len; i++) {
         buf_add_text(out, i ? ",{" : "{");
-        json_app(p->programme, &n->list.ptr[i], out);
+        json_app(p, &n->list.ptr[i], out);
         buf_add_byte(out, '}');
     }
     buf_add_text(out, "]}\n");

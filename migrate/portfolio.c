@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
+
 /* Of one reading. */
 struct fold {
     struct portfolio *portfolio;
@@ -196,8 +198,22 @@ int portfolio_read(const struct programme *p, const struct rollout *r, struct po
         if (takes[e->kind])
             takes[e->kind](&f, e);
     }
+    made->gone = portfolio_gone(p, r, INT64_MAX);
     *ret = made;
     return 0;
+}
+
+size_t portfolio_gone(const struct programme *p, const struct rollout *r, int64_t until_us)
+{
+    CLEANUP(map_release) struct map names = { 0 };
+
+    for (size_t i = 0; i < rollout_count(r); i++) {
+        const struct rollout_entry *e = rollout_at(r, i);
+        for (size_t m = 0; e->at_us < until_us && m < e->move_count; m++)
+            if (!programme_find_app(p, e->moves[m].app))
+                map_put(&names, e->moves[m].app, NULL);
+    }
+    return names.len;
 }
 
 void portfolio_free(struct portfolio *p)

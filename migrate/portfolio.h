@@ -56,6 +56,7 @@ struct portfolio {
     /* The step that has begun and not ended: at most one per actuator. */
     const struct rollout_entry **open; /* INTENT entries */
     size_t open_count;
+    size_t gone; /* see portfolio_gone */
     struct arena arena;
 };
 
@@ -64,6 +65,9 @@ struct portfolio {
  * programme is ERR_CORRUPT. */
 int portfolio_read(const struct programme *p, const struct rollout *r, struct portfolio **ret,
                    struct err *err);
+/* How many applications the rollout has moved, before a moment, that the programme does not have
+ * any more: what their gates were given is not there for others. */
+size_t portfolio_gone(const struct programme *p, const struct rollout *r, int64_t until_us);
 void portfolio_free(struct portfolio *p);
 DEFINE_CLEANUP(struct portfolio, portfolio_free)
 

@@ -59,13 +59,15 @@ const struct programme_freeze *programme_frozen(const struct programme *p, int64
     return NULL;
 }
 
-double programme_alpha(const struct programme *p, const struct programme_app *app,
+double programme_alpha(const struct programme *p, size_t gone, const struct programme_app *app,
                        const struct programme_gate *gate)
 {
+    size_t apps = p->app_count + gone;
+
     if (gate->alpha > 0)
         return gate->alpha;
     /* Also by the retired: what one of them has spent is not there to be given to another. */
-    return p->alpha_total / (double)(p->app_count ? p->app_count : 1) /
+    return p->alpha_total / (double)(apps ? apps : 1) /
            (double)(app->gate_count ? app->gate_count : 1);
 }
 

@@ -167,8 +167,9 @@ const struct programme_wave *programme_find_wave(const struct programme *p, stru
 /* The freeze at a time, NULL = none. */
 const struct programme_freeze *programme_frozen(const struct programme *p, int64_t at_us);
 /* The chance of a false rollback that one gate of app may spend: its own, or its part of
- * alpha_total, which does not grow when others retire. */
-double programme_alpha(const struct programme *p, const struct programme_app *app,
+ * alpha_total, which does not grow when others retire, or are taken out of the plan after they have
+ * begun: gone of them (portfolio_gone). */
+double programme_alpha(const struct programme *p, size_t gone, const struct programme_app *app,
                        const struct programme_gate *gate);
 /* A moment in the programme's zone: "2026-10-07", with " 09:00" unless a day begins there. */
 void programme_add_time(const struct programme *p, int64_t us, struct buf *out);

@@ -214,7 +214,7 @@ static void check_alpha(const struct linting *g)
     for (size_t i = 0; i < g->p->app_count; i++) {
         const struct programme_app *a = &g->p->apps[i];
         for (size_t k = 0; k < a->gate_count; k++) {
-            spent += programme_alpha(g->p, a, &a->gates[k]);
+            spent += programme_alpha(g->p, 0, a, &a->gates[k]);
             if (a->gates[k].alpha > 0 && !at.line)
                 at = a->gates[k].at;
         }

@@ -157,8 +157,8 @@ DEFINE_CLEANUP_VALUE(struct rollout_audit, rollout_audit_release)
 int rollout_verify(const char *folder, struct str anchor, struct rollout_audit *ret,
                    struct err *err);
 
-#define ROLLOUT_AHEAD_US (INT64_C(60) * 1000000) /* clocks of two machines may differ by so much   \
-                                                  */
+/* Clocks of two machines may differ by so much. */
+#define ROLLOUT_AHEAD_US (INT64_C(60) * 1000000)
 /* The first entry that is dated later than now by more than that, NULL = none.  Whoever looks at
  * what was before now sees nothing of it, and of none after it: they are not dated before it. */
 const struct rollout_entry *rollout_ahead(const struct rollout *r, int64_t now_us);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/timestamp.h"
+#include "migrate/portfolio.h"
 #include "migrate/verdict_parts.h"
 
 /* Of the calls at the gateway, against those beside it: so few measured are no sample. */
@@ -20,6 +21,7 @@ struct judge {
     const struct verdict_input *in;
     struct ledger_list ledgers;
     struct tallies tallies;
+    size_t gone; /* see portfolio_gone */
 };
 
 static void judge_release(struct judge *j)
@@ -298,7 +300,8 @@ static void fill_gate(const struct judge *j, const struct tally *a, size_t i,
         .gate = gate,
         .threshold = {.value = t->threshold},
         .counts = t->counts,
-        .alpha = ldexp(programme_alpha(j->in->programme, a->app, gate), -(int)a->history.attempt),
+        .alpha = ldexp(programme_alpha(j->in->programme, j->gone, a->app, gate),
+                       -(int)a->history.attempt),
         .required = gate_required(gate->safe_ratio, next_share(a->app, a->history.share)),
         .calls = { t->calls[0],          t->calls[1] },
         .gateway_per_million = -1,
@@ -537,6 +540,7 @@ int verdict_judge(const struct verdict_input *in, const struct programme_app *co
 {
     CLEANUP(judge_release) struct judge j = { .in = in };
 
+    j.gone = portfolio_gone(in->programme, in->rollout, in->until_us);
     tallies_init(&j.tallies, in, apps, count);
     if (ledger_list_read(in->archive, in->chain_lines, &j.ledgers, err) < 0 ||
         read_calls(&j, apps, count, err) < 0)

@@ -450,6 +450,42 @@ START_TEST(the_hash_changes_with_every_file)
 }
 END_TEST
 
+/* Of a folder: what is kept as long as it is the same must be read again after any of these. */
+START_TEST(a_mark_is_the_same_until_a_file_is_another)
+{
+    static const char *const changes[] = {
+        "echo '# more' >> marked/a.yaml",
+        "cp marked/b.yaml b && cp b marked/b.yaml",
+        "echo 1 > marked/c.yaml",
+        "mv marked/c.yaml marked/d.yaml",
+        "rm marked/d.yaml",
+        "mv marked/b.yaml b && cp b marked/b.yaml",
+    };
+    CLEANUP(buf_release) struct buf before = { 0 }, after = { 0 };
+    char command[600];
+    struct err err;
+
+    snprintf(command, sizeof(command),
+             "cd '%s' && mkdir marked && touch marked/a.yaml marked/b.yaml", temp_folder);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(price_book_mark(temp_path("marked"), &before, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        buf_clear(&after);
+        ck_assert_int_eq(price_book_mark(temp_path("marked"), &after, &err), 0);
+        ck_assert_str_eq(buf_cstr(&before), buf_cstr(&after));
+        snprintf(command, sizeof(command), "cd '%s' && touch marked/other.txt && %s", temp_folder,
+                 changes[i]);
+        ck_assert_int_eq(system(command), 0);
+        buf_clear(&after);
+        ck_assert_int_eq(price_book_mark(temp_path("marked"), &after, &err), 0);
+        ck_assert_str_ne(buf_cstr(&before), buf_cstr(&after));
+        buf_clear(&before);
+        buf_add_str(&before, buf_str(&after));
+    }
+    ck_assert_int_eq(price_book_mark(temp_path("nowhere"), &after, &err), -1);
+}
+END_TEST
+
 START_TEST(a_failed_load_leaves_the_book_as_it_was)
 {
     char first[128];
@@ -671,6 +707,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_later_load_wins_where_it_has_a_price_at_the_moment);
     tcase_add_test(tc, contract_prices_replace_single_units_of_the_standard_tier);
     tcase_add_test(tc, the_hash_changes_with_every_file);
+    tcase_add_test(tc, a_mark_is_the_same_until_a_file_is_another);
     tcase_add_test(tc, a_failed_load_leaves_the_book_as_it_was);
     tcase_add_loop_test(tc, a_mistake_is_named_with_its_place, 0, ARRAY_LEN(mistakes));
     tcase_add_test(tc, a_file_cut_or_flipped_anywhere_is_an_error_or_a_smaller_book);

@@ -170,8 +170,10 @@ START_TEST(the_chance_of_a_false_rollback_is_shared_by_applications_and_gates)
         "apps: {a: {}, b: {gates: [{metric: error, alpha: 0.004}]}, c: {retired: true}}\n");
 
     /* c has spent its own perhaps: nobody else is given it. */
-    ck_assert(programme_alpha(p, &p->apps[0], &p->apps[0].gates[0]) == 0.05 / 3 / 2);
-    ck_assert(programme_alpha(p, &p->apps[1], &p->apps[1].gates[0]) == 0.004);
+    ck_assert(programme_alpha(p, 0, &p->apps[0], &p->apps[0].gates[0]) == 0.05 / 3 / 2);
+    ck_assert(programme_alpha(p, 0, &p->apps[1], &p->apps[1].gates[0]) == 0.004);
+    ck_assert(programme_alpha(p, 2, &p->apps[0], &p->apps[0].gates[0]) == 0.05 / 5 / 2);
+    ck_assert(programme_alpha(p, 2, &p->apps[1], &p->apps[1].gates[0]) == 0.004);
 }
 END_TEST
 

@@ -300,6 +300,38 @@ START_TEST(what_failed_in_an_outage_does_not_count_afterwards)
 }
 END_TEST
 
+/* --- what is not given twice --- */
+
+/* Three applications, one gate each: 1 % / 3, and half of that for the first attempt. */
+START_TEST(who_is_taken_out_of_the_plan_leaves_nothing_to_the_others)
+{
+    struct sample s;
+
+    sample_begin(&s, PLAN(ERROR_GATE));
+    sample_step(&s, "dog", 0, 100, T0, true);
+    sample_step(&s, "dog", 100, 0, T0 + HOUR, true);
+    sample_step(&s, "bot", 0, 100, T0 + 2 * HOUR, true);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert(v->gates[0].alpha == 0.01 / 3 / 2);
+    verdict_free(v, 1);
+    struct programme *before = s.programme;
+    ck_ok(programme_parse(STR("programme: {name: g, start: 2026-10-05, alpha_total: 1%}\n"
+                              "actuators: {proxy: {driver: weir, file: ./c.yaml, socket: ./s}}\n"
+                              "apps: {bot: {actuator: proxy, direct: openai, gateway: litellm,\n"
+                              "  key: header.x-session, gates: [" ERROR_GATE "]}}\n"),
+                          "p.yaml", temp_folder, &s.programme, &sample_err));
+    v = sample_judge(&s, T0 + DAY);
+    /* "dog" was moved once, "cat" never. */
+    ck_assert(v->gates[0].alpha == 0.01 / 2 / 2);
+    verdict_free(v, 1);
+    v = sample_judge(&s, T0); /* before any of it */
+    ck_assert(v->gates[0].alpha == 0.01);
+    verdict_free(v, 1);
+    programme_free(before);
+    sample_end(&s);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
@@ -311,6 +343,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, an_outage_that_others_have_without_the_gateway_trips_no_cap, 0,
                         ARRAY_LEN(besides));
     tcase_add_test(tc, what_failed_in_an_outage_does_not_count_afterwards);
+    tcase_add_test(tc, who_is_taken_out_of_the_plan_leaves_nothing_to_the_others);
 }
 
 CHECK_MAIN("migrate/verdict_calls", add_tests)
