@@ -132,14 +132,19 @@ static bool is_null(const struct chunk *c, size_t row)
  * than CHUNK_DICTIONARY_INTS. */
 static bool find_distinct(const struct chunk *c, struct chunk_tools *t)
 {
+    size_t slots = CHUNK_SLOTS_LEAST;
+
+    while (slots < CHUNK_SLOTS &&
+           slots < 4 * c->ints.len) /* clearing all is most of a small file */
+        slots *= 2;
     t->distinct_count = 0;
-    memset(t->slots, 0, CHUNK_SLOTS * sizeof(*t->slots));
+    memset(t->slots, 0, slots * sizeof(*t->slots));
     for (size_t i = 0; i < c->ints.len; i++) {
         int64_t value = c->ints.ptr[i];
         uint64_t hash = (uint64_t)value * UINT64_C(0x9e3779b97f4a7c15);
-        size_t slot = (hash >> 32) % CHUNK_SLOTS;
+        size_t slot = (hash >> 32) & (slots - 1);
         while (t->slots[slot] && t->distinct[t->slots[slot] - 1] != value)
-            slot = (slot + 1) % CHUNK_SLOTS;
+            slot = (slot + 1) & (slots - 1);
         if (!t->slots[slot]) {
             if (t->distinct_count == CHUNK_DICTIONARY_INTS)
                 return false;

@@ -20,7 +20,8 @@
 #define CHUNK_DICTIONARY_BYTES (1u << 20)
 #define CHUNK_DICTIONARY_INTS  32768u
 #define CHUNK_SLOTS            (4 * CHUNK_DICTIONARY_INTS)
-#define CHUNK_PAGE_ROWS        65536u
+#define CHUNK_SLOTS_LEAST      64u
+#define CHUNK_PAGE_ROWS        PARQUET_GROUP_ROWS
 #define CHUNK_PAGE_BYTES       (1u << 20) /* of PLAIN strings */
 /* A longer minimum or maximum of a string column is left out of the statistics. */
 #define CHUNK_STATISTICS_BYTES 64u

@@ -221,7 +221,9 @@ static bool set_known(struct exchange *x, enum field_frame where, struct str key
 {
     for (size_t i = 0; i < exchange_field_count; i++) {
         const struct exchange_field *f = &exchange_fields[i];
-        if (f->where != where || !str_eq(key, str_from(exchange_field_frame_name(f))))
+        const char *name = exchange_field_frame_name(f);
+        if (f->where != where || key.len == 0 || *name != key.ptr[0] ||
+            !str_eq(key, str_from(name)))
             continue;
         *ret_failed = set_member(x, f, value) < 0;
         return true;
