@@ -5,8 +5,11 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
+
+#define READ_TRIES 1000 /* a cutover comes once in minutes */
 
 enum kind { COUNTER, GAUGE, LONGEST };
 
@@ -76,17 +79,30 @@ void stats_set_cutover(struct proxy_stats *worker, uint64_t epoch, struct str ma
     __atomic_store_n(&worker->cutovers, next, __ATOMIC_RELEASE);
 }
 
-/* What is read may be written over once two more came meanwhile: then it is read again. */
+/* A worker reads what strangers send, so what it wrote is not trusted to be a marker, which
+ * policy/cutover holds to letters, digits and three signs. */
+static void cut_marker(struct stats_cutover *c)
+{
+    static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+    c->marker[sizeof(c->marker) - 1] = '\0';
+    c->marker[strspn(c->marker, known)] = '\0';
+}
+
+/* What is read may be written over once two more came meanwhile: then it is read again, but not for
+ * as long as a worker likes. */
 static void read_cutover(const struct proxy_stats *worker, struct stats_cutover *ret)
 {
     uint64_t before, after;
+    int tries = 0;
 
     do {
         before = __atomic_load_n(&worker->cutovers, __ATOMIC_ACQUIRE);
         *ret = worker->cutover[before % 2];
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         after = __atomic_load_n(&worker->cutovers, __ATOMIC_RELAXED);
-    } while (before != after);
+    } while (before != after && ++tries < READ_TRIES);
+    cut_marker(ret);
 }
 
 static bool serves(const struct proxy_stats *worker)

@@ -73,9 +73,15 @@ static uint64_t read_word(const uint64_t *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/* What a worker wrote is not trusted: it reads what strangers send.  The name is copied first, so
+ * that it is one thing for all that look at it. */
 static void add_place(struct upstream_stats *sum, const struct upstream_count *from)
 {
-    struct upstream_count *to = upstream_stats_place(sum, str_from(from->name));
+    char name[UPSTREAM_STATS_NAME_BYTES];
+
+    memcpy(name, from->name, sizeof(name));
+    struct str is = { name, strnlen(name, sizeof(name)) };
+    struct upstream_count *to = upstream_stats_place(sum, is);
 
     for (size_t i = 0; i < ARRAY_LEN(to->answers); i++)
         to->answers[i] += read_word(&from->answers[i]);
@@ -154,7 +160,7 @@ void upstream_stats_metrics(const struct upstream_stats *first, size_t count, si
     for (size_t i = 0; i < count; i++, at += stride) {
         const struct upstream_stats *one = (const void *)at;
         uint64_t used = __atomic_load_n(&one->used, __ATOMIC_ACQUIRE);
-        for (size_t k = 0; k < used; k++)
+        for (size_t k = 0; k < used && k < UPSTREAM_STATS_MAX; k++)
             add_place(sum, &one->places[k]);
     }
     if (sum->used)

@@ -37,7 +37,8 @@ struct upstream_count *upstream_stats_place(struct upstream_stats *s, struct str
 void upstream_stats_answered(struct upstream_count *c, unsigned status, uint64_t us);
 
 /* Adds all that workers counted in Prometheus' text format: nothing before there is an upstream.
- * stride is the distance of one worker's to the next one's, in bytes. */
+ * stride is the distance of one worker's to the next one's, in bytes.  Whatever is in that memory,
+ * nothing beyond it is read. */
 void upstream_stats_metrics(const struct upstream_stats *first, size_t count, size_t stride,
                             struct buf *out);
 

@@ -4,10 +4,11 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <sys/mman.h>
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "proxy/upstream_stats.h"
+#include "proxy/stats.h"
 #include "tests/proxy_run.h"
 
 #define SETTINGS                                                                                   \
@@ -343,6 +344,40 @@ START_TEST(upstreams_beyond_the_last_place_share_it)
 }
 END_TEST
 
+/* The two are the end of a page, and the next one may not be read. */
+START_TEST(what_a_worker_wrote_is_not_trusted)
+{
+    static const uint64_t counts[] = { UPSTREAM_STATS_MAX + 1, 1u << 20, UINT64_MAX };
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = (sizeof(struct proxy_stats) + page_bytes - 1) / page_bytes * page_bytes;
+    char *memory = mmap(NULL, bytes + page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert(memory != MAP_FAILED);
+    ck_assert_int_eq(mprotect(memory, bytes, PROT_READ | PROT_WRITE), 0);
+    struct proxy_stats *s = (void *)(memory + bytes - sizeof(*s));
+    char want[UPSTREAM_STATS_NAME_BYTES + 20] = "{upstream=\"";
+    memset(want + strlen(want), 'x', UPSTREAM_STATS_NAME_BYTES - 1);
+    strcat(want, "\",");
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        memset(s, 'x', sizeof(*s));
+        s->upstreams.used = counts[i];
+        s->cutovers = i;
+        buf_clear(&page);
+        stats_write_metrics(s, 1, &page);
+        stats_cutover_metrics(s, 1, &page);
+        stats_cutover_json(s, 1, &page);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&page), want));
+    }
+    snprintf(s->cutover[0].marker, sizeof(s->cutover[0].marker), "e1\"} 1\nfalse 2");
+    s->cutovers = 0;
+    buf_clear(&page);
+    stats_cutover_metrics(s, 1, &page);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&page), "marker=\"e1\"}"));
+    ck_assert_ptr_null(strstr(buf_cstr(&page), "false"));
+    munmap(memory, bytes + page_bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proxy metrics");
@@ -356,6 +391,7 @@ int main(void)
     tcase_add_test(tc, what_an_upstream_counted_stays_over_a_reload);
     tcase_add_test(tc, upstreams_of_two_workers_add_up_whatever_they_are_called);
     tcase_add_test(tc, upstreams_beyond_the_last_place_share_it);
+    tcase_add_test(tc, what_a_worker_wrote_is_not_trusted);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
