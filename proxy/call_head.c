@@ -37,6 +37,7 @@ bool call_admit(struct proxy_call *call, struct route *route, enum reply_kind *r
     static const enum reply_kind of_route[] = {
         [ROUTE_UNKNOWN] = REPLY_NO_ROUTE,
         [ROUTE_BAD_PATH] = REPLY_BAD_PATH,
+        [ROUTE_NO_PATH] = REPLY_NO_PATH,
     };
     const struct http1_head *head = call->request;
     const struct proxy_conf *c = call->conf;

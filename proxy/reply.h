@@ -19,6 +19,8 @@
 #define REPLIES(X)                                                                                 \
     X(BAD_REQUEST, 400, "bad_request", "the request is not valid HTTP/1.1")                        \
     X(BAD_PATH, 400, "bad_path", "a path may not have . or .. segments")                           \
+    X(NO_PATH, 400, "no_path",                                                                     \
+      "OPTIONS * asks no upstream: ask one by its path, as in OPTIONS /UPSTREAM/...")              \
     X(KEY_MISSING, 401, "key_missing", "this upstream is for those who hold a key of weir's")      \
     X(KEY_UNKNOWN, 401, "key_unknown", "this key of weir's is not known, or cut short")            \
     X(KEY_EXPIRED, 401, "key_expired", "this key of weir's has ended")                             \

@@ -123,7 +123,9 @@ enum route_result route_find(const struct proxy_conf *c, const struct route_requ
                              struct route *ret)
 {
     *ret = (struct route){ .rest = in->path };
-    if (!in->path.len || in->path.ptr[0] != '/' || has_dots(in->path))
+    if (!in->path.len || in->path.ptr[0] != '/')
+        return ROUTE_NO_PATH;
+    if (has_dots(in->path))
         return ROUTE_BAD_PATH;
     ret->upstream = upstream_of_host(c, in->host);
     if (!ret->upstream && !find_by_path(c, in->path, ret)) {

@@ -25,7 +25,8 @@ struct route_request {
 enum route_result {
     ROUTE_OK,
     ROUTE_UNKNOWN,  /* to no upstream */
-    ROUTE_BAD_PATH, /* dot segments, "*" */
+    ROUTE_BAD_PATH, /* dot segments */
+    ROUTE_NO_PATH,  /* "*": the server itself is asked, and weir is none but for its upstreams */
 };
 
 struct route {

@@ -48,7 +48,7 @@ static const struct {
     { "weir",            "/b%6ft/openai/v1",  "",      ROUTE_UNKNOWN,  NULL,     "",         NULL          },
     { "weir",            "//openai/v1",       "",      ROUTE_UNKNOWN,  NULL,     "",         NULL          },
     { "weir",            "/",                 "",      ROUTE_UNKNOWN,  NULL,     "",         NULL          },
-    { "weir",            "*",                 "",      ROUTE_BAD_PATH, NULL,     "",         NULL          },
+    { "weir",            "*",                 "",      ROUTE_NO_PATH,  NULL,     "",         NULL          },
     { "weir",            "/gw/../x",          "",      ROUTE_BAD_PATH, NULL,     "",         NULL          },
     { "weir",            "/gw/..",            "",      ROUTE_BAD_PATH, NULL,     "",         NULL          },
     { "weir",            "/gw/.%2E/x",        "",      ROUTE_BAD_PATH, NULL,     "",         NULL          },

@@ -269,6 +269,7 @@ static const struct {
     { "GET http://127.0.0.1:1/x HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n", "404",
      "no_such_upstream"                                                                                               },
     { "GET /up/a/../b HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",                     "400", "bad_path"        },
+    { "OPTIONS * HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",                          "400", "no_path"         },
     { "GET /up/%2E%2e/b HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",                   "400", "bad_path"        },
     { "GET /dead/x HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n",                        "502",
      "upstream_unreachable"                                                                                           },

@@ -107,7 +107,7 @@ static size_t check_readings(const char *what, const char *text, bool *ret_has)
 /* Refused for where it goes: how it is framed was clear, and the connection stays. */
 static bool is_about_the_path(const char *answer)
 {
-    return strstr(answer, "x-weir-error: bad_path") || strstr(answer, "x-weir-error: no_such");
+    return strstr(answer, "x-weir-error: bad_path") || strstr(answer, "x-weir-error: no_");
 }
 
 static void check_row(const struct smuggle_row *row, size_t number)
