@@ -21,7 +21,7 @@
 struct http_origin {
     struct http_pool *pool;
     struct http_origin *next, **link;
-    char *url, *ca_path, *ca_pem, *proxy;
+    char *url, *ca_path, *ca_pem, *proxy_ca_pem, *proxy;
     struct http_origin_options options; /* its strings are not used */
     struct http_conn *idle, *idle_last; /* the one used last first */
     uint32_t used_count, idle_count;
@@ -99,6 +99,15 @@ static enum http_failure failure_of(CURLcode code)
     return HTTP_FAILURE_OTHER;
 }
 
+/* Has it failed since the certificate of a proxy on the way is not trusted? */
+static bool of_proxy(const struct http_conn *c)
+{
+    long result = 0;
+
+    return curl_easy_getinfo(c->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &result) == CURLE_OK &&
+           result != 0;
+}
+
 static void on_io(void *ctx, unsigned events);
 
 /* Moves the connected socket onto the loop: curl watches it no more. */
@@ -132,7 +141,7 @@ static void finish_connect(struct http_conn *c, CURLcode code)
     struct err err = { 0 };
 
     if (code != CURLE_OK) {
-        c->failure = failure_of(code);
+        c->failure = of_proxy(c) ? HTTP_FAILURE_PROXY : failure_of(code);
         err_set(&err, ERR_SYS, "cannot connect to '%s': %s", c->origin->url,
                 *c->reason ? c->reason : curl_easy_strerror(code));
     } else if (adopt_socket(c, &err) < 0) {
@@ -296,6 +305,7 @@ static void free_origin(struct http_origin *o)
     free(o->url);
     free(o->ca_path);
     free(o->ca_pem);
+    free(o->proxy_ca_pem);
     free(o->proxy);
     free(o);
 }
@@ -349,6 +359,8 @@ int http_origin_new(struct http_pool *p, const struct http_origin_options *optio
     o->ca_path = options->ca_path ? mem_strdup(options->ca_path) : NULL;
     if (options->ca_pem.len)
         o->ca_pem = mem_strndup(options->ca_pem.ptr, options->ca_pem.len);
+    if (options->proxy_ca_pem.len)
+        o->proxy_ca_pem = mem_strndup(options->proxy_ca_pem.ptr, options->proxy_ca_pem.len);
     o->proxy = options->proxy ? mem_strdup(options->proxy) : NULL;
     o->options.host = o->options.ca_path = o->options.proxy = NULL;
     if (!options->connect_timeout_us)
@@ -505,6 +517,10 @@ static void set_options(struct http_conn *c)
     if (o->ca_pem) { /* lives longer than c */
         struct curl_blob pem = { o->ca_pem, o->options.ca_pem.len, CURL_BLOB_NOCOPY };
         curl_easy_setopt(c->easy, CURLOPT_CAINFO_BLOB, &pem);
+    }
+    if (o->proxy_ca_pem) {
+        struct curl_blob pem = { o->proxy_ca_pem, o->options.proxy_ca_pem.len, CURL_BLOB_NOCOPY };
+        curl_easy_setopt(c->easy, CURLOPT_PROXY_CAINFO_BLOB, &pem);
     }
     if (o->options.no_verify) {
         curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, 0L);

@@ -39,7 +39,9 @@ struct http_origin_options {
                             for a day */
     struct str ca_pem;   /* likewise, its bytes; parsed for each new connection */
     bool no_verify;      /* accept any certificate: for tests and in so many words */
-    const char *proxy;   /* URL; NULL: from the environment (https_proxy, no_proxy...); "": none */
+    struct str proxy_ca_pem; /* what to trust instead where a proxy is itself spoken to in TLS:
+                                ca_* and no_verify are of the origin alone */
+    const char *proxy; /* URL; NULL: from the environment (https_proxy, no_proxy...); "": none */
     uint64_t connect_timeout_us; /* names, proxy and TLS included */
     uint32_t max_connections;    /* in use, connecting and idle together */
     uint32_t max_idle;        /* fewer than were needed at once: then peaks cost a connect each */
@@ -56,7 +58,7 @@ enum http_failure {
     HTTP_FAILURE_CONNECT, /* refused, unreachable */
     HTTP_FAILURE_TIMEOUT,
     HTTP_FAILURE_TLS,   /* certificate or handshake */
-    HTTP_FAILURE_PROXY, /* the corporate proxy refuses or fails */
+    HTTP_FAILURE_PROXY, /* the corporate proxy refuses or fails, or is not trusted */
     HTTP_FAILURE_OTHER,
 };
 

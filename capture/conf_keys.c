@@ -95,9 +95,10 @@ static const struct conf_key upstream_keys[] = {
      NULL },
     { "ca", CONF_PATH, "certificates to trust instead of the system's", NULL, NULL },
     { "proxy",                                      CONF_STRING, "the corporate proxy on the way to it, or none", NULL, NULL },
-    { "connections",                                     CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
-    { "timeouts", CONF_MAP, "how long to wait for it", timeout_keys, NULL },
-    { 0                                },
+    { "proxy_ca",                                     CONF_PATH, "certificates to trust where that proxy speaks TLS", NULL, NULL },
+    { "connections", CONF_COUNT, "open to it at most, for each worker", NULL, NULL },
+    { "timeouts",                                 CONF_MAP, "how long to wait for it", timeout_keys, NULL },
+    { 0                             },
 };
 static const char *const policy_modes[] = { "off", "observe", "warn", "enforce", NULL };
 static const struct conf_key budget_keys[] = {

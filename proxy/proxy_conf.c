@@ -246,18 +246,32 @@ static void read_hosts(struct proxy_conf_reading *r, const struct yaml_node *n,
 }
 
 /* Read here, so that a change of it is seen, and by those who may. */
-static int read_ca(struct proxy_conf_reading *r, const struct yaml_node *n,
-                   struct proxy_upstream *u, struct err *err)
+static int read_pem(struct proxy_conf_reading *r, struct str path, const struct yaml_node *at,
+                    struct str *ret, struct err *err)
 {
-    u->ca_path = proxy_conf_path(r, n, "ca");
-    if (!u->ca_path.len || !r->with_secrets)
+    if (!path.len || !r->with_secrets)
         return 0;
-    if (proxy_conf_file(r, u->ca_path, yaml_get(n, "ca"), &u->ca_pem, err) < 0)
+    if (proxy_conf_file(r, path, at, ret, err) < 0)
         return -1;
-    if (str_find(u->ca_pem, STR("CERTIFICATE-----"), 0) < 0)
-        return yaml_err(r->yaml, yaml_get(n, "ca"), err, "'%.*s' holds no certificate (PEM)",
-                        STR_ARG(u->ca_path));
+    if (str_find(*ret, STR("CERTIFICATE-----"), 0) < 0)
+        return yaml_err(r->yaml, at, err, "'%.*s' holds no certificate (PEM)", STR_ARG(path));
     return 0;
+}
+
+static int read_trust(struct proxy_conf_reading *r, const struct yaml_node *n,
+                      struct proxy_upstream *u, struct err *err)
+{
+    const struct yaml_node *proxy_ca = yaml_get(n, "proxy_ca");
+
+    u->ca_path = proxy_conf_path(r, n, "ca");
+    u->proxy_ca_path = proxy_conf_path(r, n, "proxy_ca");
+    if (proxy_ca && (u->no_proxy || str_istarts_with(u->proxy, STR("http://"))))
+        return yaml_err(r->yaml, proxy_ca, err,
+                        "proxy_ca is of a proxy that is spoken to in TLS: make its proxy "
+                        "https://..., or leave this out");
+    if (read_pem(r, u->ca_path, yaml_get(n, "ca"), &u->ca_pem, err) < 0)
+        return -1;
+    return read_pem(r, u->proxy_ca_path, proxy_ca, &u->proxy_ca_pem, err);
 }
 
 static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n,
@@ -290,7 +304,7 @@ static int read_upstream(struct proxy_conf_reading *r, const struct yaml_node *n
     set_duration(timeouts, "idle", &u->idle_us);
     read_hosts(r, yaml_get(n, "hosts"), u);
     if (set_count(r, n, "connections", connection_range, &u->connections, err) < 0 ||
-        read_url(r, url, u, err) < 0 || read_ca(r, n, u, err) < 0)
+        read_url(r, url, u, err) < 0 || read_trust(r, n, u, err) < 0)
         return -1;
     return proxy_conf_read_key(r, n, u, err);
 }

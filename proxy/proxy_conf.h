@@ -34,9 +34,9 @@ struct proxy_upstream {
     struct str base_path;       /* "" or "/v1", without a '/' at its end */
     uint16_t port;
     bool tls;
-    struct str ca_path; /* "" = the system's */
-    struct str ca_pem;  /* what is in it */
-    struct str proxy;   /* URL; "" = from the environment, unless no_proxy */
+    struct str ca_path, proxy_ca_path; /* "" = the system's */
+    struct str ca_pem, proxy_ca_pem;   /* what is in them */
+    struct str proxy;                  /* URL; "" = from the environment, unless no_proxy */
     bool no_proxy;
     const struct str *hosts; /* globs over the Host header */
     size_t host_count;

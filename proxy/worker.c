@@ -66,9 +66,9 @@ void worker_take_back(struct worker *w, struct buf *b)
 static bool is_same_place(const struct proxy_upstream *a, const struct proxy_upstream *b)
 {
     return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
-           str_eq(a->ca_pem, b->ca_pem) && str_eq(a->proxy, b->proxy) &&
-           a->no_proxy == b->no_proxy && a->connect_us == b->connect_us &&
-           a->connections == b->connections;
+           str_eq(a->ca_pem, b->ca_pem) && str_eq(a->proxy_ca_pem, b->proxy_ca_pem) &&
+           str_eq(a->proxy, b->proxy) && a->no_proxy == b->no_proxy &&
+           a->connect_us == b->connect_us && a->connections == b->connections;
 }
 
 struct http_origin *worker_origin(const struct worker *w, const struct proxy_conf *c,
@@ -90,6 +90,7 @@ static int new_origin(struct worker *w, const struct proxy_upstream *u, struct h
         .host = u->host.ptr,
         .port = u->port,
         .ca_pem = u->ca_pem,
+        .proxy_ca_pem = u->proxy_ca_pem,
         .proxy = u->no_proxy    ? ""
                  : u->proxy.len ? u->proxy.ptr
                                 : NULL,

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "tests/check_main.h"
+#include "tests/forward_proxy.h"
 #include "tests/proxy_run.h"
 #include "tests/tls_files.h"
 
@@ -541,16 +542,16 @@ START_TEST(a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken)
 END_TEST
 
 /* With an upstream that is this proxy itself, over TLS, trusted as that file says. */
-static void configure_over(const char *ca)
+static void configure_over(const char *ca, const char *proxy)
 {
     char text[700];
 
     snprintf(text, sizeof(text),
-             "  over: {url: \"https://127.0.0.1:%d\", api: openai, proxy: none, ca: %s}\n"
+             "  over: {url: \"https://127.0.0.1:%d\", api: openai, proxy: %s, ca: %s}\n"
              "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 2, grace: 10s,"
              " tls: {cert: cert, key: key}}\n"
              "archive: {path: ./archive}\n",
-             run.port, ca);
+             run.port, proxy, ca);
     proxy_configure(&run, text);
 }
 
@@ -585,7 +586,7 @@ START_TEST(whom_an_upstream_is_trusted_by_changes_with_its_file)
 
     start(true);
     copy("two.cert", "ca");
-    configure_over("ca");
+    configure_over("ca", "none");
     wait_for_reloads(2);
     over_answers(false);
     copy("one.cert", "ca"); /* and no signal */
@@ -601,10 +602,41 @@ START_TEST(whom_an_upstream_is_trusted_by_changes_with_its_file)
 }
 END_TEST
 
+START_TEST(whom_a_proxy_in_tls_is_trusted_by_changes_with_its_file)
+{
+    static struct forward_proxy forward;
+    char text[100];
+
+    start(true);
+    forward_proxy_start(&forward, at("two.cert"), at("two.key"));
+    snprintf(text, sizeof(text), "\"https://localhost:%u\"", forward.port);
+    configure_over("one.cert", text);
+    wait_for_reloads(2);
+    over_answers(false); /* the system's certificates do not say so */
+    snprintf(text, sizeof(text), "\"https://localhost:%u\", proxy_ca: ca", forward.port);
+    copy("one.cert", "ca");
+    configure_over("one.cert", text);
+    wait_for_reloads(4);
+    over_answers(false);
+    ck_assert_int_eq(forward.tunnels, 0);
+    copy("two.cert", "ca"); /* and no signal */
+    wait_for_reloads(6);
+    over_answers(true);
+    ck_assert_int_gt(forward.tunnels, 0);
+    copy("one.cert", "ca");
+    wait_for_reloads(8);
+    over_answers(false); /* connections that were open are not used either */
+    configure_over("one.cert", "none");
+    wait_for_reloads(10);
+    over_answers(true);
+    forward_proxy_stop(&forward);
+}
+END_TEST
+
 START_TEST(what_is_missing_for_a_refused_configuration_is_waited_for)
 {
     start(true);
-    configure_over("later");
+    configure_over("later", "none");
     wait_for_log("event=reload_refused", 1);
     proxy_sleep_ms(200);
     ck_assert_int_eq(metric("weir_worker_reloads_total"), 0);
@@ -683,6 +715,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_storm_of_reloads_fails_no_request);
     tcase_add_test(tc, a_changed_configuration_is_read_again_and_a_bad_one_is_not_taken);
     tcase_add_test(tc, whom_an_upstream_is_trusted_by_changes_with_its_file);
+    tcase_add_test(tc, whom_a_proxy_in_tls_is_trusted_by_changes_with_its_file);
     tcase_add_test(tc, what_is_missing_for_a_refused_configuration_is_waited_for);
     tcase_add_test(tc, a_drain_cuts_no_stream);
     tcase_add_test(tc, a_storm_of_certificates_fails_no_request);
