@@ -13,6 +13,8 @@ static const char *const dropped_headers[] = { "connection", "keep-alive", "prox
                                                "upgrade",    "alt-svc",    "content-length",
                                                "alt-used" };
 
+#define PROMISED_MAX (UINT64_MAX / 20) /* before one more digit */
+
 struct answer *answer_new(unsigned status)
 {
     struct answer *a = mem_calloc(1, sizeof(*a));
@@ -105,6 +107,20 @@ static void add_chunks(struct answer *a, const struct exchange *x)
     a->end_us = at_us;
 }
 
+uint64_t answer_promised(const struct exchange *x)
+{
+    struct str said =
+        call_header_find(x->response_headers, x->response_header_count, "content-length");
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < said.len; i++) {
+        if (said.ptr[i] < '0' || said.ptr[i] > '9' || bytes > PROMISED_MAX)
+            return 0;
+        bytes = bytes * 10 + (uint64_t)(said.ptr[i] - '0');
+    }
+    return bytes;
+}
+
 struct answer *answer_of(const struct exchange *x)
 {
     struct answer *a = answer_new((unsigned)x->status);
@@ -113,11 +129,16 @@ struct answer *answer_of(const struct exchange *x)
     for (size_t i = 0; i < x->response_header_count; i++) {
         struct call_header h = x->response_headers[i];
         if (str_ieq(h.name, STR("content-length")))
-            a->is_chunked = x->truncated;
+            a->is_chunked = false;
         if (answer_keeps_header(x, h))
             answer_add_header(a, h.name, h.value);
     }
     a->is_cut = x->truncated;
+    a->promised = a->is_cut ? answer_promised(x) : 0;
+    /* It was told of bytes with an encoding, which is undone here. */
+    if (a->promised && a->promised <= x->response_body.len)
+        a->promised = x->response_body.len + 1;
+    a->is_chunked |= a->is_cut && !a->promised;
     a->end_us = a->head_us = since_request(x, x->head_us, 0);
     add_chunks(a, x);
     a->end_us = since_request(x, x->end_us, a->end_us);

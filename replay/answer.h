@@ -26,6 +26,7 @@ struct answer {
     VEC(struct call_header) headers; /* strings in arena */
     bool is_chunked;                 /* its length was not said before the body */
     bool is_cut;                     /* ends in the middle */
+    uint64_t promised;               /* is_cut: bytes that the head says the body has; 0 = none */
     /* What only faults do (replay/fault_inject). */
     bool is_exact;       /* its times are as they are, whatever the speed */
     bool has_no_head;    /* only the body's bytes are sent, and then it is cut */
@@ -51,6 +52,8 @@ void answer_add_header(struct answer *a, struct str name, struct str value);
 void answer_add_chunk(struct answer *a, uint64_t at_us, struct str bytes);
 /* A body in one piece, at once. */
 void answer_set_body(struct answer *a, struct str content_type, struct str body);
+/* How many bytes the body of a recorded answer has, as its head says; 0 = it does not. */
+uint64_t answer_promised(const struct exchange *x);
 /* The answer of a recorded exchange with its body and chunks.  Times that are not known are the
  * ones before them; without chunks the body comes at the end. */
 struct answer *answer_of(const struct exchange *x);

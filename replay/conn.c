@@ -180,7 +180,7 @@ static void on_head(void *ctx, const struct answer *a)
     c->is_chunked = false;
     if (a->status == 204 || a->status == 304) {
         framing = HTTP1_NO_BODY;
-    } else if (a->is_chunked || a->is_cut) {
+    } else if (a->is_chunked || (a->is_cut && !a->promised)) {
         c->is_chunked = asked->minor > 0;
         c->ends_after |= asked->minor == 0;
         framing = c->is_chunked ? HTTP1_CHUNKED : HTTP1_UNTIL_CLOSE;
@@ -192,7 +192,7 @@ static void on_head(void *ctx, const struct answer *a)
         http1_write_header(&c->out, STR("Connection"), STR("close"));
     else if (asked->minor == 0)
         http1_write_header(&c->out, STR("Connection"), STR("keep-alive"));
-    http1_write_framing(&c->out, framing, a->body.len);
+    http1_write_framing(&c->out, framing, a->promised ? a->promised : a->body.len);
     http1_write_end(&c->out);
 }
 

@@ -631,6 +631,7 @@ static void draft_begin(struct fault_draft *d, const struct answer *from,
     d->to = answer_new(from->status);
     d->to->is_chunked = from->is_chunked;
     d->to->is_cut = from->is_cut;
+    d->to->promised = from->promised;
     d->to->is_exact = true;
     for (size_t i = 0; i < from->headers.len; i++)
         answer_add_header(d->to, from->headers.ptr[i].name, from->headers.ptr[i].value);
@@ -689,6 +690,8 @@ struct answer *fault_inject(struct answer *a, const struct fault *faults, size_t
         if (faults[i].bytes_per_second)
             fault_limit_bandwidth(d.to, faults[i].bytes_per_second);
     add_limits(&d);
+    if (d.to->promised <= d.to->body.len) /* of a recorded body, which this one is not any more */
+        d.to->promised = 0;
     if (d.to->end_us < d.to->head_us)
         d.to->end_us = d.to->head_us;
     free(d.at_us);

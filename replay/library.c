@@ -100,7 +100,8 @@ static struct str keep_head(struct library *lib, const struct exchange *x)
 
     for (size_t i = 0; i < x->response_header_count; i++) {
         struct call_header h = x->response_headers[i];
-        if (answer_keeps_header(x, h))
+        /* what a cut answer had promised is a part of how it was cut */
+        if (answer_keeps_header(x, h) || (x->truncated && str_ieq(h.name, STR("content-length"))))
             buf_addf(&head, "%.*s: %.*s\n", STR_ARG(h.name), STR_ARG(h.value));
     }
     return keep_text(lib, buf_str(&head));
@@ -311,7 +312,7 @@ static int read_answer(struct library *lib, const struct entry *e, struct answer
         return err_wrap(err, "segment '%s'", lib->segments.ptr[e->segment]);
     x.response_headers = parse_head(e->head, &arena, &x.response_header_count);
     struct answer *a = answer_of(&x);
-    a->is_chunked = !(e->flags & ENTRY_SIZED) || e->flags & ENTRY_CUT;
+    a->is_chunked = a->is_cut ? !a->promised : !(e->flags & ENTRY_SIZED);
     *ret = a;
     return 0;
 }

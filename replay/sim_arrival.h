@@ -26,6 +26,7 @@ enum sim_arrival_flag {
     SIM_TOKENS = 1 << 1,     /* usage is known */
     SIM_BROKEN = 1 << 2,     /* the recorded answer was 200 and of no use */
     SIM_EVERYWHERE = 1 << 3, /* the recorded failure is the caller's: any target fails so */
+    SIM_STALLED = 1 << 4,    /* the recorded answer did not break off, it stopped */
 };
 
 struct sim_arrival {

@@ -304,6 +304,29 @@ static void watch(const int64_t *timer_us, const struct course *c, struct sim_at
 
 /* --- all of it --- */
 
+/* A whole answer that broke off, or stopped, behind its head. */
+static bool is_whole_cut(const struct sim_arrival *a)
+{
+    return !(a->flags & SIM_STREAM) &&
+           (a->failure == PLAN_FAILED_STREAM ||
+            (a->failure == PLAN_FAILED_CONNECT && a->status >= 200 && a->status <= 299));
+}
+
+/* As a fault that does so (fail_unseen): who holds it to its end has given the caller nothing. */
+static void meet_whole_cut(const struct sim_attempt_in *in, struct course *c,
+                           struct sim_attempt *ret)
+{
+    bool is_held = in->holds_first && in->call->answer_bytes <= HELD_BYTES;
+
+    c->has_worked = true;
+    if (!is_held) {
+        fail(ret, PLAN_FAILED_STREAM, true);
+        return;
+    }
+    c->first = PLAN_FOREVER;
+    fail(ret, in->call->flags & SIM_STALLED ? PLAN_FAILED_FIRST_TOKEN : PLAN_FAILED_CONNECT, false);
+}
+
 static void meet_recorded(const struct sim_attempt_in *in, struct course *c,
                           struct sim_attempt *ret)
 {
@@ -314,6 +337,10 @@ static void meet_recorded(const struct sim_attempt_in *in, struct course *c,
     ret->is_broken = a->flags & SIM_BROKEN && in->is_own;
     if (!is_again)
         return;
+    if (is_whole_cut(a)) {
+        meet_whole_cut(in, c, ret);
+        return;
+    }
     bool began = a->failure == PLAN_FAILED_STREAM;
     fail(ret, (enum plan_failure)a->failure, began);
     ret->end.status = began ? 0 : a->status;

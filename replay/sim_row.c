@@ -175,6 +175,8 @@ static void read_ending(const struct sim_rows *r, size_t row, struct sim_arrival
         ret->failure = PLAN_FAILURES;
         ret->flags |= SIM_BROKEN;
     }
+    if (e == ERROR_CLASS_STREAM_STALL)
+        ret->flags |= SIM_STALLED;
     if (e == ERROR_CLASS_STATUS_4XX && !is_targets_fault((int)status))
         ret->flags |= SIM_EVERYWHERE;
     if (e == ERROR_CLASS_CLIENT_GONE || e == ERROR_CLASS_DENIED) /* when it ended says nothing */

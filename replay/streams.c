@@ -38,7 +38,7 @@ static void on_head(void *ctx, const struct answer *a)
         .headers = headers,
         .header_count = a->headers.len,
         .has_content_length = !a->is_chunked && a->status != 204 && a->status != 304,
-        .content_length = a->body.len,
+        .content_length = a->promised ? a->promised : a->body.len,
     };
 
     for (size_t i = 0; i < a->headers.len; i++)

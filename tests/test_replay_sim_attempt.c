@@ -23,8 +23,8 @@ struct timers {
 
 /* A stream has its head and first token after 1 s, a hundred tokens by 2 s; a whole answer comes
  * after 2 s. */
-static void attempt(const struct fault *f, const struct timers *t, bool is_stream,
-                    struct sim_attempt *ret)
+static void attempt_at(const struct sim_arrival *call, const struct fault *f,
+                       const struct timers *t, struct sim_attempt *ret)
 {
     CLEANUP(sim_speeds_free) struct sim_speeds *speeds = sim_speeds_new();
     const int seconds[PLAN_TIMERS] = { [PLAN_TIMER_HEAD] = t->head,
@@ -33,31 +33,40 @@ static void attempt(const struct fault *f, const struct timers *t, bool is_strea
                                        [PLAN_TIMER_TOTAL] = t->total,
                                        [PLAN_TIMER_WHOLE] = t->total };
     int64_t timer_us[PLAN_TIMERS];
-    struct sim_arrival call = { .first_us = SIM_UNKNOWN,
-                                .end_us = SIM_UNKNOWN,
-                                .failure = PLAN_FAILURES,
-                                .flags = SIM_TOKENS | (is_stream ? SIM_STREAM : 0) };
     struct steer_end end;
     struct err err;
 
-    call.tokens[PRICE_PART_OUTPUT] = 100;
     for (int i = 0; i < PLAN_TIMERS; i++)
         timer_us[i] = seconds[i] ? seconds[i] * SECOND : PLAN_FOREVER;
     ck_assert_int_eq(sim_speeds_state(speeds, "*=first:1s,token:10ms,whole:2s", &err), 0);
     const struct sim_attempt_in in = {
-        .call = &call,
+        .call = call,
+        .is_own = true,
+        .is_first = true,
         .speed = sim_speeds_find(speeds, STR("a"), STR("m")),
         .holds_first = true,
         .reads_answers = true,
         .timer_us = timer_us,
         .faults = f,
-        .fault_count = 1,
+        .fault_count = f ? 1 : 0,
         .ending = ending_of,
         .ctx = &end,
         .seed = 1,
         .number = 2,
     };
     sim_attempt(&in, ret);
+}
+
+static void attempt(const struct fault *f, const struct timers *t, bool is_stream,
+                    struct sim_attempt *ret)
+{
+    struct sim_arrival call = { .first_us = SIM_UNKNOWN,
+                                .end_us = SIM_UNKNOWN,
+                                .failure = PLAN_FAILURES,
+                                .flags = SIM_TOKENS | (is_stream ? SIM_STREAM : 0) };
+
+    call.tokens[PRICE_PART_OUTPUT] = 100;
+    attempt_at(&call, f, t, ret);
 }
 
 static const struct {
@@ -126,6 +135,62 @@ START_TEST(an_attempt_ends_as_it_would_on_the_wire)
 }
 END_TEST
 
+/* A recorded answer that broke off, of so many KiB. */
+static const struct {
+    uint8_t flags;
+    enum plan_failure recorded;
+    uint16_t status;
+    uint32_t kib;
+    enum plan_failure failure;
+    bool began;
+} cuts[] = {
+  /* A whole one is held, so another target may still answer: it is lost as a connection is. */
+    {0,            PLAN_FAILED_STREAM,  200, 1,   PLAN_FAILED_CONNECT,     false},
+    { 0,           PLAN_FAILED_CONNECT, 200, 1,   PLAN_FAILED_CONNECT,     false},
+    { SIM_STALLED, PLAN_FAILED_STREAM,  200, 1,   PLAN_FAILED_FIRST_TOKEN, false},
+ /* One that is too large to be held is the caller's. */
+    { 0,           PLAN_FAILED_STREAM,  200, 100, PLAN_FAILED_STREAM,      true },
+    { 0,           PLAN_FAILED_CONNECT, 200, 100, PLAN_FAILED_STREAM,      true },
+    { SIM_STREAM,  PLAN_FAILED_STREAM,  200, 1,   PLAN_FAILED_STREAM,      true },
+};
+
+START_TEST(a_recorded_answer_that_broke_off_does_so_again)
+{
+    struct sim_arrival call = { .first_us = cuts[_i].flags & SIM_STREAM ? 1000000 : SIM_UNKNOWN,
+                                .end_us = 3000000,
+                                .failure = cuts[_i].recorded,
+                                .status = cuts[_i].status,
+                                .answer_bytes = cuts[_i].kib << 10,
+                                .flags = cuts[_i].flags };
+    const struct timers timers = { 5, 0, 0, 0 };
+    struct sim_attempt a;
+
+    attempt_at(&call, NULL, &timers, &a);
+    ck_assert(a.end.failed && !a.end.late && !a.is_struck);
+    ck_assert_int_eq(a.end.failure, cuts[_i].failure);
+    ck_assert_int_eq(a.end.answer_began, cuts[_i].began);
+    ck_assert_int_eq(a.end_us, 3000000);
+    ck_assert_int_eq(a.first_us == PLAN_FOREVER, !cuts[_i].began);
+    ck_assert(a.may_be_billed);
+}
+END_TEST
+
+/* Nothing of an answer came: not the same as one that broke off. */
+START_TEST(a_recorded_connection_that_failed_does_so_again)
+{
+    struct sim_arrival call = { .first_us = SIM_UNKNOWN,
+                                .end_us = 3000000,
+                                .failure = PLAN_FAILED_CONNECT };
+    const struct timers timers = { 2, 0, 0, 0 };
+    struct sim_attempt a;
+
+    attempt_at(&call, NULL, &timers, &a);
+    ck_assert_int_eq(a.end.failure, PLAN_FAILED_CONNECT);
+    ck_assert(a.end.late && !a.may_be_billed); /* the connection's timer */
+    ck_assert_int_eq(a.end_us, 2000000);
+}
+END_TEST
+
 /* Whatever the factor, and behind a stall, too. */
 START_TEST(a_pace_keeps_moments_in_order)
 {
@@ -169,6 +234,9 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, an_attempt_ends_as_it_would_on_the_wire, 0, (int)ARRAY_LEN(rows));
+    tcase_add_loop_test(tc, a_recorded_answer_that_broke_off_does_so_again, 0,
+                        (int)ARRAY_LEN(cuts));
+    tcase_add_test(tc, a_recorded_connection_that_failed_does_so_again);
     tcase_add_test(tc, a_pace_keeps_moments_in_order);
     tcase_add_test(tc, only_what_hangs_waits_for_a_timer);
 }
