@@ -9,14 +9,11 @@
 
 #define STOP_US       (5 * US_PER_SECOND)
 #define ARGUMENTS_MAX 4096
-/* 99 of 100 calls. */
-#define WINDOW_CALLS 100
-#define WINDOW_BAD   1
 
 /* A call that is over, for what happened when. */
 struct moment {
     uint64_t number;
-    int64_t planned_us; /* since the drive began */
+    int64_t over_us; /* since the drive began */
     bool ok;
 };
 
@@ -107,10 +104,9 @@ static int start_standin(struct drill *d, struct err *err)
 static void on_call(void *ctx, const struct drive_call *call, const struct drive_result *result)
 {
     struct drill *d = ctx;
-    uint64_t over_us = loop_now_us(d->loop) - d->begun_us;
     struct moment m = {
         .number = drive_call_number(call),
-        .planned_us = (int64_t)over_us - result->end_us,
+        .over_us = (int64_t)(loop_now_us(d->loop) - d->begun_us),
         .ok = result->ok,
     };
 
@@ -167,69 +163,97 @@ static void take_upstream(struct drill_result *r, const char *name, const json_t
 
     r->attempts += u.attempts;
     r->is_uncounted |= u.was_shut;
-    if (u.first_struck_us >= 0) {
-        r->is_struck = true;
-        int64_t failover = u.elsewhere_us < 0 ? -1 : u.elsewhere_us - u.first_struck_us;
-        int64_t recovery = u.good_again_us < 0 ? -1 : u.good_again_us - u.last_struck_us;
-        r->failover_us = failover > r->failover_us ? failover : r->failover_us;
-        r->recovery_us = recovery > r->recovery_us ? recovery : r->recovery_us;
-    }
+    r->is_struck |= u.struck > 0;
     vec_push(&r->upstreams, u);
 }
 
-static int ask_standin(struct drill *d, struct drill_result *ret, struct err *err)
+/* ahead_us: of the drive's clock, on which calls are, to the scenario's. */
+static struct incident take_incident(const json_t *book, int64_t ahead_us)
+{
+    const char *const keys[] = { "from_us", "until_us", "first_us", "elsewhere_us",
+                                 "recovered_us" };
+    int64_t at_us[ARRAY_LEN(keys)];
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        at_us[i] = moment_of(book, keys[i]);
+        if (at_us[i] >= 0)
+            at_us[i] = at_us[i] > ahead_us ? at_us[i] - ahead_us : 0;
+    }
+    return (struct incident){
+        .from_us = at_us[0],
+        .until_us = at_us[1] < 0 ? PLAN_FOREVER : at_us[1],
+        .first_us = at_us[2],
+        .struck = (uint64_t)moment_of(book, "struck"),
+        .failover_us = at_us[3],
+        .last_bad_us = -1,
+        .recovered_us = at_us[4],
+    };
+}
+
+static int ask_standin(struct drill *d, json_t **ret, struct err *err)
 {
     CLEANUP(http_fetch_close) struct http_fetch *f = NULL;
-    CLEANUP(json_decref) json_t *stats = NULL;
     struct http_fetch_options o = { .proxy = "" };
     struct http_fetch_request request = { .method = STR("GET"),
                                           .target = STR("/-/stats"),
                                           .may_repeat = true };
     struct http_fetch_answer answer;
-    const char *name;
-    json_t *book;
-
     const char *url = drill_textf(&d->gateway, "http://127.0.0.1:%u", d->control_port);
     if (http_url_parse(str_from(url), &o.url, err) < 0 || http_fetch_open(&o, &f, err) < 0 ||
-        http_fetch(f, &request, &answer, err) < 0 || json_parse(answer.body, &stats, err) < 0)
+        http_fetch(f, &request, &answer, err) < 0 || json_parse(answer.body, ret, err) < 0)
         return err_wrap(err, "the stand-in's statistics");
-    json_object_foreach(json_get(stats, "upstreams"), name, book) take_upstream(ret, name, book);
     return 0;
 }
 
-/* --- when it was as before --- */
+/* --- how long it took --- */
 
 static int by_moment(const void *left, const void *right)
 {
     const struct moment *a = left, *b = right;
 
-    if (a->planned_us != b->planned_us)
-        return a->planned_us < b->planned_us ? -1 : 1;
+    if (a->over_us != b->over_us)
+        return a->over_us < b->over_us ? -1 : 1;
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* From the first call that failed until the last window of which more than 1 in 100 did was over;
- * at the end of the calls fewer are left to fail. */
-static int64_t time_to_restore(struct drill *d)
+/* Both in the order they happened. */
+static void reckon(struct drill *d, const json_t *stats, int64_t ahead_us, struct drill_result *ret)
 {
     const struct moment *m = d->moments.ptr;
-    size_t count = d->moments.len, bad = 0;
-    int64_t first = -1, last = -1;
+    size_t count = d->moments.len, i = 0, n;
+    int64_t last_us = 0;
+    const json_t *book;
 
     if (count)
         qsort(d->moments.ptr, count, sizeof(*d->moments.ptr), by_moment);
-    for (size_t i = 0; i < count; i++) {
-        bad += !m[i].ok;
-        if (i >= WINDOW_CALLS)
-            bad -= !m[i - WINDOW_CALLS].ok;
-        if (!m[i].ok && first < 0)
-            first = m[i].planned_us;
-        if (!m[i].ok && bad > WINDOW_BAD)
-            last = m[i].planned_us;
+    json_array_foreach(json_get(stats, "incidents"), n, book)
+    {
+        struct incident one = take_incident(book, ahead_us);
+        one.target = (uint32_t)n;
+        for (; i < count && m[i].over_us < one.first_us; i++)
+            incidents_call_over(&ret->incidents, !m[i].ok, m[i].over_us);
+        incidents_add(&ret->incidents, &one);
     }
-    if (first < 0)
-        return 0;
-    return last < 0 ? 0 : last - first;
+    for (; i < count; i++)
+        incidents_call_over(&ret->incidents, !m[i].ok, m[i].over_us);
+    if (count)
+        last_us = m[count - 1].over_us;
+    ret->last_us = last_us;
+}
+
+static int take_book(struct drill *d, struct drill_result *ret, struct err *err)
+{
+    CLEANUP(json_decref) json_t *stats = NULL;
+    const char *name;
+    json_t *book;
+
+    if (ask_standin(d, &stats, err) < 0)
+        return -1;
+    loop_read_clocks(d->loop);
+    json_object_foreach(json_get(stats, "upstreams"), name, book) take_upstream(ret, name, book);
+    reckon(d, stats, moment_of(stats, "at_us") - (int64_t)(loop_now_us(d->loop) - d->begun_us),
+           ret);
+    return 0;
 }
 
 /* --- a drill --- */
@@ -238,21 +262,20 @@ int drill_run(const struct drill_options *o, struct drill_result *ret, struct er
 {
     CLEANUP(drill_release) struct drill d = { .o = o };
 
-    *ret = (struct drill_result){ .failover_us = -1, .restored_us = -1, .recovery_us = -1 };
+    *ret = (struct drill_result){ 0 };
     if (open_gateway(&d, err) < 0 ||
         drill_gateway_fill(&d.gateway, o->drive.headers, &d.headers, err) < 0 ||
         start_standin(&d, err) < 0 || drill_gateway_start(&d.gateway, NULL, err) < 0 ||
-        run_drive(&d, ret, err) < 0 || ask_standin(&d, ret, err) < 0)
+        run_drive(&d, ret, err) < 0)
         return -1;
-    if (ret->is_struck)
-        ret->restored_us = time_to_restore(&d);
-    return 0;
+    return take_book(&d, ret, err);
 }
 
 void drill_result_release(struct drill_result *r)
 {
     drive_report_release(&r->report);
     vec_release(&r->upstreams);
+    incidents_release(&r->incidents);
     arena_release(&r->arena);
 }
 
@@ -280,10 +303,13 @@ static bool quantile(const struct sketch *s, double q, i128 *ret)
     return s->total > 0;
 }
 
-static bool span(const struct drill_result *r, int64_t us, i128 *ret)
+static bool span(const struct drill_result *r, enum incident_span which, i128 *ret)
 {
+    int64_t us;
+    bool found = incidents_longest(&r->incidents, which, r->last_us, &us);
+
     *ret = us < 0 ? PLAN_FOREVER : us;
-    return r->is_struck;
+    return found;
 }
 
 bool drill_value(const struct drill_result *r, const struct slo *s, i128 *ret)
@@ -306,11 +332,11 @@ bool drill_value(const struct drill_result *r, const struct slo *s, i128 *ret)
     case SLO_ATTEMPTS: /* stand-ins do not know applications */
         return !s->app.len && !r->is_uncounted && ratio(r->attempts, sum->calls, ret);
     case SLO_FAILOVER:
-        return span(r, r->failover_us, ret);
+        return span(r, INCIDENT_FAILOVER, ret);
     case SLO_RESTORED:
-        return span(r, r->restored_us, ret);
+        return span(r, INCIDENT_RESTORED, ret);
     case SLO_RECOVERY:
-        return span(r, r->recovery_us, ret);
+        return span(r, INCIDENT_RECOVERY, ret);
     case SLO_REROUTED:
     case SLO_DENIED:
     case SLO_ADDED:

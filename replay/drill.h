@@ -12,6 +12,7 @@
 
 #include "replay/drill_gateway.h"
 #include "replay/drive.h"
+#include "replay/incident.h"
 #include "replay/slo.h"
 
 struct drill_options {
@@ -46,12 +47,11 @@ struct drill_upstream {
 struct drill_result {
     struct drive_report report;
     VEC(struct drill_upstream) upstreams;
-    uint64_t attempts;   /* at all stand-ins, where they were seen */
-    int64_t failover_us; /* the longest of all that were struck; -1 = none was led away */
-    int64_t restored_us; /* from the first call that failed until 99 of 100 go well; -1 */
-    int64_t recovery_us; /* the longest; -1 = none came back, or had to */
-    bool is_struck;      /* anything was */
-    bool is_uncounted;   /* a stand-in was shut: there were more attempts than were seen */
+    uint64_t attempts;          /* at all stand-ins, where they were seen */
+    struct incidents incidents; /* since the drive began; their targets are only told apart */
+    int64_t last_us;            /* when the last call was over */
+    bool is_struck;             /* anything was */
+    bool is_uncounted;          /* a stand-in was shut: there were more attempts than were seen */
     struct arena arena;
 };
 

@@ -106,6 +106,15 @@ static void add_json_span(const char *key, int64_t us, struct buf *out)
         json_add_int(out, key, us);
 }
 
+static void add_json_longest(const char *key, const struct drill_result *r, enum incident_span span,
+                             struct buf *out)
+{
+    int64_t us;
+
+    if (incidents_longest(&r->incidents, span, r->last_us, &us))
+        add_json_span(key, us, out);
+}
+
 static void add_json_slos(const struct drill_print_in *in, struct buf *out)
 {
     json_add_key(out, "assertions");
@@ -134,9 +143,9 @@ void drill_print_json(const struct drill_print_in *in, struct buf *out)
     add_json_slos(in, out);
     json_add_int(out, "attempts", (int64_t)r->attempts);
     json_add_bool(out, "attempts_are_all", !r->is_uncounted);
-    add_json_span("failover_us", r->failover_us, out);
-    add_json_span("restored_us", r->restored_us, out);
-    add_json_span("recovery_us", r->recovery_us, out);
+    add_json_longest("failover_us", r, INCIDENT_FAILOVER, out);
+    add_json_longest("restored_us", r, INCIDENT_RESTORED, out);
+    add_json_longest("recovery_us", r, INCIDENT_RECOVERY, out);
     json_add_key(out, "stand_ins");
     buf_add_byte(out, '[');
     for (size_t i = 0; i < r->upstreams.len; i++) {

@@ -197,6 +197,14 @@ int64_t scenario_next_edge(const struct scenario *s, int64_t at_us)
     return i < s->edges.len ? s->edges.ptr[i] : -1;
 }
 
+void scenario_stretch(const struct scenario *s, int64_t at_us, int64_t ret[2])
+{
+    size_t i = passed(s->edges.ptr, s->edges.len, at_us);
+
+    ret[0] = i > 0 ? s->edges.ptr[i - 1] : 0;
+    ret[1] = i < s->edges.len ? s->edges.ptr[i] : PLAN_FOREVER;
+}
+
 /* --- load --- */
 
 static bool fits(const struct scenario_names *names, struct str name)

@@ -25,28 +25,15 @@ static uint64_t refused(const struct sim_app *a)
            a->outcome[SIM_BUDGET];
 }
 
-/* Of all incidents; -1 = it never came, of one of them. */
 static bool longest(const struct sim_result *r, enum slo_metric metric, i128 *ret)
 {
-    bool found = false;
+    enum incident_span span = metric == SLO_RECOVERY   ? INCIDENT_RECOVERY
+                              : metric == SLO_FAILOVER ? INCIDENT_FAILOVER
+                                                       : INCIDENT_RESTORED;
+    int64_t us;
 
-    *ret = 0;
-    for (size_t i = 0; i < r->incidents.len; i++) {
-        const struct sim_incident *one = &r->incidents.ptr[i];
-        bool over = one->until_us <= r->last_us;
-        int64_t from = metric == SLO_RECOVERY ? one->until_us : one->first_us;
-        int64_t to = metric == SLO_RECOVERY   ? one->recovered_us
-                     : metric == SLO_FAILOVER ? one->failover_us
-                     : one->last_bad_us < 0   ? one->first_us
-                                              : one->last_bad_us;
-        if (metric == SLO_RECOVERY && !over)
-            continue;
-        found = true;
-        if (to < 0)
-            *ret = PLAN_FOREVER;
-        else if (to - from > *ret)
-            *ret = to - from;
-    }
+    bool found = incidents_longest(&r->incidents, span, r->last_us, &us);
+    *ret = us < 0 ? PLAN_FOREVER : us;
     return found;
 }
 
@@ -479,30 +466,31 @@ static void add_targets(const struct sim_report_in *in, struct document *d)
 
 /* --- incidents --- */
 
-static void add_after(struct document *d, int64_t from, int64_t to)
+static void add_span(struct document *d, const struct incident *i, enum incident_span span,
+                     int64_t last_us)
 {
-    if (to < 0)
+    int64_t us;
+
+    if (!incident_span(i, span, last_us, &us))
+        document_none(d);
+    else if (us < 0)
         document_text(d, STR("never"));
     else
-        document_number(d, CELL_US, to > from ? to - from : 0);
+        document_number(d, CELL_US, us);
 }
 
 static void add_incident(struct document *d, const struct sim_options *o,
-                         const struct sim_result *r, const struct sim_incident *i)
+                         const struct sim_result *r, const struct incident *i)
 {
     char from[TIMESTAMP_TEXT_BYTES];
-    bool is_over = i->until_us <= r->last_us;
 
     document_text(d, target_name(d, &r->targets.ptr[i->target]));
     document_text(d, str_from(timestamp_format(i->first_us, from)));
     document_number(d, CELL_US, i->first_us - o->start_us);
     document_number(d, CELL_COUNT, (i128)i->struck);
-    add_after(d, i->first_us, i->failover_us);
-    add_after(d, i->first_us, i->last_bad_us < 0 ? i->first_us : i->last_bad_us);
-    if (is_over)
-        add_after(d, i->until_us, i->recovered_us);
-    else
-        document_none(d);
+    add_span(d, i, INCIDENT_FAILOVER, r->last_us);
+    add_span(d, i, INCIDENT_RESTORED, r->last_us);
+    add_span(d, i, INCIDENT_RECOVERY, r->last_us);
 }
 
 static void add_incidents(const struct sim_report_in *in, struct document *d)
@@ -520,18 +508,18 @@ static void add_incidents(const struct sim_report_in *in, struct document *d)
     document_section(d, "incidents", "Faults");
     begin_table(in, d, columns, ARRAY_LEN(columns));
     for (size_t run = 0; run < in->run_count; run++)
-        for (size_t i = 0; i < in->runs[run].result->incidents.len; i++) {
+        for (size_t i = 0; i < in->runs[run].result->incidents.list.len; i++) {
             begin_row(in, d, run);
             add_incident(d, in->runs[run].options, in->runs[run].result,
-                         &in->runs[run].result->incidents.ptr[i]);
+                         &in->runs[run].result->incidents.list.ptr[i]);
         }
     document_note(d, "Failover: from the first fault to the first call that it met, or that was "
-                     "led around it, being answered by another target. 99 %% again: until 99 of "
-                     "the last 100 calls went well for good. Recovery: from the end of the faults "
-                     "to the first answer from there.");
-    if (in->runs[0].result->incidents_dropped)
+                     "led around it, being answered by another target. 99 %% again: until "
+                     "the last call after which more than 1 of the last 100 had failed. Recovery: "
+                     "from the end of the faults to the first answer from there.");
+    if (in->runs[0].result->incidents.dropped)
         document_note(d, "%" PRIu64 " more are not told apart.",
-                      in->runs[0].result->incidents_dropped);
+                      in->runs[0].result->incidents.dropped);
 }
 
 /* --- rules --- */

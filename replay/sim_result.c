@@ -61,7 +61,7 @@ void sim_result_release(struct sim_result *r)
     vec_release(&r->apps);
     vec_release(&r->targets);
     vec_release(&r->buckets);
-    vec_release(&r->incidents);
+    incidents_release(&r->incidents);
     vec_release(&r->rules);
     arena_release(&r->arena);
 }
@@ -105,62 +105,20 @@ uint32_t sim_result_struck(struct sim_result *r, uint32_t target, int64_t now_us
     struct sim_target *t = &r->targets.ptr[target];
 
     t->struck++;
-    if (t->incident_plus_one) {
-        struct sim_incident *i = &r->incidents.ptr[t->incident_plus_one - 1];
-        if (i->from_us == stretch_us[0]) {
-            i->struck++;
-            return t->incident_plus_one;
-        }
-    }
-    if (r->incidents.len == SIM_INCIDENTS_MAX) {
-        r->incidents_dropped++;
-        return 0;
-    }
-    struct sim_incident one = { .target = target,
-                                .from_us = stretch_us[0],
-                                .until_us = stretch_us[1],
-                                .first_us = now_us,
-                                .struck = 1,
-                                .failover_us = -1,
-                                .last_bad_us = -1,
-                                .recovered_us = -1 };
-    /* what came before is judged no longer, unless it is the same stretch at another target */
-    for (; r->open_incidents < r->incidents.len; r->open_incidents++)
-        if (r->incidents.ptr[r->open_incidents].from_us == one.from_us)
-            break;
-    vec_push(&r->incidents, one);
-    return t->incident_plus_one = (uint32_t)r->incidents.len;
+    return incidents_struck(&r->incidents, target, &t->incident_plus_one, now_us, stretch_us);
 }
 
 static void note_success(struct sim_result *r, const struct sim_done *d)
 {
-    const struct sim_target *t = &r->targets.ptr[d->target];
-    int64_t answered = d->first_us < d->now_us ? d->first_us : d->now_us;
+    const struct incident_answer a = {
+        .target = d->target,
+        .last = r->targets.ptr[d->target].incident_plus_one,
+        .met = d->incident_plus_one,
+        .attempt_us = d->attempt_us,
+        .answered_us = d->first_us < d->now_us ? d->first_us : d->now_us,
+    };
 
-    if (d->incident_plus_one) {
-        struct sim_incident *i = &r->incidents.ptr[d->incident_plus_one - 1];
-        if (i->target != d->target && (i->failover_us < 0 || answered < i->failover_us))
-            i->failover_us = answered;
-    }
-    if (t->incident_plus_one) {
-        struct sim_incident *i = &r->incidents.ptr[t->incident_plus_one - 1];
-        if (d->attempt_us >= i->until_us && (i->recovered_us < 0 || answered < i->recovered_us))
-            i->recovered_us = answered;
-    }
-}
-
-static void watch_success(struct sim_result *r, bool failed, int64_t now_us)
-{
-    const u128 mask = ((u128)1 << SIM_WINDOW_CALLS) - 1;
-
-    r->window = (r->window << 1 | failed) & mask;
-    if (r->open_incidents == r->incidents.len)
-        return;
-    int bad = __builtin_popcountll((uint64_t)r->window) +
-              __builtin_popcountll((uint64_t)(r->window >> 64));
-    if (bad > SIM_WINDOW_FAILED)
-        for (size_t i = r->open_incidents; i < r->incidents.len; i++)
-            r->incidents.ptr[i].last_bad_us = now_us;
+    incidents_answered(&r->incidents, &a);
 }
 
 /* --- calls --- */
@@ -200,7 +158,7 @@ void sim_result_done(struct sim_result *r, const struct sim_done *d)
     a->low_pusd += d->low_pusd;
     a->high_pusd += d->high_pusd;
     r->last_us = d->now_us;
-    watch_success(r, !answered, d->now_us);
+    incidents_call_over(&r->incidents, !answered, d->now_us);
     if (!answered)
         return;
     b->answered++;

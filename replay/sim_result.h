@@ -13,13 +13,11 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "policy/policy.h"
+#include "replay/incident.h"
 #include "replay/sim_speed.h"
 
-#define SIM_BUCKETS_MAX   400 /* of the timeline */
-#define SIM_BUCKET_SHOWN  6   /* targets that it tells apart */
-#define SIM_INCIDENTS_MAX 2000
-#define SIM_WINDOW_CALLS  100 /* of which SIM_WINDOW_FAILED at most may fail: 99 % success */
-#define SIM_WINDOW_FAILED 1
+#define SIM_BUCKETS_MAX  400 /* of the timeline */
+#define SIM_BUCKET_SHOWN 6   /* targets that it tells apart */
 
 /* What a caller's user gets in the end.  The first PLAN_FAILURES are those failures. */
 enum sim_outcome {
@@ -65,18 +63,6 @@ struct sim_bucket {
     struct sketch first;
 };
 
-/* Faults that struck one target within one stretch of the scenario between two of its edges. */
-struct sim_incident {
-    uint32_t target;
-    int64_t from_us, until_us; /* of the stretch; until may be INT64_MAX */
-    int64_t first_us;          /* fault */
-    uint64_t struck;
-    int64_t failover_us;  /* the first call that it struck, or that was led away, was answered by
-                             another target; -1 = none was */
-    int64_t last_bad_us;  /* when less than 99 of the last 100 calls went well; -1 = never */
-    int64_t recovered_us; /* the first answer from it for an attempt begun after until; -1 */
-};
-
 /* What a rule said, by its mode and outcome. */
 struct sim_rule_count {
     uint64_t n[PLAN_MODE_ENFORCE + 1][POLICY_OUTCOMES];
@@ -87,18 +73,15 @@ struct sim_result {
     VEC(struct sim_app) apps;
     VEC(struct sim_target) targets; /* those of the policy, then what calls asked for themselves */
     VEC(struct sim_bucket) buckets;
-    VEC(struct sim_incident) incidents;
+    struct incidents incidents;
     VEC(struct sim_rule_count) rules;
     struct sim_app all; /* of sim_result_finish */
     int64_t start_us, bucket_us;
-    uint64_t incidents_dropped, notes_dropped;
+    uint64_t notes_dropped;
     uint64_t late; /* calls out of order */
     uint64_t spike_added, spike_left_out;
-    uint32_t shown; /* targets in buckets */
-    /* success of the last calls */
-    u128 window;
-    uint32_t open_incidents; /* from which on incidents may go on */
-    int64_t last_us;         /* when the last one was over */
+    uint32_t shown;  /* targets in buckets */
+    int64_t last_us; /* when the last call was over */
 };
 
 void sim_result_init(struct sim_result *r, int64_t start_us, int64_t end_us);

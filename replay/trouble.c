@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "replay/fault_inject.h"
 #include "replay/fault_limiter.h"
+#include "replay/incident.h"
+#include "replay/play.h"
 
 #define LIVE_INDEX 0x10000u /* faults set over control are numbered from here in the book */
 
@@ -24,6 +26,13 @@ struct upstream {
     bool was_shut;
 };
 
+/* An upstream and the model it is asked for. */
+struct target {
+    uint32_t upstream, incident_plus_one; /* the last one */
+    struct str model;
+    bool is_first_choice; /* of a call at least */
+};
+
 struct trail {
     uint16_t upstream, status; /* status 0 = no answer */
 };
@@ -31,6 +40,7 @@ struct trail {
 /* One call, known by what is asked. */
 struct call_book {
     uint32_t attempts;
+    uint32_t met; /* the last incident that struck it, plus one */
     struct trail trail[TROUBLE_TRAIL];
 };
 
@@ -49,6 +59,9 @@ struct trouble {
     struct map digests; /* to the place in calls */
     VEC(struct call_book) calls;
     uint64_t calls_not_kept;
+    struct map targets_by; /* "upstream model": to the place in targets */
+    VEC(struct target) targets;
+    struct incidents incidents; /* in the scenario's time */
 };
 
 struct trouble *trouble_new(const struct trouble_options *options)
@@ -74,8 +87,12 @@ static void release_book(struct trouble *t)
     map_release(&t->struck);
     map_release(&t->models);
     map_release(&t->digests);
-    t->cells = t->struck = t->models = t->digests = (struct map){ 0 };
+    map_release(&t->targets_by);
+    t->cells = t->struck = t->models = t->digests = t->targets_by = (struct map){ 0 };
     vec_release(&t->calls);
+    vec_release(&t->targets);
+    incidents_release(&t->incidents);
+    t->incidents = (struct incidents){ 0 };
     t->calls_not_kept = 0;
 }
 
@@ -325,7 +342,7 @@ static void count_cell(struct trouble *t, const struct strike *s, unsigned statu
     s->upstream->refused += status >= 400;
 }
 
-/* What failover and recovery are measured by. */
+/* Which of the book's moments this is one of. */
 static void note_moments(struct trouble *t, const struct strike *s, unsigned status)
 {
     struct upstream *here = s->upstream;
@@ -348,15 +365,16 @@ static void note_moments(struct trouble *t, const struct strike *s, unsigned sta
     }
 }
 
-static void count_call(struct trouble *t, const struct strike *s, const uint8_t *digest,
-                       unsigned status)
+/* NULL: there are too many. */
+static struct call_book *count_call(struct trouble *t, const struct strike *s,
+                                    const uint8_t *digest, unsigned status)
 {
     struct str key = { (const char *)digest, REQUEST_DIGEST_BYTES };
     struct map_entry *e = map_find(&t->digests, key);
 
     if (!e && t->calls.len >= TROUBLE_CALLS_MAX) {
         t->calls_not_kept++;
-        return;
+        return NULL;
     }
     if (!e) {
         e = map_put(&t->digests, key, NULL);
@@ -367,6 +385,95 @@ static void count_call(struct trouble *t, const struct strike *s, const uint8_t 
     if (c->attempts < TROUBLE_TRAIL)
         c->trail[c->attempts] = (struct trail){ (uint16_t)s->attempt->upstream, (uint16_t)status };
     c->attempts++;
+    return c;
+}
+
+/* --- incidents --- */
+
+static struct target *target_of(struct trouble *t, const struct strike *s)
+{
+    CLEANUP(buf_release) struct buf key = { 0 };
+    uint32_t upstream = (uint32_t)s->attempt->upstream;
+    bool is_new;
+
+    buf_add(&key, &upstream, sizeof(upstream));
+    if (t->targets.len < TROUBLE_MODELS_MAX)
+        buf_add_str(&key, s->model);
+    struct map_entry *e = map_put(&t->targets_by, buf_str(&key), &is_new);
+    if (is_new) {
+        e->value = t->targets.len;
+        vec_push(&t->targets,
+                 ((struct target){ .upstream = upstream,
+                                   .model = str_sub(e->key, sizeof(upstream), e->key.len) }));
+    }
+    return &t->targets.ptr[e->value];
+}
+
+/* Between two edges of the scenario, or of the live faults, in the scenario's time. */
+static void find_stretch(const struct trouble *t, const struct strike *s, int64_t ret[2])
+{
+    int64_t live_us = (int64_t)(s->attempt->now_us - t->live_us), live[2];
+
+    ret[0] = 0;
+    ret[1] = PLAN_FOREVER;
+    if (t->options.scenario)
+        scenario_stretch(t->options.scenario, s->at_us, ret);
+    if (!t->live)
+        return;
+    scenario_stretch(t->live, live_us, live);
+    if (live[0] - live_us + s->at_us > ret[0])
+        ret[0] = live[0] - live_us + s->at_us;
+    if (live[1] != PLAN_FOREVER && live[1] - live_us + s->at_us < ret[1])
+        ret[1] = live[1] - live_us + s->at_us;
+}
+
+static int64_t answer_begins_us(const struct answer *a, unsigned speed)
+{
+    uint64_t us = a->chunk_count ? a->chunks[0].at_us : a->head_us;
+
+    return (int64_t)(a->is_exact ? us : play_due_us(us, speed));
+}
+
+/* Who met an incident, and was answered elsewhere; and who was led around it, for all that can be
+ * seen here. */
+static void note_answer(struct trouble *t, const struct strike *s, const struct target *here,
+                        const struct call_book *c, const struct answer *a)
+{
+    struct incident_answer answer = {
+        .target = (uint32_t)(here - t->targets.ptr),
+        .last = here->incident_plus_one,
+        .met = c ? c->met : 0,
+        .attempt_us = s->at_us,
+        .answered_us = s->at_us + answer_begins_us(a, s->attempt->speed),
+    };
+
+    incidents_answered(&t->incidents, &answer);
+    if (c && c->attempts > 1)
+        return;
+    for (uint32_t i = t->incidents.first_open; i < t->incidents.list.len; i++) {
+        const struct incident *one = &t->incidents.list.ptr[i];
+        answer.met = i + 1;
+        if (one->failover_us < 0 && t->targets.ptr[one->target].is_first_choice)
+            incidents_answered(&t->incidents, &answer);
+    }
+}
+
+static void note_incidents(struct trouble *t, const struct strike *s, struct call_book *c,
+                           const struct answer *a)
+{
+    struct target *here = target_of(t, s);
+    int64_t stretch_us[2];
+
+    here->is_first_choice |= c && c->attempts == 1;
+    if (s->count) {
+        find_stretch(t, s, stretch_us);
+        uint32_t met = incidents_struck(&t->incidents, (uint32_t)(here - t->targets.ptr),
+                                        &here->incident_plus_one, s->at_us, stretch_us);
+        if (c && met)
+            c->met = met;
+    } else if (t->incidents.list.len && a->status >= 200 && a->status <= 299 && !a->is_cut) {
+        note_answer(t, s, here, c, a);
+    }
 }
 
 static void log_attempt(struct trouble *t, const struct strike *s, unsigned status)
@@ -413,8 +520,9 @@ struct answer *trouble_strike(struct trouble *t, const struct trouble_attempt *a
     unsigned status = a->has_no_head ? 0 : a->status;
     hex_encode(asked.digest, sizeof(asked.digest), s.digest);
     count_cell(t, &s, status);
-    count_call(t, &s, asked.digest, status);
+    struct call_book *c = count_call(t, &s, asked.digest, status);
     note_moments(t, &s, status);
+    note_incidents(t, &s, c, a);
     log_attempt(t, &s, status);
     return a;
 }
@@ -474,6 +582,30 @@ static void tell_cells(const struct trouble *t, struct buf *out)
     buf_add_byte(out, ']');
 }
 
+static void tell_incidents(const struct trouble *t, struct buf *out)
+{
+    json_add_key(out, "incidents");
+    buf_add_byte(out, '[');
+    for (size_t i = 0; i < t->incidents.list.len; i++) {
+        const struct incident *one = &t->incidents.list.ptr[i];
+        const struct target *target = &t->targets.ptr[one->target];
+        buf_add_text(out, i ? ",{" : "{");
+        json_add_str(out, "upstream", t->upstreams.ptr[target->upstream].name);
+        json_add_str(out, "model", target->model);
+        json_add_int(out, "from_us", one->from_us);
+        if (one->until_us != PLAN_FOREVER)
+            json_add_int(out, "until_us", one->until_us);
+        json_add_int(out, "first_us", one->first_us);
+        json_add_int(out, "struck", (int64_t)one->struck);
+        if (one->failover_us >= 0)
+            json_add_int(out, "elsewhere_us", one->failover_us);
+        if (one->recovered_us >= 0)
+            json_add_int(out, "recovered_us", one->recovered_us);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
 static void tell_clock(const struct trouble *t, uint64_t now_us, struct buf *out)
 {
     json_add_int(out, "seed", (int64_t)t->options.seed);
@@ -486,6 +618,7 @@ void trouble_tell_stats(const struct trouble *t, uint64_t now_us, struct buf *ou
     buf_add_byte(out, '{');
     tell_clock(t, now_us, out);
     tell_upstreams(t, out);
+    tell_incidents(t, out);
     tell_cells(t, out);
     buf_add_text(out, "}\n");
 }

@@ -327,8 +327,8 @@ START_TEST(an_outage_is_led_around_and_recovered_from)
 
     run_world(&w, &out);
     ck_assert_double_eq(share(&out.r, SIM_ANSWERED), 1);
-    ck_assert_uint_eq(out.r.incidents.len, 1);
-    const struct sim_incident *i = &out.r.incidents.ptr[0];
+    ck_assert_uint_eq(out.r.incidents.list.len, 1);
+    const struct incident *i = &out.r.incidents.list.ptr[0];
     ck_assert_int_ge(i->first_us, START_US + 100 * US_PER_SECOND);
     ck_assert_int_le(i->first_us, START_US + 101 * US_PER_SECOND);
     ck_assert_int_eq(i->failover_us - i->first_us, 300000);

@@ -436,6 +436,31 @@ START_TEST(each_port_has_the_troubles_of_its_upstream)
 }
 END_TEST
 
+/* What a gateway would do: a call that was struck goes elsewhere, a later one does so at once, and
+ * when it is over one goes back. */
+START_TEST(incidents_have_their_moments)
+{
+    static const char *const elsewhere[] = { "\"elsewhere_us\":", "\"recovered_us\":" };
+
+    start("faults: [{fault: server_error, upstream: a, to: 1h}]\n", 1, "log");
+    chat(it.ports[PORT_A], UNARY);
+    const char *stats = control("GET", "/-/stats", "");
+    ck_assert_msg(strstr(stats,
+                         "\"incidents\":[{\"upstream\":\"a\",\"model\":\"m-1\",\"from_us\":0,"
+                         "\"until_us\":3600000000,\"first_us\":0,\"struck\":1}]"),
+                  "%s", stats);
+    chat(it.ports[PORT_B], UNARY);
+    stats = control("GET", "/-/stats", "");
+    ck_assert(strstr(stats, elsewhere[0]) && !strstr(stats, elsewhere[1]));
+    control("POST", "/-/scenario/time", "2h");
+    chat(it.ports[PORT_A], UNARY);
+    stats = control("GET", "/-/stats", "");
+    ck_assert_msg(strstr(stats, elsewhere[1]) != NULL, "%s", stats);
+    control("POST", "/-/reset", "");
+    ck_assert_ptr_nonnull(strstr(control("GET", "/-/stats", ""), "\"incidents\":[]"));
+}
+END_TEST
+
 START_TEST(a_quota_is_counted_down_in_headers_and_then_refuses)
 {
     start("quotas: [{upstream: a, requests: 3/day}]\n", 1, "log");
@@ -608,6 +633,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_masked_stall_says_that_it_lives_and_no_more);
     tcase_add_test(tc, the_same_seed_gives_the_same_bytes_and_the_same_log_and_another_does_not);
     tcase_add_test(tc, each_port_has_the_troubles_of_its_upstream);
+    tcase_add_test(tc, incidents_have_their_moments);
     tcase_add_test(tc, a_quota_is_counted_down_in_headers_and_then_refuses);
     tcase_add_test(tc, a_port_that_refuses_refuses_and_opens_again);
     tcase_add_test(tc, the_clock_starts_at_the_first_attempt_or_when_told_and_can_be_set);

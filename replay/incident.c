@@ -1,0 +1,111 @@
+#include "config.h"
+
+#include "replay/incident.h"
+
+void incidents_release(struct incidents *in)
+{
+    vec_release(&in->list);
+}
+
+/* What came before is judged no longer, unless it is the same stretch at another target. */
+static void close_others(struct incidents *in, int64_t from_us)
+{
+    for (; in->first_open < in->list.len; in->first_open++)
+        if (in->list.ptr[in->first_open].from_us == from_us)
+            return;
+}
+
+uint32_t incidents_add(struct incidents *in, const struct incident *one)
+{
+    if (in->list.len == INCIDENTS_MAX) {
+        in->dropped++;
+        return 0;
+    }
+    close_others(in, one->from_us);
+    vec_push(&in->list, *one);
+    return (uint32_t)in->list.len;
+}
+
+uint32_t incidents_struck(struct incidents *in, uint32_t target, uint32_t *last, int64_t now_us,
+                          const int64_t stretch_us[2])
+{
+    struct incident one = { .target = target,
+                            .from_us = stretch_us[0],
+                            .until_us = stretch_us[1],
+                            .first_us = now_us,
+                            .struck = 1,
+                            .failover_us = -1,
+                            .last_bad_us = -1,
+                            .recovered_us = -1 };
+
+    if (*last) {
+        struct incident *i = &in->list.ptr[*last - 1];
+        if (i->from_us == one.from_us) {
+            i->struck++;
+            return *last;
+        }
+    }
+    uint32_t number = incidents_add(in, &one);
+    if (number)
+        *last = number;
+    return number;
+}
+
+void incidents_answered(struct incidents *in, const struct incident_answer *a)
+{
+    struct incident *met = a->met ? &in->list.ptr[a->met - 1] : NULL;
+    struct incident *here = a->last ? &in->list.ptr[a->last - 1] : NULL;
+
+    if (met && met->target != a->target &&
+        (met->failover_us < 0 || a->answered_us < met->failover_us))
+        met->failover_us = a->answered_us;
+    if (here && a->attempt_us >= here->until_us &&
+        (here->recovered_us < 0 || a->answered_us < here->recovered_us))
+        here->recovered_us = a->answered_us;
+}
+
+void incidents_call_over(struct incidents *in, bool failed, int64_t now_us)
+{
+    const u128 mask = ((u128)1 << INCIDENT_WINDOW_CALLS) - 1;
+
+    in->window = (in->window << 1 | failed) & mask;
+    if (in->first_open == in->list.len)
+        return;
+    int bad = __builtin_popcountll((uint64_t)in->window) +
+              __builtin_popcountll((uint64_t)(in->window >> 64));
+    if (bad > INCIDENT_WINDOW_FAILED)
+        for (size_t i = in->first_open; i < in->list.len; i++)
+            in->list.ptr[i].last_bad_us = now_us;
+}
+
+bool incident_span(const struct incident *one, enum incident_span span, int64_t last_us,
+                   int64_t *ret)
+{
+    int64_t restored_us = one->last_bad_us < one->first_us ? one->first_us : one->last_bad_us;
+    const int64_t from_us[] = { one->first_us, one->first_us, one->until_us };
+    const int64_t to_us[] = { one->failover_us, restored_us, one->recovered_us };
+
+    if (span == INCIDENT_RECOVERY && one->until_us > last_us)
+        return false;
+    *ret = to_us[span] < 0 ? -1 : to_us[span] > from_us[span] ? to_us[span] - from_us[span] : 0;
+    return true;
+}
+
+bool incidents_longest(const struct incidents *in, enum incident_span span, int64_t last_us,
+                       int64_t *ret)
+{
+    bool found = false;
+    int64_t us;
+
+    *ret = 0;
+    for (size_t i = 0; i < in->list.len; i++) {
+        if (!incident_span(&in->list.ptr[i], span, last_us, &us))
+            continue;
+        found = true;
+        if (us < 0 || *ret < 0)
+            *ret = -1;
+        else if (us > *ret)
+            *ret = us;
+    }
+    return found;
+}
