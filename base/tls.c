@@ -32,6 +32,7 @@ struct tls_context {
 struct tls_conn {
     struct tls_context *context;
     SSL *ssl;
+    bool refuses, has_refused;
 };
 
 /* What OpenSSL says about the last failure of this thread; empties its queue. */
@@ -210,6 +211,18 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return 0;
 }
 
+static int on_hello(SSL *ssl, int *alert, void *ctx)
+{
+    struct tls_conn *t = SSL_get_app_data(ssl);
+
+    (void)ctx;
+    if (!t->refuses)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    t->has_refused = true;
+    *alert = SSL_AD_HANDSHAKE_FAILURE;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
 int tls_context_load(const struct tls_options *options, struct tls_context **ret, struct err *err)
 {
     static const unsigned char session_context[] = "weir";
@@ -226,6 +239,8 @@ int tls_context_load(const struct tls_options *options, struct tls_context **ret
                                  SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_id_context(c->ssl, session_context, sizeof(session_context) - 1);
     SSL_CTX_set_alpn_select_cb(c->ssl, choose_protocol, c);
+    if (options->may_refuse)
+        SSL_CTX_set_client_hello_cb(c->ssl, on_hello, NULL);
     if (load_files(c, options, err) < 0 || read_not_after(c, options->cert_path, err) < 0)
         return -1;
     set_ticket_keys(c, options->ticket_keys, options->replaces);
@@ -265,7 +280,18 @@ struct tls_conn *tls_conn_new(struct tls_context *c, int fd)
     t->ssl = mem_check(SSL_new(c->ssl));
     mem_check(SSL_set_fd(t->ssl, fd) == 1 ? t : NULL); /* allocates, and fails of nothing else */
     SSL_set_accept_state(t->ssl);
+    SSL_set_app_data(t->ssl, t);
     return t;
+}
+
+void tls_conn_refuse(struct tls_conn *t)
+{
+    t->refuses = true;
+}
+
+bool tls_conn_has_refused(const struct tls_conn *t)
+{
+    return t->has_refused;
 }
 
 void tls_conn_free(struct tls_conn *t)

@@ -35,7 +35,8 @@ struct tls_options {
     const char *key_path;  /* PEM, without a password */
     /* What was read from them before: then the paths are for messages only. */
     struct str cert_pem, key_pem;
-    bool no_h2; /* offer HTTP/1.1 only */
+    bool no_h2;      /* offer HTTP/1.1 only */
+    bool may_refuse; /* tls_conn_refuse will be used */
     /* TLS_TICKET_KEY_BYTES random ones that several processes share, so that clients resume with
      * any of them, and those that were so before, which are still taken; or empty. */
     struct str ticket_keys;
@@ -65,6 +66,10 @@ int64_t tls_context_not_after(const struct tls_context *c);
 struct tls_conn *tls_conn_new(struct tls_context *c, int fd);
 void tls_conn_free(struct tls_conn *t);
 DEFINE_CLEANUP(struct tls_conn, tls_conn_free)
+/* Before the handshake: it fails, with the fatal alert handshake_failure for the client's hello. */
+void tls_conn_refuse(struct tls_conn *t);
+/* That has happened. */
+bool tls_conn_has_refused(const struct tls_conn *t);
 /* Until TLS_DONE, before anything else. */
 enum tls_status tls_conn_handshake(struct tls_conn *t, struct err *err);
 /* TLS_DONE sets *ret_len > 0.  Bytes may wait within t where the socket has none: read until

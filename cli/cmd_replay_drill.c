@@ -95,6 +95,7 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         read_assertions(d, err) < 0 || value_duration(inv, "ready", &o->ready_us, err) < 0 ||
         load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
         return -1;
+    scenarios_tell_stand_ins(inv, d->scenario, (struct scenario_means){ .has_names = true });
     o->seed = o->drive.seed;
     o->drive.load = o->faults = d->scenario;
     return 0;

@@ -128,7 +128,8 @@ static int listen_at(const char *what, struct str address, int *ret_fd, struct e
 static int load_tls(const struct serving *s, struct tls_context **ret, struct err *err)
 {
     struct tls_options o = { .cert_path = invocation_get(s->inv, "tls-cert"),
-                             .key_path = invocation_get(s->inv, "tls-key") };
+                             .key_path = invocation_get(s->inv, "tls-key"),
+                             .may_refuse = true };
 
     if (!o.cert_path && !o.key_path)
         return 0;
@@ -239,6 +240,9 @@ static int make_trouble(struct serving *s, struct err *err)
         return err_sys(err, "cannot write '%s'", log);
     if (scenarios_open(scenario, invocation_list(s->inv, "only"), &o.scenario, err) < 0)
         return -1;
+    scenarios_tell_stand_ins(
+        s->inv, o.scenario,
+        (struct scenario_means){ .has_tls = invocation_get(s->inv, "tls-cert") != NULL });
     s->trouble = trouble_new(&o);
     return 0;
 }

@@ -6,6 +6,22 @@
 
 #include "cli/datadir.h"
 
+void scenarios_tell_stand_ins(const struct invocation *inv, const struct scenario *s,
+                              struct scenario_means means)
+{
+    int64_t from_us, to_us;
+
+    for (size_t i = 0; s && i < scenario_fault_count(s); i++) {
+        CLEANUP(buf_release) struct buf scope = { 0 };
+        const char *as = scenario_stand_in(s, i, means);
+        if (!as)
+            continue;
+        scenario_fault_scope(s, i, &scope);
+        cli_note(inv, "%s of %s is a stand-in: %s",
+                 scenario_fault(s, i, &from_us, &to_us).kind->name, buf_cstr(&scope), as);
+    }
+}
+
 int scenarios_open(const char *name, const char *const *only, struct scenario **ret,
                    struct err *err)
 {

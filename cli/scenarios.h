@@ -15,6 +15,10 @@
     "nothing of the scenario struck: its faults are about other upstreams, models or times, or "   \
     "too rare (weir-scenario(5))"
 
+/* Says which faults of a scenario (which may be NULL) are played as something else. */
+void scenarios_tell_stand_ins(const struct invocation *inv, const struct scenario *s,
+                              struct scenario_means means);
+
 /* *ret is NULL if name is.  only: what --only says, NULL-terminated. */
 int scenarios_open(const char *name, const char *const *only, struct scenario **ret,
                    struct err *err);

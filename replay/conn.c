@@ -426,6 +426,8 @@ static void read_some(struct conn *c)
     size_t n = 0;
     enum sock_result r = sock_read(&c->sock, s->read, sizeof(s->read), &n);
 
+    if (r == SOCK_FAILED && c->sock.tls && tls_conn_has_refused(c->sock.tls))
+        server_handshake_refused(s, c->port);
     if (r == SOCK_FAILED)
         conn_close(c);
     else if (r == SOCK_END)
@@ -490,6 +492,8 @@ void conn_open(struct server *s, const struct server_port *port, int fd)
     if (s->options.tls && !port->is_control) {
         c->sock.tls = tls_conn_new(s->options.tls, fd);
         c->sock.in_handshake = true;
+        if (port->fails_tls)
+            tls_conn_refuse(c->sock.tls);
     }
     c->io = (struct loop_io){ .fd = fd, .fn = on_io, .ctx = c };
     c->timer = (struct loop_timer){ .fn = on_timer, .ctx = c };

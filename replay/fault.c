@@ -46,8 +46,8 @@ const struct fault_kind fault_kinds[] = {
             .what = "the connection is reset when the request is complete",
             .source = "openai-python #2356; toxiproxy reset_peer"),
     CONNECT("dns_failure", .what = "the name of the provider cannot be resolved",
-            .nearest = "as connect_refused; a drill gives the gateway a name that does not "
-                       "resolve, if it never "
+            .nearest = "as connect_refused, a shut port: no listener can make a name fail; only "
+                       "a drill gives the gateway a name that does not resolve, if it never "
                        "does",
             .source = "OpenAI 2024-12-04, status.openai.com/incidents/55qs3vq1m35z"),
     KIND("dns_stall", .stage = FAULT_CONNECT, .on = FAULT_ON_ANY, .params = FAULT_HAS(DELAY),
@@ -56,8 +56,9 @@ const struct fault_kind fault_kinds[] = {
          .nearest = "the connection is accepted, and the answer begins so much later",
          .source = "OpenAI 2024-12-04, status.openai.com/incidents/55qs3vq1m35z"),
     CONNECT("tls_failure", .what = "the handshake fails (fatal alert handshake_failure)",
-            .nearest = "the alert is sent in place of an answer, and the connection closed; within "
-                       "TLS the connection is reset",
+            .nearest = "really so at a stand-in that speaks TLS, where it strikes every attempt at "
+                       "an upstream; else the connection is reset when the request is complete, "
+                       "or in plain HTTP the alert is sent in place of an answer",
             .source = "RFC 8446 6.2; no incident at an LLM provider is known"),
 
     KIND("silent", .stage = FAULT_HEAD, .on = FAULT_ON_ANY, .params = FAULT_HAS(DELAY),

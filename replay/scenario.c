@@ -259,16 +259,41 @@ bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t
     return false;
 }
 
+bool scenario_fails_tls(const struct scenario *s, struct str upstream, int64_t at_us)
+{
+    for (size_t i = 0; i < s->entries.len; i++)
+        if (is_kind(&s->entries.ptr[i], "tls_failure") &&
+            strikes_all(&s->entries.ptr[i], upstream, at_us))
+            return true;
+    return false;
+}
+
+/* From first to last. */
+static bool is_nameless(const struct scenario_entry *e)
+{
+    return is_kind(e, "dns_failure") && e->chance.from == e->chance.to &&
+           e->window.to_us == PLAN_FOREVER;
+}
+
 bool scenario_has_no_name(const struct scenario *s, struct str upstream)
 {
-    for (size_t i = 0; i < s->entries.len; i++) {
-        const struct scenario_entry *e = &s->entries.ptr[i];
-        bool moves = e->chance.from != e->chance.to;
-        if (is_kind(e, "dns_failure") && !moves && e->window.to_us == PLAN_FOREVER &&
-            strikes_all(e, upstream, 0))
+    for (size_t i = 0; i < s->entries.len; i++)
+        if (is_nameless(&s->entries.ptr[i]) && strikes_all(&s->entries.ptr[i], upstream, 0))
             return true;
-    }
     return false;
+}
+
+const char *scenario_stand_in(const struct scenario *s, size_t index, struct scenario_means means)
+{
+    const struct scenario_entry *e = &s->entries.ptr[index];
+    bool is_for_all = e->on == FAULT_ON_ANY && e->chance.from == MILLION &&
+                      e->chance.to == MILLION && !e->models.len && !e->apps.len;
+
+    if ((is_kind(e, "connect_refused") && is_for_all) ||
+        (is_kind(e, "tls_failure") && is_for_all && means.has_tls) ||
+        (is_nameless(e) && is_for_all && e->window.from_us <= 0 && means.has_names))
+        return NULL;
+    return e->fault.kind->nearest;
 }
 
 /* --- drawing --- */

@@ -71,6 +71,17 @@ bool scenario_has_load(const struct scenario *s);
 /* Whether all attempts at an upstream fail to connect then, whatever they ask for. */
 bool scenario_refuses_all(const struct scenario *s, struct str upstream, int64_t at_us);
 
+/* Whether all handshakes with it fail then. */
+bool scenario_fails_tls(const struct scenario *s, struct str upstream, int64_t at_us);
+
+/* What a fault is played as where it cannot be what it is called: "the connection is accepted, and
+ * nothing is said on it"; NULL = it is that.  A stand-in speaks TLS or not; and a drill gives names
+ * to those it starts. */
+struct scenario_means {
+    bool has_tls, has_names;
+};
+const char *scenario_stand_in(const struct scenario *s, size_t index, struct scenario_means means);
+
 /* Whether its name cannot be resolved, from first to last. */
 bool scenario_has_no_name(const struct scenario *s, struct str upstream);
 

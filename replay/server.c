@@ -271,6 +271,16 @@ static void unlisten(int fd)
         (void)bind(fd, any, len); /* fails for a port that it kept */
 }
 
+/* Who is connected already goes, with the answer under way, to come anew. */
+static void drain_port(const struct server_port *p)
+{
+    for (struct conn *c = p->server->conns, *next; c; c = next) {
+        next = conn_next(c);
+        if (conn_port(c) == p)
+            conn_drain(c);
+    }
+}
+
 static void shut(struct server_port *p)
 {
     struct server *s = p->server;
@@ -280,11 +290,7 @@ static void shut(struct server_port *p)
     unlisten(p->io.fd);
     p->is_shut = true;
     trouble_note_shut(s->options.trouble, p->upstream);
-    for (struct conn *c = s->conns, *next; c; c = next) {
-        next = conn_next(c);
-        if (conn_port(c) == p)
-            conn_drain(c);
-    }
+    drain_port(p);
 }
 
 static void reopen(struct server_port *p)
@@ -302,11 +308,22 @@ static void on_edge(void *ctx)
     watch_edges(s);
 }
 
+static void watch_tls(struct server_port *p, uint64_t now_us)
+{
+    bool did = p->fails_tls;
+
+    p->fails_tls = p->server->options.tls && !p->is_control &&
+                   trouble_fails_tls(p->server->options.trouble, p->upstream, now_us);
+    if (p->fails_tls && !did)
+        drain_port(p);
+}
+
 static void watch_edges(struct server *s)
 {
     uint64_t now_us = loop_now_us(s->options.loop);
 
     for (struct server_port *p = s->ports; p; p = p->next) {
+        watch_tls(p, now_us);
         bool refuses = !p->is_control && trouble_refuses(s->options.trouble, p->upstream, now_us);
         if (p->io.fd < 0 || refuses == p->is_shut)
             continue;
@@ -351,9 +368,21 @@ int server_add_port(struct server *s, int listener, const char *upstream, struct
     if (add_port(s, listener, &p, err) < 0)
         return -1;
     p->is_control = !upstream;
-    if (upstream)
-        p->upstream = trouble_add_upstream(s->options.trouble, str_from(upstream));
+    if (!upstream)
+        return 0;
+    p->upstream = trouble_add_upstream(s->options.trouble, str_from(upstream));
+    watch_tls(p, loop_now_us(s->options.loop));
     return 0;
+}
+
+void server_handshake_refused(struct server *s, const struct server_port *port)
+{
+    uint64_t now_us = loop_now_us(s->options.loop);
+    bool had_started = trouble_time_us(s->options.trouble, now_us) >= 0;
+
+    trouble_strike_handshake(s->options.trouble, port->upstream, now_us);
+    if (!had_started)
+        watch_edges(s);
 }
 
 /* --- life --- */
@@ -386,6 +415,8 @@ int server_open(const struct server_options *options, struct server **ret, struc
             return -1;
         if (options->trouble)
             p->upstream = trouble_add_upstream(options->trouble, STR("default"));
+        if (options->trouble)
+            watch_tls(p, s->started_us);
     }
     *ret = TAKE(s);
     return 0;

@@ -94,6 +94,7 @@ struct server_port {
     size_t upstream; /* trouble's number */
     bool is_control; /* in plain HTTP, whatever the others speak */
     bool is_shut;    /* takes no connections: they are refused */
+    bool fails_tls;  /* and handshakes fail */
     struct loop_io io;
     struct loop_timer accept_timer;
 };
@@ -125,6 +126,8 @@ void server_drain(struct server *s);
 /* To a whole request; a reference, never NULL. */
 struct answer *server_answer_to(struct server *s, const struct server_port *port,
                                 const struct http1_head *head, struct str body);
+/* The handshake was refused, as trouble wants it. */
+void server_handshake_refused(struct server *s, const struct server_port *port);
 /* The connection is closed and out of the list. */
 void server_conn_gone(struct server *s);
 

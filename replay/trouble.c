@@ -158,6 +158,15 @@ bool trouble_refuses(const struct trouble *t, size_t upstream, uint64_t now_us)
            (t->live && scenario_refuses_all(t->live, name, (int64_t)(now_us - t->live_us)));
 }
 
+bool trouble_fails_tls(const struct trouble *t, size_t upstream, uint64_t now_us)
+{
+    struct str name = t->upstreams.ptr[upstream].name;
+    int64_t at_us = t->has_started ? trouble_time_us(t, now_us) : 0;
+
+    return (t->options.scenario && scenario_fails_tls(t->options.scenario, name, at_us)) ||
+           (t->live && scenario_fails_tls(t->live, name, (int64_t)(now_us - t->live_us)));
+}
+
 void trouble_note_shut(struct trouble *t, size_t upstream)
 {
     t->upstreams.ptr[upstream].was_shut = true;
@@ -242,6 +251,14 @@ static void draw_from(struct strike *s, const struct scenario *scenario, uint64_
         if (!has_end || !ends_attempt(&drawn[i]))
             s->faults[s->count++] = drawn[i];
     }
+}
+
+static void draw(const struct trouble *t, struct strike *s)
+{
+    int64_t live_us = (int64_t)(s->attempt->now_us - t->live_us);
+
+    draw_from(s, t->live, t->options.seed, live_us, LIVE_INDEX);
+    draw_from(s, t->options.scenario, t->options.seed, s->at_us, 0);
 }
 
 static struct fault_limiter *limiter_of(struct trouble *t, const struct strike *s,
@@ -512,8 +529,7 @@ struct answer *trouble_strike(struct trouble *t, const struct trouble_attempt *a
     s.model = model_name(t, attempt->facts->model_requested);
     request_asked(attempt->request, &asked);
     s.tokens = asked.tokens;
-    draw_from(&s, t->live, t->options.seed, (int64_t)(attempt->now_us - t->live_us), LIVE_INDEX);
-    draw_from(&s, t->options.scenario, t->options.seed, s.at_us, 0);
+    draw(t, &s);
     ask_quotas(t, &s);
     if (s.count || s.has_limit)
         a = inject(t, &s, a);
@@ -525,6 +541,26 @@ struct answer *trouble_strike(struct trouble *t, const struct trouble_attempt *a
     note_incidents(t, &s, c, a);
     log_attempt(t, &s, status);
     return a;
+}
+
+void trouble_strike_handshake(struct trouble *t, size_t upstream, uint64_t now_us)
+{
+    static const struct call_facts unknown;
+    const struct trouble_attempt attempt = { .upstream = upstream,
+                                             .facts = &unknown,
+                                             .now_us = now_us };
+    struct strike s = { .attempt = &attempt, .upstream = &t->upstreams.ptr[upstream] };
+    CLEANUP(answer_unref) struct answer *none = answer_new(0);
+
+    trouble_start(t, now_us);
+    s.number = s.upstream->attempts++;
+    s.at_us = trouble_time_us(t, now_us);
+    s.model = model_name(t, STR(""));
+    draw(t, &s);
+    count_cell(t, &s, 0);
+    note_moments(t, &s, 0);
+    note_incidents(t, &s, NULL, none);
+    log_attempt(t, &s, 0);
 }
 
 /* --- what is told --- */

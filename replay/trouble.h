@@ -49,6 +49,10 @@ int64_t trouble_time_us(const struct trouble *t, uint64_t now_us);
  * UINT64_MAX. */
 bool trouble_refuses(const struct trouble *t, size_t upstream, uint64_t now_us);
 uint64_t trouble_next_edge_us(const struct trouble *t, uint64_t now_us);
+/* Whether handshakes with it fail now; before the clock has started, at its beginning. */
+bool trouble_fails_tls(const struct trouble *t, size_t upstream, uint64_t now_us);
+/* One has: an attempt of which nothing else is known. */
+void trouble_strike_handshake(struct trouble *t, size_t upstream, uint64_t now_us);
 /* Its port has been shut: attempts there are not seen while it is. */
 void trouble_note_shut(struct trouble *t, size_t upstream);
 
