@@ -31,6 +31,8 @@ static const struct option_def options[] = {
     OPTIONS_LOAD,
     OPTION(VALUE, .name = "serve-speed", .value = "N|max",
            .help = "how many times as fast as recorded the stand-ins answer (1)"),
+    OPTION(FLAG, .name = "tls",
+           .help = "stand-ins speak TLS, with a certificate of an authority of this drill"),
     OPTION(FLAG, .name = "simulate-too", .help = "simulate the same, and print both side by side"),
     OPTION(VALUE, .name = "ready", .value = "DURATION",
            .help = "how long the gateway may take until it listens (30s)"),
@@ -88,6 +90,7 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         .providers = invocation_list(inv, "provider"),
         .serve_speed = invocation_get(inv, "serve-speed"),
         .ready_us = DRILL_READY_US_DEFAULT,
+        .tls_us = invocation_has(inv, "tls") ? clock_now_us() : 0,
     };
     if (strcmp(o->scenario, "none") == 0)
         o->scenario = NULL;
@@ -95,7 +98,8 @@ static int prepare(struct drilling *d, struct drill_options *o, struct err *err)
         read_assertions(d, err) < 0 || value_duration(inv, "ready", &o->ready_us, err) < 0 ||
         load_open(inv, o->archives, &d->load, &o->drive, err) < 0)
         return -1;
-    scenarios_tell_stand_ins(inv, d->scenario, (struct scenario_means){ .has_names = true });
+    scenarios_tell_stand_ins(
+        inv, d->scenario, (struct scenario_means){ .has_tls = o->tls_us != 0, .has_names = true });
     o->seed = o->drive.seed;
     o->drive.load = o->faults = d->scenario;
     return 0;
@@ -218,10 +222,15 @@ const struct command command_replay_drill = {
         " {port}      is the port that the gateway is to listen on, at 127.0.0.1\n"
         " {url:NAME}  is the address of the stand-in for the provider NAME (--provider)\n"
         " {port:NAME} is its port\n"
+        " {ca}        is the file of whom to trust, with --tls\n"
         " {config}    is the configuration with these filled in (in the command only)\n"
         " {text}      is its text, on one line (in --header only)\n\n"
         "A gateway that takes its configuration with each request, such as Portkey's, gets it by "
         "--header 'x-portkey-config: {text}'. "
+        "With --tls the stand-ins are https. weir's own gateway is told to trust their authority, "
+        "which is made for the drill and can make no other certificate; others find it in their "
+        "environment (SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE), or "
+        "where {ca} is. "
         "The copy lies beside the configuration, as paths in it are relative to that, and is gone "
         "afterwards, as is every process that was started.\n\n"
         "With --simulate-too the same archive, configuration, scenario, seed and caller go through "

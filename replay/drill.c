@@ -47,6 +47,7 @@ static int open_gateway(struct drill *d, struct err *err)
         .providers = d->o->providers,
         .faults = d->o->faults,
         .ready_us = d->o->ready_us,
+        .tls_us = d->o->tls_us,
         .is_direct = d->o->is_direct,
     };
 
@@ -77,6 +78,10 @@ static int start_standin(struct drill *d, struct err *err)
     add_argument(a, d->o->serve_speed ? d->o->serve_speed : "1");
     add_argument(a, drill_textf(g, "--seed=%llu", (unsigned long long)d->o->seed));
     add_argument(a, drill_textf(g, "--control=127.0.0.1:%u", d->control_port));
+    if (g->places.ca) {
+        add_argument(a, drill_textf(g, "--tls-cert=%s/" DRILL_CERT, g->folder));
+        add_argument(a, drill_textf(g, "--tls-key=%s/" DRILL_KEY, g->folder));
+    }
     if (d->o->scenario)
         add_argument(a, drill_textf(g, "--scenario=%s", d->o->scenario));
     for (size_t i = 0; d->o->scenario && d->o->only && d->o->only[i]; i++)

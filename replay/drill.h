@@ -30,6 +30,7 @@ struct drill_options {
     const char *serve_speed;       /* "1", "max": how fast the stand-ins answer */
     uint64_t seed;
     int64_t ready_us;           /* for the gateway to take connections */
+    int64_t tls_us;             /* stand-ins speak TLS (drill_gateway) */
     bool is_direct;             /* no gateway: calls go to the first of providers */
     struct drive_options drive; /* but for loop, trace's order and url */
 };

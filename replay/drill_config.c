@@ -69,9 +69,11 @@ static const struct drill_provider *provider_of(const struct drill_places *place
     return NULL;
 }
 
-static void write_address(const struct drill_provider *p, struct buf *out)
+static void write_address(const struct drill_places *places, const struct drill_provider *p,
+                          struct buf *out)
 {
-    buf_addf(out, "http://%s:%u", p->has_no_name ? "no-such-host.invalid" : "127.0.0.1", p->port);
+    buf_addf(out, "%s://%s:%u", places->ca ? "https" : "http",
+             p->has_no_name ? "no-such-host.invalid" : "127.0.0.1", p->port);
 }
 
 /* 1 = it was one, 0 = braces that are no placeholder, -1 = of a provider that is not there. */
@@ -88,6 +90,10 @@ static int fill_one(struct str inside, const struct drill_places *places, const 
         buf_add_text(out, config);
         return 1;
     }
+    if (places->ca && str_eq(inside, STR("ca"))) {
+        buf_add_text(out, places->ca);
+        return 1;
+    }
     if (places->text.ptr && str_eq(inside, STR("text"))) {
         buf_add_str(out, places->text);
         return 1;
@@ -102,7 +108,7 @@ static int fill_one(struct str inside, const struct drill_places *places, const 
                        "--provider",
                        STR_ARG(inside), STR_ARG(name));
     if (is_url)
-        write_address(p, out);
+        write_address(places, p, out);
     else
         buf_addf(out, "%u", p->port);
     return 1;
@@ -186,6 +192,17 @@ static void write_node(const struct writer *w, const struct yaml_node *n)
     buf_add_byte(w->out, n->kind == YAML_MAP ? '}' : ']');
 }
 
+/* What of an upstream is not as it is given: how it is reached. */
+static bool is_drills(const struct drill_places *places, struct str key)
+{
+    static const char *const keys[] = { "url", "proxy", "proxy_ca" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (str_eq(key, str_from(keys[i])))
+            return true;
+    return places->ca && str_eq(key, STR("ca"));
+}
+
 /* With the stand-in's address before the path of its own. */
 static int write_upstream(const struct writer *w, const struct yaml_node *n)
 {
@@ -198,17 +215,22 @@ static int write_upstream(const struct writer *w, const struct yaml_node *n)
     if (http_url_parse(url->text, &parts, w->err) < 0)
         return yaml_err(w->y, url, w->err, "%s", w->err->text);
     buf_addf(w->out, "{\"url\":\"");
-    write_address(p, w->out);
+    write_address(w->places, p, w->out);
     buf_addf(w->out, "%.*s\"", STR_ARG(str_eq(parts.target, STR("/")) ? STR("") : parts.target));
     for (const struct yaml_node *i = n->items; i; i = i->next) {
-        if (str_eq(i->key->text, STR("url")) || str_eq(i->key->text, STR("proxy")))
+        if (is_drills(w->places, i->key->text))
             continue;
         buf_add_byte(w->out, ',');
         json_add_string(w->out, i->key->text);
         buf_add_byte(w->out, ':');
         write_node(w, i);
     }
-    buf_add_text(w->out, ",\"proxy\":\"none\"}");
+    buf_add_text(w->out, ",\"proxy\":\"none\"");
+    if (w->places->ca) {
+        buf_add_text(w->out, ",\"ca\":");
+        json_add_string(w->out, str_from(w->places->ca));
+    }
+    buf_add_byte(w->out, '}');
     return 0;
 }
 

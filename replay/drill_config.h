@@ -4,8 +4,9 @@
  * address; `listen` and `archive` are the drill's.  Any other text: placeholders are filled in,
  *
  *     {port}        the port that the gateway is to listen on
- *     {url:NAME}    http://127.0.0.1:PORT of the stand-in for NAME
+ *     {url:NAME}    http://127.0.0.1:PORT (or https) of the stand-in for NAME
  *     {port:NAME}   its port
+ *     {ca}          the file of whom to trust, where stand-ins are spoken to in TLS
  *
  * In headers of requests, also {text}: the configuration so filled in, on one line.  A gateway such
  * as Portkey takes it with each request.
@@ -36,6 +37,7 @@ struct drill_places {
     size_t provider_count;
     uint16_t port;       /* of the gateway */
     const char *archive; /* a folder of weir's own gateway; what it recorded */
+    const char *ca;      /* the stand-ins speak TLS, and a certificate of this one has; or NULL */
     struct str text; /* the configuration filled in, on one line; NULL = {text} is no placeholder */
 };
 

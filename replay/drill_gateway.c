@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/listener.h"
 #include "base/timestamp.h"
+#include "base/tls_authority.h"
 
 #define PORT_FIRST       10000
 #define PORT_COUNT       20000
@@ -26,6 +27,7 @@
 #define OUTPUT_BYTES_MAX (64u << 20)
 #define CONFIG_BYTES_MAX (16u << 20)
 #define OPEN_FOLDERS     16
+#define CERTIFICATE_DAYS 30
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
 {
@@ -117,6 +119,29 @@ static int make_folder(struct drill_gateway *g, struct err *err)
     return 0;
 }
 
+static int write_file(struct drill_gateway *g, const char *name, struct str text, struct err *err)
+{
+    return file_replace(drill_textf(g, "%s/%s", g->folder, name), text, 0600, err);
+}
+
+/* An authority for this drill alone: whoever is told of it trusts its stand-ins, and nobody else.
+ */
+static int make_certificate(struct drill_gateway *g, struct err *err)
+{
+    CLEANUP(tls_authority_release) struct tls_authority a = { 0 };
+
+    if (!g->options.tls_us)
+        return 0;
+    if (tls_authority_make(&a, "DNS:localhost,IP:127.0.0.1", g->options.tls_us, CERTIFICATE_DAYS,
+                           err) < 0 ||
+        write_file(g, "ca.pem", buf_str(&a.ca), err) < 0 ||
+        write_file(g, DRILL_CERT, buf_str(&a.cert), err) < 0 ||
+        write_file(g, DRILL_KEY, buf_str(&a.key), err) < 0)
+        return -1;
+    g->places.ca = drill_textf(g, "%s/ca.pem", g->folder);
+    return 0;
+}
+
 static int read_config(struct drill_gateway *g, struct err *err)
 {
     const struct drill_gateway_options *o = &g->options;
@@ -143,7 +168,8 @@ static int find_places(struct drill_gateway *g, struct err *err)
             return -1;
     if (!g->providers.len)
         return err_set(err, ERR_USAGE, "nobody stands for a provider: name them with --provider");
-    if (make_folder(g, err) < 0 || drill_free_port(g, &g->places.port, err) < 0)
+    if (make_folder(g, err) < 0 || make_certificate(g, err) < 0 ||
+        drill_free_port(g, &g->places.port, err) < 0)
         return -1;
     g->places.archive = drill_textf(g, "%s/archive", g->folder);
     g->places.providers = g->providers.ptr;
@@ -253,12 +279,17 @@ int drill_wait_ready(const struct drill_waiting *w, struct err *err)
                    buf_cstr(&why));
 }
 
+/* Where programs look whom to trust: OpenSSL's (Python's ssl and Ruby among them) and Go's, node's,
+ * Python's requests, curl's. */
+static const char *const trust[] = { "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE",
+                                     "CURL_CA_BUNDLE" };
+
 /* Keys that a configuration of weir's wants from the environment: there are none to be had, and
  * none are needed. */
 static const char *const *environment(struct drill_gateway *g)
 {
     size_t count = g->config.environment.len, n = 0;
-    const char **env = mem_calloc(count + 2, sizeof(*env));
+    const char **env = mem_calloc(count + ARRAY_LEN(trust) + 2, sizeof(*env));
 
     for (size_t i = 0; i < count; i++) {
         CLEANUP(buf_release) struct buf name = { 0 };
@@ -266,6 +297,8 @@ static const char *const *environment(struct drill_gateway *g)
         if (!getenv(buf_cstr(&name)))
             env[n++] = drill_textf(g, "%s=drill-key", buf_cstr(&name));
     }
+    for (size_t i = 0; g->places.ca && i < ARRAY_LEN(trust); i++)
+        env[n++] = drill_textf(g, "%s=%s", trust[i], g->places.ca);
     env[n++] = drill_textf(g, "WEIR_DRILL_PORT=%u", g->places.port);
     return env;
 }

@@ -22,7 +22,8 @@ struct drill_gateway_options {
     const char *const *providers;  /* names of stand-ins beside those of weir's configuration */
     const struct scenario *faults; /* which of their names do not resolve; NULL = all do */
     int64_t ready_us;              /* for it to take connections */
-    bool is_direct;                /* there is none: calls go to the first stand-in */
+    int64_t tls_us; /* the stand-ins speak TLS, with a certificate made then (Unix time); 0 = not */
+    bool is_direct; /* there is none: calls go to the first stand-in */
 };
 
 struct drill_gateway {
@@ -40,6 +41,9 @@ struct drill_gateway {
 /* Finds free ports and a fresh folder, and writes the configuration. */
 int drill_gateway_open(const struct drill_gateway_options *o, struct drill_gateway *ret,
                        struct err *err);
+/* Where the stand-ins' certificate and its key are, if they speak TLS. */
+#define DRILL_CERT "cert.pem"
+#define DRILL_KEY  "key.pem"
 /* Waits until it listens; ERR_USAGE with its last words if it does not come up.  loop: turned
  * meanwhile, for stand-ins that are served by it; NULL = none. */
 int drill_gateway_start(struct drill_gateway *g, struct loop *loop, struct err *err);

@@ -30,7 +30,7 @@ struct upstream {
 struct target {
     uint32_t upstream, incident_plus_one; /* the last one */
     struct str model;
-    bool is_first_choice; /* of a call at least */
+    bool is_first_choice; /* of a call at least; what is not known may be */
 };
 
 struct trail {
@@ -481,7 +481,7 @@ static void note_incidents(struct trouble *t, const struct strike *s, struct cal
     struct target *here = target_of(t, s);
     int64_t stretch_us[2];
 
-    here->is_first_choice |= c && c->attempts == 1;
+    here->is_first_choice |= !c || c->attempts == 1;
     if (s->count) {
         find_stretch(t, s, stretch_us);
         uint32_t met = incidents_struck(&t->incidents, (uint32_t)(here - t->targets.ptr),

@@ -56,6 +56,34 @@ START_TEST(what_is_not_there_is_no_placeholder)
 }
 END_TEST
 
+#define UPSTREAMS                                                                                  \
+    "upstreams: {openai: {url: \"https://api.example/v1\", ca: theirs, proxy: \"https://p:1\", "   \
+    "proxy_ca: theirs, api: openai}}\n"
+
+START_TEST(upstreams_are_reached_as_the_drill_says)
+{
+    static const char *const reached[] = {
+        "{\"url\":\"http://127.0.0.1:10001/"
+        "v1\",\"ca\":\"theirs\",\"api\":\"openai\",\"proxy\":\"none\"}",
+        "{\"url\":\"https://127.0.0.1:10001/v1\",\"api\":\"openai\",\"proxy\":\"none\",\"ca\":\"/d/"
+        "ca.pem\"}",
+    };
+    CLEANUP(buf_release) struct buf out = { 0 };
+    struct drill_places there = places;
+    struct err err = { 0 };
+
+    there.archive = "/d/archive";
+    there.ca = _i ? "/d/ca.pem" : NULL;
+    ck_assert_msg(drill_config_write(STR(UPSTREAMS), "weir.yaml", true, &there, &out, &err) == 0,
+                  "%s", err.text);
+    ck_assert_msg(strstr(buf_cstr(&out), reached[_i]) != NULL, "%s", out.ptr);
+    buf_clear(&out);
+    ck_assert_int_eq(drill_fill(STR("{ca} {url:openai}"), &there, NULL, &out, &err), 0);
+    ck_assert_str_eq(buf_cstr(&out),
+                     _i ? "/d/ca.pem https://127.0.0.1:10001" : "{ca} http://127.0.0.1:10001");
+}
+END_TEST
+
 START_TEST(a_configuration_becomes_one_line)
 {
     CLEANUP(buf_release) struct buf out = { 0 };
@@ -72,6 +100,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, placeholders_are_filled_in_and_other_braces_left, 0, ARRAY_LEN(fills));
     tcase_add_test(tc, what_is_not_there_is_no_placeholder);
+    tcase_add_loop_test(tc, upstreams_are_reached_as_the_drill_says, 0, 2);
     tcase_add_test(tc, a_configuration_becomes_one_line);
 }
 
