@@ -2,8 +2,9 @@
  * sloppy ones do (tests/bad_gateway) does not.
  *
  * What must hold follows from what the table of faults expects of a good gateway.  On the wire, a
- * host name that does not resolve is a refused connection, and a failed handshake of TLS its alert
- * in place of an answer: fault_kinds says so at each that a listener cannot do.
+ * host name that does not resolve is a refused connection, and to the sloppy one, which speaks no
+ * TLS, a failed handshake its alert in place of an answer: fault_kinds says so at each that a
+ * listener cannot do.
  *
  * `drills [NAME...]`: these alone.
  */
@@ -147,6 +148,8 @@ static void begin(struct drill *d)
     else
         for (size_t i = 0; i < ARRAY_LEN(bad_ones); i++)
             argv[n++] = bad_ones[i];
+    if (d->is_good && strcmp(d->name, "tls_failure") == 0)
+        argv[n++] = "--tls"; /* so that it is one */
     add_assertions(d, argv, &n);
     snprintf(d->output, sizeof(d->output), "%s/%s.%d", folder, d->name, d->is_good);
     struct subprocess_options o = { .argv = argv, .output = d->output };
