@@ -163,6 +163,16 @@ void shared_state_count(struct shared_state *s, uint32_t counter)
     s->counters[counter].n++;
 }
 
+/* Workers write them, who read what strangers send: none is longer than its place, nor makes lines
+ * of its own. */
+static void cut_labels(struct shared_counter *c)
+{
+    c->labels[sizeof(c->labels) - 1] = '\0';
+    for (char *at = c->labels; *at; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
+}
+
 size_t shared_state_counters(struct shared_state *s,
                              struct shared_counter ret[static SHARED_COUNTERS_MAX])
 {
@@ -170,8 +180,10 @@ size_t shared_state_counters(struct shared_state *s,
 
     shared_state_lock(s);
     for (size_t i = 0; i < SHARED_COUNTERS_MAX; i++)
-        if (s->counters[i].key)
-            ret[count++] = s->counters[i];
+        if (s->counters[i].key) {
+            ret[count] = s->counters[i];
+            cut_labels(&ret[count++]);
+        }
     shared_state_unlock(s);
     return count;
 }

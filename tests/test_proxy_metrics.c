@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "proxy/shared_state.h"
 #include "proxy/stats.h"
 #include "tests/proxy_run.h"
 
@@ -378,6 +379,31 @@ START_TEST(what_a_worker_wrote_is_not_trusted)
 }
 END_TEST
 
+START_TEST(labels_of_counters_that_workers_share_are_not_trusted)
+{
+    static const struct str values[SHARED_LABELS] = { STR_INIT("budget"), STR_INIT("passed"),
+                                                      STR_INIT("enforce") };
+    struct shared_counter *list = mem_calloc(SHARED_COUNTERS_MAX, sizeof(*list));
+    struct shared_state *s = NULL;
+    struct err err;
+
+    ck_assert_int_eq(shared_state_open(&s, &err), 0);
+    shared_state_lock(s);
+    shared_state_counter(s, SHARED_DECISIONS, values);
+    shared_state_unlock(s);
+    char *at = memmem(s, SHARED_COUNTERS_MAX * sizeof(*list), "rule=\"budget\"", 13);
+    ck_assert_ptr_nonnull(at);
+    memset(at, 'x', SHARED_COUNTER_BYTES_MAX);
+    at[4] = '\n';
+    ck_assert_uint_eq(shared_state_counters(s, list), 1);
+    ck_assert_uint_eq(strnlen(list[0].labels, SHARED_COUNTER_BYTES_MAX),
+                      SHARED_COUNTER_BYTES_MAX - 1);
+    ck_assert_ptr_null(strchr(list[0].labels, '\n'));
+    shared_state_close(s);
+    free(list);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proxy metrics");
@@ -392,6 +418,7 @@ int main(void)
     tcase_add_test(tc, upstreams_of_two_workers_add_up_whatever_they_are_called);
     tcase_add_test(tc, upstreams_beyond_the_last_place_share_it);
     tcase_add_test(tc, what_a_worker_wrote_is_not_trusted);
+    tcase_add_test(tc, labels_of_counters_that_workers_share_are_not_trusted);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
