@@ -187,7 +187,8 @@ const struct command command_replay_simulate = {
         "Assertions are about the configuration of --config: success, rerouted, denied and left "
         "(given up by their callers; shares of calls), pNN added, first and total (times), "
         "failover, restored and recovery (times, "
-        "the longest of all faults), attempts and tries (for each call), cost (USD at most); "
+        "the longest of all faults, reckoned as weir-replay-drill(1) says), attempts and tries "
+        "(for each call), cost (USD at most); "
         "'app NAME:' in front is about one application. What does not apply holds.\n"
         "\n"
         "Costs are an interval: what was answered, and with it what failed or was abandoned and "
@@ -198,6 +199,6 @@ const struct command command_replay_simulate = {
         "compared meet the same calls and draw the same luck.",
     .findings = "an assertion does not hold",
     .examples = examples,
-    .see_also = "weir-replay-lint(1), weir-scenario(5), weir-config(5)",
+    .see_also = "weir-replay-drill(1), weir-replay-lint(1), weir-scenario(5), weir-config(5)",
     .run = run,
 };
