@@ -411,12 +411,14 @@ START_TEST(streams_of_one_connection_play_at_once)
     add_h2_request(&out, 3, "/app/up/v1/sized");
     add_h2_request(&out, 5, "/v1/cut");
     add_h2_request(&out, 7, "/v1/messages");
+    add_h2_request(&out, 9, "/v1/short");
     say_bytes(fd, buf_str(&out));
     hear(fd, 1000);
     read_h2(&told, &bytes);
     const char *slow = strstr(told.ptr, "1[slow]1. "), *sized = strstr(told.ptr, "3[sized]3. ");
     ck_assert_msg(slow && sized && sized < slow, "%s", told.ptr);
     ck_assert_msg(strstr(told.ptr, "5[half]") && strstr(told.ptr, "5x "), "%s", told.ptr);
+    ck_assert_msg(strstr(told.ptr, "9[half]") && strstr(told.ptr, "9x "), "%s", told.ptr);
     ck_assert_msg(strstr(told.ptr, "7[{\"type\":\"error\"") != NULL, "%s", told.ptr);
     ck_assert_ptr_null(strstr(told.ptr, "away"));
     close(fd);
