@@ -11,13 +11,13 @@
 #include "policy/cutover.h"
 
 static const enum ledger_column columns[] = {
-    LEDGER_PART,         LEDGER_STARTED_AT,  LEDGER_FIRST_TOKEN_US, LEDGER_END_US,
-    LEDGER_APP,          LEDGER_TEAM,        LEDGER_ENVIRONMENT,    LEDGER_END_USER,
-    LEDGER_KEY_ID,       LEDGER_USER_AGENT,  LEDGER_UPSTREAM,       LEDGER_ARM,
-    LEDGER_PROVIDER,     LEDGER_API,         LEDGER_MODEL,          LEDGER_MODEL_REQUESTED,
-    LEDGER_STREAM,       LEDGER_FEATURES,    LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,
-    LEDGER_STATUS,       LEDGER_EXCHANGE_ID, LEDGER_SEGMENT_OFFSET, LEDGER_CUTOVER_EPOCH,
-    LEDGER_CUTOVER_UNIT,
+    LEDGER_PART,          LEDGER_STARTED_AT,   LEDGER_FIRST_TOKEN_US, LEDGER_END_US,
+    LEDGER_APP,           LEDGER_TEAM,         LEDGER_ENVIRONMENT,    LEDGER_END_USER,
+    LEDGER_KEY_ID,        LEDGER_USER_AGENT,   LEDGER_UPSTREAM,       LEDGER_ARM,
+    LEDGER_PROVIDER,      LEDGER_API,          LEDGER_MODEL,          LEDGER_MODEL_REQUESTED,
+    LEDGER_STREAM,        LEDGER_FEATURES,     LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,
+    LEDGER_STATUS,        LEDGER_ERROR_CODE,   LEDGER_EXCHANGE_ID,    LEDGER_SEGMENT_OFFSET,
+    LEDGER_CUTOVER_EPOCH, LEDGER_CUTOVER_UNIT,
 };
 
 /* What a gateway has to be able to do for nearly everybody. */
@@ -179,6 +179,10 @@ static void count_refusals(struct inventory_app *a, const struct block *b, size_
     int64_t *last = status == 401 || status == 403 ? &a->refused_us : &a->accepted_us;
 
     a->denied += is_denied || (is_gateway && (status == 412 || status == 446)) ? n : 0;
+    /* Portkey's status; LiteLLM's word for it. */
+    if (is_gateway &&
+        (status == 412 || str_eq(block_str(b, LEDGER_ERROR_CODE, row), STR("budget_exceeded"))))
+        a->over_budget += n;
     if (!is_gateway && !is_denied && status > 0 && at > *last)
         *last = at;
 }

@@ -105,6 +105,7 @@ struct inventory_app {
     int64_t on_gateway;             /* requests */
     int64_t with_user, with_key_id; /* requests of which these are known */
     int64_t denied; /* requests that a policy or a gateway's budget refused: not a provider's 429 */
+    int64_t over_budget;             /* requests that a gateway refused for a budget of its own */
     int64_t accepted_us, refused_us; /* directly, the last time: no 401 and 403, and one of them;
                                         INT64_MIN = never */
     int64_t in_cutover, with_unit;   /* requests that a cutover decided about; those with its key */

@@ -136,6 +136,16 @@ static bool is_budget_of(const struct plan_budget *b, const struct looking *l,
     return false;
 }
 
+/* A gateway's own, which no file that we read tells of, by what it did. */
+static bool has_gateways_budget(const struct looking *l)
+{
+    if (!l->seen || !l->seen->over_budget)
+        return false;
+    buf_addf(l->say, "its gateway refused %" PRId64 " calls on record for a budget of its own",
+             l->seen->over_budget);
+    return true;
+}
+
 static enum ready_result has_budget(const struct looking *l)
 {
     const struct plan *p = l->in->policy;
@@ -143,7 +153,7 @@ static enum ready_result has_budget(const struct looking *l)
     size_t soft = 0;
 
     if (!p)
-        return lacks_policy(l);
+        return has_gateways_budget(l) ? READY_PASS : lacks_policy(l);
     for (const struct plan_budget *b = p->budgets; b; b = b->next) {
         if (!is_budget_of(b, l, who))
             continue;
@@ -157,8 +167,11 @@ static enum ready_result has_budget(const struct looking *l)
         }
         soft++;
     }
+    if (has_gateways_budget(l))
+        return READY_PASS;
     buf_add_text(l->say, soft ? "its budget alerts and stops nothing"
                               : "neither it nor its team or unit has a budget");
+    buf_add_text(l->say, "; nor did its gateway refuse a call on record for one");
     return READY_FAIL;
 }
 

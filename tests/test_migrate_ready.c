@@ -52,6 +52,7 @@ static struct world {
     int64_t rehearsal_us; /* p99 */
     bool refused;         /* direct calls of the last day, with 401 */
     bool denied;          /* a call of each day, by a budget */
+    int over_budget;      /* likewise, by a gateway's own, with this status */
     int keyless;          /* calls of a hundred without a credential */
 } usual = { .days = DAYS,
             .preflight = PREFLIGHT,
@@ -129,6 +130,12 @@ static void add_call(struct parquet_writer *p, int day, int number, const struct
     x.key_id = number % 100 < w->keyless ? STR("") : STR("weir:0123456789abcdef");
     if (w->denied && number == 7)
         x.facts.error_class = ERROR_CLASS_DENIED;
+    if (w->over_budget && number == 7) {
+        x.arm = STR("gateway");
+        x.status = w->over_budget;
+        x.facts.error_class = ERROR_CLASS_QUOTA_EXHAUSTED;
+        x.facts.error_code = w->over_budget == 412 ? STR("") : STR("budget_exceeded");
+    }
     x.status = w->refused && day == w->days - 1 ? 401 : x.status;
     x.who.app = number % 100 < w->nobodys ? STR("") : STR("a");
     x.facts.parts[0].model = STR("plain");
@@ -240,6 +247,39 @@ START_TEST(what_was_refused_and_taken_on_record_is_said)
 }
 END_TEST
 
+/* What no file tells: the gateway has a budget of its own. */
+START_TEST(a_budget_is_also_one_that_the_gateway_was_seen_to_have)
+{
+    static const struct {
+        bool no_conf;
+        int status;
+        enum ready_result result;
+        const char *said;
+    } sights[] = {
+        {true,   0,   READY_UNKNOWN, "names no configuration"                          },
+        { true,  412, READY_PASS,    "its gateway refused 20 calls on record"          },
+        { true,  400, READY_PASS,    "its gateway refused 20 calls on record"          },
+        { false, 0,   READY_FAIL,    "nothing; nor did its gateway refuse a call"      },
+        { false, 412, READY_PASS,    "its gateway refused 20 calls on record for a bud"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(sights); i++) {
+        CLEANUP(scene_release) struct scene s = { 0 };
+        struct world w = usual;
+        w.over_budget = sights[i].status;
+        w.no_conf = sights[i].no_conf;
+        w.is_conf = true;
+        w.from = ", hard: true";
+        w.to = "";
+        look(&w, &s);
+        const struct ready_app *a = &s.ready.apps[0];
+        ck_assert(a->results[READY_CHECK_BUDGET] == sights[i].result);
+        ck_assert_msg(str_find(a->why[READY_CHECK_BUDGET], str_from(sights[i].said), 0) >= 0,
+                      "%.*s", STR_ARG(a->why[READY_CHECK_BUDGET]));
+    }
+}
+END_TEST
+
 /* clang-format off: one a line */
 static const struct {
     enum ready_check check;
@@ -328,6 +368,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, temp_folder_make, temp_folder_remove);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, what_was_refused_and_taken_on_record_is_said);
+    tcase_add_test(tc, a_budget_is_also_one_that_the_gateway_was_seen_to_have);
     tcase_add_test(tc, with_everything_there_all_checks_pass);
     tcase_add_loop_test(tc, what_a_check_rests_on_is_missed, 0, ARRAY_LEN(rows));
     tcase_add_test(tc, only_what_the_plan_asks_for_is_missed);
