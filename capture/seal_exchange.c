@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "capture/body_decode.h"
+#include "llm/content.h"
 
 #define ORIGIN_ROWS "import:rows"
 
@@ -96,6 +97,32 @@ static void decode_response(struct exchange *x, struct seal_scratch *s)
     x->response_body_encoded = false;
 }
 
+static size_t chunk_bytes(void *ctx, size_t index)
+{
+    const struct exchange *x = ctx;
+
+    return (size_t)x->chunks[index].bytes;
+}
+
+/* Nobody looks for it while a call is carried: when each piece came is known now as well. */
+static void find_first_token(struct exchange *x)
+{
+    const struct content_stream s = {
+        .api = x->facts.api,
+        .media_type =
+            call_header_find(x->response_headers, x->response_header_count, "content-type"),
+        .body = x->response_body,
+        .piece_count = x->chunk_count,
+        .piece_bytes = chunk_bytes,
+        .ctx = x,
+    };
+    size_t chunk;
+
+    if (x->first_token_us < 0 && x->facts.stream && x->status > 0 && x->status < 400 &&
+        !x->response_body_encoded && content_begins(&s, &chunk))
+        x->first_token_us = (int64_t)x->chunks[chunk].offset_us;
+}
+
 static void read_facts(struct exchange *x, struct seal_scratch *s)
 {
     struct call call = exchange_call(x);
@@ -112,6 +139,7 @@ static void read_facts(struct exchange *x, struct seal_scratch *s)
     call_read(&call, &s->arena, &x->facts);
     x->truncated |= x->facts.cut; /* the wire may have looked whole while the message was not */
     x->facts.error_class = exchange_error(x);
+    find_first_token(x);
 }
 
 static void hide_end_user(struct exchange *x, const struct key *key, struct seal_scratch *s)

@@ -31,12 +31,28 @@ static const bool is_outage[ERROR_CLASS_COUNT] = {
 };
 
 static const enum ledger_column plain_columns[] = {
-    LEDGER_PART,           LEDGER_PARTS,          LEDGER_REQUESTS,     LEDGER_STARTED_AT,
-    LEDGER_FIRST_TOKEN_US, LEDGER_END_US,         LEDGER_APP,          LEDGER_END_USER,
-    LEDGER_KEY_ID,         LEDGER_CLIENT_ADDRESS, LEDGER_UPSTREAM,     LEDGER_ARM,
-    LEDGER_STREAM,         LEDGER_FEATURES,       LEDGER_STATUS,       LEDGER_RESPONSE_BYTES,
-    LEDGER_ERROR_CLASS,    LEDGER_TRUNCATED,      LEDGER_ATTEMPTS,     LEDGER_FIRST_UPSTREAM,
-    LEDGER_CUTOVER_EPOCH,  LEDGER_CUTOVER_SHARE,  LEDGER_CUTOVER_UNIT,
+    LEDGER_PART,
+    LEDGER_PARTS,
+    LEDGER_REQUESTS,
+    LEDGER_STARTED_AT,
+    LEDGER_FIRST_TOKEN_US,
+    LEDGER_END_US,
+    LEDGER_APP,
+    LEDGER_END_USER,
+    LEDGER_KEY_ID,
+    LEDGER_CLIENT_ADDRESS,
+    LEDGER_UPSTREAM,
+    LEDGER_ARM,
+    LEDGER_STREAM,
+    LEDGER_FEATURES,
+    LEDGER_STATUS,
+    LEDGER_ERROR_CLASS,
+    LEDGER_TRUNCATED,
+    LEDGER_ATTEMPTS,
+    LEDGER_FIRST_UPSTREAM,
+    LEDGER_CUTOVER_EPOCH,
+    LEDGER_CUTOVER_SHARE,
+    LEDGER_CUTOVER_UNIT,
 };
 #define PLAIN_COUNT (sizeof(plain_columns) / sizeof(plain_columns[0]))
 
@@ -127,11 +143,11 @@ static struct str unit_of(const struct walk *w)
     return STR("");
 }
 
-/* Whether a caller who left had nothing to show for the wait: a head is no answer, nor is a part of
- * one that does not come in pieces. */
+/* Whether a caller who left had nothing to show for the wait: a head and keep-alives are no answer,
+ * nor is a part of one that does not come in pieces. */
 static bool had_nothing(const struct walk *w, int64_t status)
 {
-    return status == 0 || !number(w, LEDGER_STREAM) || !number(w, LEDGER_RESPONSE_BYTES);
+    return status == 0 || !number(w, LEDGER_STREAM) || !has(w, LEDGER_FIRST_TOKEN_US);
 }
 
 static bool is_failure(const struct walk *w, enum error_class class, int64_t status)

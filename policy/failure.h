@@ -28,9 +28,5 @@ void failure_of_answer(int status, const struct call_header *headers, size_t cou
  * that one rule holds for both; the caller makes it PLAN_FAILED_STREAM once content has gone out.
  */
 bool failure_of_event(enum api api, const struct framing_event *event, struct steer_end *ret);
-/* Whether an event holds content that a caller would show: the first token.  Keep-alives, role
- * openings and empty deltas do not; the beginning of a tool call does.  Of an API whose streams are
- * not known here, everything but a keep-alive is content. */
-bool failure_event_has_content(enum api api, const struct framing_event *event);
 
 #endif

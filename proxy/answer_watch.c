@@ -9,6 +9,7 @@
 #endif
 
 #include "base/codec.h"
+#include "llm/content.h"
 
 void answer_watch_begin(struct answer_watch *w, enum api api, bool asks_stream)
 {
@@ -55,7 +56,7 @@ static int on_event(void *ctx, const struct framing_event *e, struct err *err)
     w->any_progress = true;
     if (w->has_failed)
         return 0;
-    if (!w->has_content && failure_event_has_content(w->api, e))
+    if (!w->has_content && content_is_in(w->api, e))
         w->has_content = true;
     else if (may_tell_of_failure(w, e) && failure_of_event(w->api, e, &w->end))
         w->has_failed = true;

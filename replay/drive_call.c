@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "llm/content.h"
 #include "llm/framing.h"
 #include "policy/failure.h"
 
@@ -62,7 +63,7 @@ static int on_event(void *ctx, const struct framing_event *event, struct err *er
     (void)err;
     if (c->done_us < 0 && is_last(event))
         c->done_us = since_planned(c);
-    if (!failure_event_has_content(c->request.api, event))
+    if (!content_is_in(c->request.api, event))
         return 0;
     c->result.events++;
     if (c->has_content) {

@@ -573,6 +573,43 @@ START_TEST(content_encodings_are_undone_and_chunks_mapped)
 }
 END_TEST
 
+/* What was given stays; else it is when the first event with content was there as a whole. */
+START_TEST(the_first_token_of_a_stream_is_found)
+{
+    static const struct {
+        unsigned number; /* 3 and 6 stream */
+        int status;      /* 0 = as it is */
+        int64_t given_us, found_us;
+    } rows[] = {
+        {3,  0,   -1,     410000},
+        { 6, 0,   300000, 300000},
+        { 6, 500, -1,     -1    },
+        { 5, 0,   -1,     -1    },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char name[20];
+        snprintf(name, sizeof(name), "a%zu", i);
+        struct archive *a = sample_archive(name);
+        struct journal_writer *j = create(a);
+        struct segment_reader *r = NULL;
+        struct sample_exchange s;
+        struct exchange x;
+        sample_make(rows[i].number, &s);
+        s.x.first_token_us = rows[i].given_us;
+        s.x.status = rows[i].status ? rows[i].status : s.x.status;
+        ck_ok(record_append(j, &s.x, &sample_err));
+        ck_ok(journal_finish(j, &sample_err));
+        seal(a);
+        ck_ok(open_only_segment(a, "2026-10-02", &r));
+        ck_assert_int_eq(segment_next(r, false, &x, &sample_err), 1);
+        ck_assert_int_eq(x.first_token_us, rows[i].found_us);
+        segment_close(r);
+        archive_close(a);
+    }
+}
+END_TEST
+
 START_TEST(many_exchanges_spill_and_come_back)
 {
     struct archive *a = sample_archive("a");
@@ -702,6 +739,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_renamed_copy_of_a_journal_is_refused);
     tcase_add_test(tc, sealing_again_after_a_crash_before_the_unlink_adds_nothing);
     tcase_add_test(tc, the_same_journal_always_gives_the_same_segment_bytes);
+    tcase_add_test(tc, the_first_token_of_a_stream_is_found);
     tcase_add_loop_test(tc, content_encodings_are_undone_and_chunks_mapped, 0,
                         (int)ARRAY_LEN(codings));
     tcase_add_test(tc, many_exchanges_spill_and_come_back);

@@ -3,6 +3,7 @@
 #include "policy/failure.h"
 
 #include "base/timestamp.h"
+#include "llm/content.h"
 #include "tests/check_main.h"
 #include "tests/recorded.h"
 #include "tests/shared_data.h"
@@ -261,8 +262,7 @@ START_TEST(an_event_fails_has_content_or_is_neither)
     ck_assert_msg(!failed || end.status == events[_i].status, "%s: %d", events[_i].data,
                   end.status);
     ck_assert(!failed || (end.failed && end.failure == events[_i].failure));
-    ck_assert_msg(failure_event_has_content(events[_i].api, &e) == events[_i].content, "%s",
-                  events[_i].data);
+    ck_assert_msg(content_is_in(events[_i].api, &e) == events[_i].content, "%s", events[_i].data);
 }
 END_TEST
 
@@ -282,7 +282,7 @@ START_TEST(an_event_cut_anywhere_is_looked_at_in_safety)
                 .name = e.name, .data = {exact.ptr, len}
             };
             failure_of_event(events[row].api, &cut, &end);
-            failure_event_has_content(events[row].api, &cut);
+            content_is_in(events[row].api, &cut);
             failure_of_answer(500, NULL, 0, cut.data, NOW, &end);
         }
     }
@@ -306,7 +306,7 @@ static int on_event(void *ctx, const struct framing_event *e, struct err *err)
     (void)err;
     s->events++;
     s->failed |= failure_of_event(s->api, e, &end);
-    if (s->first_content == UINT64_MAX && failure_event_has_content(s->api, e))
+    if (s->first_content == UINT64_MAX && content_is_in(s->api, e))
         s->first_content = e->index;
     return 0;
 }
