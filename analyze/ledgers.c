@@ -2,21 +2,84 @@
 
 #include "analyze/ledgers.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/crc.h"
 #include "base/file.h"
-#include "base/map.h"
 #include "base/timestamp.h"
+#include "base/uuid.h"
 #include "capture/chain.h"
+#include "capture/parquet.h"
 
 #define SUFFIX ".parquet"
 
+/* The end of a file, where the checksums of all of it are. */
+#define TAIL_BYTES 4096u
+#define KEY_BYTES  48
+
+/* The segment's id, or size and end of the file; false if it cannot be read, which whoever opens it
+ * will say. */
+static bool find_key(const char *path, char ret[static KEY_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+    struct str name = str_from(slash ? slash + 1 : path);
+    char tail[TAIL_BYTES];
+    struct uuid id;
+    struct stat st;
+    struct err err;
+
+    if (str_ends_with(name, STR(SUFFIX)))
+        name.len -= sizeof(SUFFIX) - 1;
+    if (uuid_parse(name, &id)) {
+        uuid_format(id, ret);
+        return true;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+    size_t len = ok && st.st_size < TAIL_BYTES ? (size_t)st.st_size : TAIL_BYTES;
+    ok = ok && fd_read_at(fd, tail, len, st.st_size - (off_t)len, &err) > 0;
+    if (ok)
+        snprintf(ret, KEY_BYTES, "%" PRId64 " %08" PRIx32, (int64_t)st.st_size, crc32c(tail, len));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Not of files that hold no row, which may well be alike. */
+static bool is_same_file(const char *a, const char *b)
+{
+    CLEANUP(file_map_close) struct file_map one = { 0 };
+    CLEANUP(file_map_close) struct file_map other = { 0 };
+    CLEANUP(parquet_close) struct parquet_file *f = NULL;
+    struct err err;
+
+    return file_map_open(a, &one, &err) == 0 && file_map_open(b, &other, &err) == 0 &&
+           str_eq(one.bytes, other.bytes) && parquet_open(a, &f, &err) == 0 && parquet_rows(f) > 0;
+}
+
 static int add(struct ledgers *l, const char *path, struct err *err)
 {
+    char key[KEY_BYTES];
+    bool is_new = true;
+
     if (l->paths.len >= LEDGERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d ledgers", LEDGERS_MAX);
+    if (find_key(path, key)) {
+        struct map_entry *e = map_put(&l->known, str_from(key), &is_new);
+        if (is_new)
+            e->value = l->paths.len;
+        else if (!strchr(key, ' ') || is_same_file(l->paths.ptr[e->value], path))
+            return err_set(err, ERR_USAGE,
+                           "'%s' is '%s' once more: its calls would count twice, so name each "
+                           "ledger once, and of an archive and its copies one",
+                           path, l->paths.ptr[e->value]);
+    }
     vec_push(&l->paths, mem_strdup(path));
     return 0;
 }
@@ -154,4 +217,5 @@ void ledgers_release(struct ledgers *l)
     for (size_t i = 0; i < l->paths.len; i++)
         free(l->paths.ptr[i]);
     vec_release(&l->paths);
+    map_release(&l->known);
 }

@@ -4,12 +4,16 @@
  * Of an archive, the chain says which ledgers there must be: one that is gone, and was not pruned,
  * is an error rather than a smaller sum.  Days outside the span asked for are left out by the name
  * of their folder (date=2026-10-01, UTC).
+ *
+ * A ledger that is there twice - an archive named twice, a copy of it - is an error rather than a
+ * sum twice as large: those of one segment by their name (ID.parquet), others by their bytes.
  */
 #ifndef ANALYZE_LEDGERS_H
 #define ANALYZE_LEDGERS_H
 
 #include <stdint.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "capture/archive.h"
 
@@ -18,6 +22,7 @@
 
 struct ledgers {
     VEC(char *) paths;
+    struct map known; /* private: what tells one from the others, to its index */
 };
 
 /* from_us and to_us as in archive_ledgers_list. */

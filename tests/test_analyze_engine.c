@@ -850,7 +850,9 @@ START_TEST(hive_folders_and_files_are_read_together)
     ck_assert_int_eq(dir_make(temp_path("x/date=2026-10-01"), &err), 0);
     ck_assert_int_eq(dir_make(temp_path("x/date=2026-10-02/part=7"), &err), 0);
     write_file(temp_path("x/date=2026-10-01/a.parquet"), &x, 1);
+    x.started_us++;
     write_file(temp_path("x/date=2026-10-02/part=7/b.parquet"), &x, 1);
+    x.started_us++;
     write_file(temp_path("c.parquet"), &x, 1);
     ck_assert_int_eq(ledgers_add_path(&all, temp_path("x"), INT64_MIN, INT64_MAX, &err), 0);
     ck_assert_int_eq(ledgers_add_path(&all, temp_path("c.parquet"), INT64_MIN, INT64_MAX, &err), 0);
