@@ -87,7 +87,10 @@ static void add_group(struct line *l, const struct engine_result *r, const struc
         if (u != USAGE_TOOL_CALLS)
             add_int(l, usage_unit_name((enum usage_unit)u),
                     row->detail ? row->detail->units[u] : 0);
-    add_usd(l, "cost_usd", engine_cost(s));
+    if (engine_cost_is_unknown(s))
+        add_text(l, "cost_usd", (struct str){ 0 });
+    else
+        add_usd(l, "cost_usd", engine_cost(s));
     for (size_t i = 0; i < COST_SOURCE_COUNT; i++)
         add_usd(l, source_columns[i], s->cost_pusd[i]);
     add_usd(l, "cache_savings_usd", s->cache_savings_pusd);

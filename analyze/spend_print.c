@@ -214,10 +214,14 @@ void spend_print_text(const struct engine_result *s, const struct spend_print_op
     buf_addf(out, "\ntimes in %.*s, price book %.12s\n", STR_ARG(o->tz_name), o->price_book_hash);
 }
 
+/* Empty where nobody could know it. */
+static struct str exact_cost(const struct engine_sums *s, char text[static FIGURE_BYTES])
+{
+    return engine_cost_is_unknown(s) ? STR("") : figure_usd(engine_cost(s), PUSD_SCALE, text);
+}
+
 void spend_print_csv(const struct engine_result *s, struct buf *out)
 {
-    char text[FIGURE_BYTES];
-
     for (size_t i = 0; i < s->dimension_count; i++)
         buf_addf(out, "%s,", dimension_name(s->dimensions[i]));
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
@@ -225,13 +229,13 @@ void spend_print_csv(const struct engine_result *s, struct buf *out)
     buf_add_text(out, "cost_usd,unknown_usage_requests,unpriced_requests\r\n");
     for (size_t r = 0; r < s->rows.len; r++) {
         const struct engine_row *row = &s->rows.ptr[r];
+        char text[FIGURE_BYTES];
         for (size_t i = 0; i < s->dimension_count; i++)
             csv_add_field(out, dimension_value(s->dimensions[i], row->codes[i]), ',', i == 0);
         for (size_t i = 0; i < ARRAY_LEN(counts); i++)
             buf_addf(out, "%s%" PRId64, i || s->dimension_count ? "," : "",
                      count_of(&row->sums, &counts[i]));
-        buf_addf(out, ",%.*s,%" PRId64 ",%" PRId64 "\r\n",
-                 STR_ARG(figure_usd(engine_cost(&row->sums), PUSD_SCALE, text)),
+        buf_addf(out, ",%.*s,%" PRId64 ",%" PRId64 "\r\n", STR_ARG(exact_cost(&row->sums, text)),
                  row->sums.unknown_requests, row->sums.unpriced_requests);
     }
 }
@@ -247,7 +251,12 @@ static void json_add_sums(struct buf *out, const struct engine_sums *s)
 {
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         json_add_int(out, counts[i].name, count_of(s, &counts[i]));
-    json_add_usd(out, "cost_usd", engine_cost(s));
+    if (engine_cost_is_unknown(s)) {
+        json_add_key(out, "cost_usd");
+        buf_add_text(out, "null");
+    } else {
+        json_add_usd(out, "cost_usd", engine_cost(s));
+    }
     json_add_int(out, "unknown_usage_requests", s->unknown_requests);
     json_add_int(out, "unpriced_requests", s->unpriced_requests);
 }

@@ -139,7 +139,8 @@ const struct command command_analyze_spend = {
         "\n"
         "JSON: rows and totals carry the group's dimensions and requests, input_tokens, "
         "cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens and cost_usd, a "
-        "decimal string with 12 digits; unpriced lists provider, model, requests, input_tokens and "
+        "decimal string with 12 digits, or null (in CSV empty) where none of it has a known cost; "
+        "unpriced lists provider, model, requests, input_tokens and "
         "output_tokens; unknown_usage and unattributed count what their names say.",
     .examples = examples,
     .see_also =
