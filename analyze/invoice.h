@@ -71,6 +71,9 @@ struct invoice_file {
     uint64_t empty_rows; /* days without use */
     uint64_t other_rows; /* of other services, credits, taxes: left out */
     i128 other_pusd;     /* what those cost */
+    /* Of its lines, those that a file before it has word for word (invoice_find_repeats). */
+    uint64_t repeated_lines;
+    i128 repeated_pusd;
 };
 
 struct invoice {
@@ -82,6 +85,9 @@ struct invoice {
 /* Adds the lines of a file ("-" = standard input).  Errors name file, line and column, and what is
  * read when none of its formats is recognised; ret then has what it had before. */
 int invoice_read(const char *path, struct invoice *ret, struct err *err);
+/* Once all files are read: lines of one that are in an earlier one of its kind.  ERR_USAGE if that
+ * is all of a file. */
+int invoice_find_repeats(struct invoice *v, struct err *err);
 void invoice_release(struct invoice *v);
 DEFINE_CLEANUP_VALUE(struct invoice, invoice_release)
 

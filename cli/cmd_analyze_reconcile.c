@@ -2,7 +2,10 @@
 
 #include "cli/analysis.h"
 
+#include <inttypes.h>
+
 #include "analyze/reconcile_print.h"
+#include "base/figure.h"
 
 static const struct option_def options[] = {
     OPTIONS_ANALYSIS,
@@ -24,7 +27,7 @@ static int read_invoices(const struct invocation *inv, struct invoice *ret, stru
             return -1;
     if (!ret->lines.len)
         return err_set(err, ERR_USAGE, "'%s': no line has a cost or a quantity", files[-1]);
-    return 0;
+    return invoice_find_repeats(ret, err);
 }
 
 static void print(const struct invocation *inv, const struct reconcile *r, const struct invoice *v)
@@ -44,6 +47,21 @@ static void print(const struct invocation *inv, const struct reconcile *r, const
     cli_out(buf_str(&out));
 }
 
+static void note_repeats(const struct invocation *inv, const struct invoice *v)
+{
+    char usd[FIGURE_BYTES];
+
+    for (size_t i = 0; i < v->files.len; i++) {
+        const struct invoice_file *f = &v->files.ptr[i];
+        if (f->repeated_lines)
+            cli_note(inv,
+                     "'%.*s': %" PRIu64 " of its lines, %.*s USD, are in the exports before it and "
+                     "count twice: do their days overlap?",
+                     STR_ARG(f->path), f->repeated_lines,
+                     STR_ARG(figure_usd(f->repeated_pusd, 6, usd)));
+    }
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(analysis_close) struct analysis a = { 0 };
@@ -56,6 +74,7 @@ static int run(const struct invocation *inv)
 
     if (analysis_open(inv, &a, &err) < 0 || read_invoices(inv, &invoice, &err) < 0)
         return cli_fail(inv, &err);
+    note_repeats(inv, &invoice);
     reconcile_span(&invoice, &from_us, &to_us, &providers);
     if (analysis_set_span(&a, from_us, to_us, &err) < 0)
         return cli_fail(inv, &err);
@@ -97,7 +116,9 @@ const struct command command_analyze_reconcile = {
         "same "
         "ratio every day, the reason is the price.\n"
         "\n"
-        "An export of usage beside one of costs, for the same days, gives quantities to its lines.",
+        "An export of usage beside one of costs, for the same days, gives quantities to its lines. "
+        "Lines that two exports of a kind have in common, as their days overlap, are counted and "
+        "told; an export named twice is refused.",
     .findings = "something differs",
     .examples = examples,
     .see_also = "weir-analyze-spend(1), weir-prices(5)",
