@@ -6,6 +6,7 @@
 
 #include "analyze/gaps.h"
 #include "analyze/report_fold.h"
+#include "base/figure.h"
 
 #define SHOWN 10 /* of each kind of finding */
 
@@ -130,8 +131,8 @@ static void add_unpriced(const struct report_input *in, struct document *d)
         document_text(d, fold_name(u->model));
         document_none(d);
         document_textf(
-            d, "%" PRId64 " requests, %" PRId64 " tokens of input, %" PRId64 " of output: %s",
-            u->requests, u->input_tokens, u->output_tokens,
+            d, "%" PRId64 " request%s, %" PRId64 " tokens of input, %" PRId64 " of output: %s",
+            u->requests, figure_plural(u->requests), u->input_tokens, u->output_tokens,
             u->unit_missing ? "no price for a unit" : "no price for the model");
     }
     if (r->unpriced.len > SHOWN)
@@ -155,7 +156,8 @@ static void add_findings(const struct report_input *in, struct document *d)
     add_unpriced(in, d);
     if (r->unattributed.requests) {
         CLEANUP(buf_release) struct buf text = { 0 };
-        buf_addf(&text, "%" PRId64 " requests without app or team", r->unattributed.requests);
+        buf_addf(&text, "%" PRId64 " request%s without app or team", r->unattributed.requests,
+                 figure_plural(r->unattributed.requests));
         add_finding(d, "unattributed", STR(""), engine_cost(&r->unattributed), buf_str(&text));
     }
 }

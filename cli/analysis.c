@@ -196,3 +196,14 @@ void analysis_close(struct analysis *a)
     where_free(a->where);
     tz_close(a->tz);
 }
+
+void analysis_note_empty(const struct invocation *inv)
+{
+    static const char *const narrowing[] = { "where", "from", "to", "month" };
+    CLEANUP(buf_release) struct buf given = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(narrowing); i++)
+        if (invocation_has(inv, narrowing[i]))
+            buf_addf(&given, "%s--%s", given.len ? ", " : " that passes ", narrowing[i]);
+    cli_note(inv, "nothing was recorded%s", buf_cstr(&given));
+}

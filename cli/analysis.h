@@ -63,6 +63,9 @@ int analysis_open_at(const struct invocation *inv, const char *const *paths, con
 /* Lists the ledgers of the span (half open; INT64_MIN and INT64_MAX = unbounded), and those before
  * it that repeats are looked for in.  May be called again for another span. */
 int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct err *err);
+/* Says that nothing was there, and which options narrowed it down: an empty table is an answer, but
+ * mostly to a mistyped question. */
+void analysis_note_empty(const struct invocation *inv);
 void analysis_close(struct analysis *a);
 DEFINE_CLEANUP_VALUE(struct analysis, analysis_close)
 

@@ -8,6 +8,7 @@
 #include "analyze/billing.h"
 #include "analyze/export.h"
 #include "analyze/focus.h"
+#include "base/figure.h"
 #include "cli/span.h"
 
 #define FLUSH_BYTES   (256u << 10)
@@ -115,16 +116,16 @@ static bool complain(const struct invocation *inv, const struct engine_result *r
     for (size_t i = 0; i < listed; i++) {
         const struct engine_unpriced *u = &r->unpriced.ptr[i];
         cli_note(inv,
-                 "%s: %" PRId64 " requests to '%.*s' (%.*s) used what the price book has no price "
+                 "%s: %" PRId64 " request%s to '%.*s' (%.*s) used what the price book has no price "
                  "for: %" PRId64 " input, %" PRId64 " output tokens",
-                 what, u->requests, STR_ARG(u->model), STR_ARG(u->provider), u->input_tokens,
-                 u->output_tokens);
+                 what, u->requests, figure_plural(u->requests), STR_ARG(u->model),
+                 STR_ARG(u->provider), u->input_tokens, u->output_tokens);
     }
     if (listed < r->unpriced.len)
         cli_note(inv, "%s: %zu more models without a price", what, r->unpriced.len - listed);
     if (r->totals.unknown_requests > 0)
-        cli_note(inv, "%s: %" PRId64 " requests of which nobody said what they used", what,
-                 r->totals.unknown_requests);
+        cli_note(inv, "%s: %" PRId64 " request%s of which nobody said what was used", what,
+                 r->totals.unknown_requests, figure_plural(r->totals.unknown_requests));
     return r->unpriced.len > 0 || r->totals.unknown_requests > 0;
 }
 
@@ -217,6 +218,8 @@ static int run(const struct invocation *inv)
 
     if (load_inputs(inv, &in, &err) < 0 || export(inv, &in, &result, &err) < 0)
         return cli_fail(inv, &err);
+    if (result.totals.requests == 0)
+        analysis_note_empty(inv);
     return complain(inv, &result, in.is_focus) ? EXIT_FINDINGS : EXIT_OK;
 }
 

@@ -118,6 +118,19 @@ static void run_groups(struct inputs *i)
     run_forecast(i, SERIES_NAMES, 0, &i->table.all);
 }
 
+/* A month of which there is nothing looks like one that cost nothing. */
+static void note_empty(const struct invocation *inv, const struct inputs *i)
+{
+    int64_t first = month_day_us(i->month, 1, NULL) / US_PER_DAY - i->series.first_day;
+    char month[MONTH_TEXT_BYTES];
+
+    for (size_t c = 0; c < i->series.cells.len; c++)
+        if ((int64_t)i->series.cells.ptr[c].day >= first)
+            return;
+    if (i->table.all.days_known > 0)
+        cli_note(inv, "nothing was recorded in %s", month_format(i->month, month));
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs i = { .by = SERIES_NAMES };
@@ -143,6 +156,7 @@ static int run(const struct invocation *inv)
         forecast_print_text(&i.table, &out);
     }
     cli_out(buf_str(&out));
+    note_empty(inv, &i);
     return EXIT_OK;
 }
 

@@ -75,18 +75,6 @@ static void print(const struct invocation *inv, const struct analysis *a,
     cli_out(buf_str(&out));
 }
 
-/* An empty table is an answer, but mostly to a mistyped question. */
-static void note_empty(const struct invocation *inv)
-{
-    static const char *const narrowing[] = { "where", "from", "to", "month" };
-    CLEANUP(buf_release) struct buf given = { 0 };
-
-    for (size_t i = 0; i < ARRAY_LEN(narrowing); i++)
-        if (invocation_has(inv, narrowing[i]))
-            buf_addf(&given, "%s--%s", given.len ? ", " : " that passes ", narrowing[i]);
-    cli_note(inv, "nothing was recorded%s", buf_cstr(&given));
-}
-
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs in = { 0 };
@@ -100,7 +88,7 @@ static int run(const struct invocation *inv)
         return cli_fail(inv, &err);
     print(inv, &in.analysis, &spend);
     if (spend.totals.requests == 0)
-        note_empty(inv);
+        analysis_note_empty(inv);
     return EXIT_OK;
 }
 

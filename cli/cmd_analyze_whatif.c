@@ -155,6 +155,11 @@ static int run(const struct invocation *inv)
                                         .high_micro = in.high_micro };
     if (whatif_run(&question, &w, &err) < 0)
         return cli_fail(inv, &err);
+    if (w.now.rows.len == 0) {
+        print(inv, &w);
+        analysis_note_empty(inv);
+        return EXIT_OK;
+    }
     if (!is_any_swapped(&w)) {
         err_set(&err, ERR_USAGE,
                 "nothing in these ledgers used %s: weir analyze spend --by provider,model lists "
