@@ -254,6 +254,15 @@ void policy_state_view(const struct policy_state *s, struct policy_state_view *r
     *ret = (struct policy_state_view){ .slots = s->count, .used = s->used, .shared = s->shared };
 }
 
+bool policy_state_mend(struct policy_state *s, size_t slots)
+{
+    if (s->count == slots && s->magic == STATE_MAGIC)
+        return false;
+    s->magic = STATE_MAGIC;
+    s->count = (uint32_t)slots;
+    return true;
+}
+
 uint64_t policy_key(const void *bytes, size_t len, uint64_t seed)
 {
     uint64_t h = map_hash((struct str){ bytes, len }) ^ seed * UINT64_C(0x9e3779b97f4a7c15);

@@ -75,6 +75,9 @@ struct policy_state_view {
     uint64_t shared; /* times that a newcomer had to share */
 };
 void policy_state_view(const struct policy_state *s, struct policy_state_view *ret);
+/* Puts back what says how far the slots reach, if a process that shares the memory wrote over it:
+ * so many slots were laid.  Whether it had to. */
+bool policy_state_mend(struct policy_state *s, size_t slots);
 
 /* 64 bits over a name: keys of slots, of stickiness. */
 uint64_t policy_key(const void *bytes, size_t len, uint64_t seed);

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,17 +70,23 @@ void shared_state_close(struct shared_state *s)
         munmap(s, region_bytes());
 }
 
+/* Workers read what strangers send and can write here, so neither the lock nor what says how far
+ * the state reaches is trusted by whoever comes next: a lock that is none any more is made anew. */
 struct policy_state *shared_state_lock(struct shared_state *s)
 {
+    struct policy_state *state = (struct policy_state *)(void *)s->state;
     int r = pthread_mutex_lock(&s->mutex);
+    bool is_mended = r != 0;
 
-    if (r == EOWNERDEAD) {
-        s->recoveries++;
+    if (r == EOWNERDEAD)
         r = pthread_mutex_consistent(&s->mutex);
-    }
-    if (r != 0) /* it cannot be: nobody gives the lock up for good */
+    else if (r != 0 && (r = init_mutex(&s->mutex)) == 0)
+        r = pthread_mutex_lock(&s->mutex);
+    if (r != 0) /* it cannot be: it could be made at the start */
         abort();
-    return (struct policy_state *)(void *)s->state;
+    is_mended = policy_state_mend(state, POLICY_SLOTS_DEFAULT) || is_mended;
+    s->recoveries += is_mended;
+    return state;
 }
 
 void shared_state_unlock(struct shared_state *s)

@@ -51,7 +51,7 @@ uint32_t shared_state_counter(struct shared_state *s, enum shared_counter_kind k
                               const struct str values[static SHARED_LABELS]);
 /* Adds one to it; only while locked. */
 void shared_state_count(struct shared_state *s, uint32_t counter);
-/* How often a process died with the lock; only while locked. */
+/* How often a process died with the lock, or wrote over it; only while locked. */
 uint64_t shared_state_recoveries(const struct shared_state *s);
 /* Copies what was counted; returns how many.  Locks. */
 size_t shared_state_counters(struct shared_state *s,

@@ -173,6 +173,25 @@ START_TEST(a_table_of_noise_does_not_lead_astray)
 }
 END_TEST
 
+START_TEST(a_state_written_over_reaches_as_far_as_it_was_laid)
+{
+    CLEANUP(state_free) struct policy_state *s = policy_state_new(POLICY_SLOTS_MIN);
+    struct policy_state_view view;
+
+    ck_assert(!policy_state_mend(s, POLICY_SLOTS_MIN));
+    memset(s, 0x7f, 64); /* all that is before the index */
+    ck_assert(policy_state_mend(s, POLICY_SLOTS_MIN));
+    ck_assert(!policy_state_mend(s, POLICY_SLOTS_MIN));
+    policy_state_view(s, &view);
+    ck_assert_uint_eq(view.slots, POLICY_SLOTS_MIN);
+    for (uint64_t i = 0; i < 500; i++)
+        ck_assert_uint_lt(policy_state_slot(s, POLICY_SLOT_LIMIT, key_of(i), 0), POLICY_SLOTS_MIN);
+    uint32_t slot = POLICY_NONE;
+    while ((slot = policy_state_next(s, POLICY_SLOT_TARGET, slot)) != POLICY_NONE)
+        ck_assert_uint_lt(slot, POLICY_SLOTS_MIN);
+}
+END_TEST
+
 START_TEST(keys_of_names_differ_in_all_bits)
 {
     uint64_t a = policy_key("a", 1, 0), b = policy_key("b", 1, 0), seeded = policy_key("a", 1, 1);
@@ -193,6 +212,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_index_agrees_with_a_plain_list);
     tcase_add_test(tc, a_target_stays_for_an_hour_after_it_was_last_asked_for);
     tcase_add_loop_test(tc, a_table_of_noise_does_not_lead_astray, 0, 20);
+    tcase_add_test(tc, a_state_written_over_reaches_as_far_as_it_was_laid);
     tcase_add_test(tc, keys_of_names_differ_in_all_bits);
 }
 

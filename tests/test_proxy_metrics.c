@@ -4,10 +4,12 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "policy/admit.h"
 #include "proxy/shared_state.h"
 #include "proxy/stats.h"
 #include "tests/proxy_run.h"
@@ -404,6 +406,30 @@ START_TEST(labels_of_counters_that_workers_share_are_not_trusted)
 }
 END_TEST
 
+/* The lock is the first thing in that memory. */
+START_TEST(a_lock_and_a_state_that_were_written_over_are_mended)
+{
+    static const size_t bytes[] = { sizeof(pthread_mutex_t), 64 };
+    struct shared_state *s = NULL;
+    struct policy_state_view view;
+    struct err err;
+
+    ck_assert_int_eq(shared_state_open(&s, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+        struct policy_state *state = shared_state_lock(s);
+        shared_state_unlock(s);
+        memset(i ? (void *)state : (void *)s, 0x7f, bytes[i]);
+        state = shared_state_lock(s);
+        policy_state_view(state, &view);
+        ck_assert_uint_eq(view.slots, POLICY_SLOTS_DEFAULT);
+        ck_assert_uint_eq(shared_state_recoveries(s), i + 1);
+        policy_forget_holder(state, 1, 0); /* as for a worker that died: through all slots */
+        shared_state_unlock(s);
+    }
+    shared_state_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proxy metrics");
@@ -419,6 +445,7 @@ int main(void)
     tcase_add_test(tc, upstreams_beyond_the_last_place_share_it);
     tcase_add_test(tc, what_a_worker_wrote_is_not_trusted);
     tcase_add_test(tc, labels_of_counters_that_workers_share_are_not_trusted);
+    tcase_add_test(tc, a_lock_and_a_state_that_were_written_over_are_mended);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
