@@ -25,8 +25,8 @@ static const struct {
     const char *name;
     struct str bytes;
 } git_files[] = {
-    {".gitattributes", STR_INIT("* -text\n" ROLLOUT_FILE " -merge\n")     },
-    { ".gitignore",    STR_INIT(LOCK_FILE "\n" BASELINE_FILE "\n.*.tmp\n")},
+    {".gitattributes", STR_INIT("* -text\n" ROLLOUT_FILE " -merge\n")                               },
+    { ".gitignore",    STR_INIT(LOCK_FILE "\n" BASELINE_FILE "\n" ROLLOUT_RESERVE_FILE "\n.*.tmp\n")},
 };
 
 static char *path_in(const char *folder, const char *name)
@@ -166,6 +166,7 @@ static int replace_rest(struct rollout *r, struct str rest, int64_t now_us, stru
     CLEANUP(buf_release) struct buf detail = { 0 };
     char sha[ROLLOUT_SHA_BYTES];
 
+    rollout_free_reserve(r);
     if (rollout_put_blob(r, rest, sha, err) < 0)
         return -1;
     if (str_find_char(rest, '\n', 0) < 0)

@@ -5,6 +5,7 @@
  *                            zeros in the first); append-only, fsynced; weir-rollout(5)
  *     FOLDER/blobs/SHA256    bytes by content: live state before and after a step, evidence, plans
  *     FOLDER/rollout.lock    held by whoever writes; dies with the process
+ *     FOLDER/rollout.reserve nothing but room, once something was moved: see rollout_free_reserve
  *
  * The folder lies beside the plan and is made for git: nothing in it is ever rewritten.  The one
  * exception is a torn last line (the machine died while it was written): the next writer puts what
@@ -138,6 +139,13 @@ int rollout_put_blob(struct rollout *r, struct str bytes, char ret_sha[static RO
                      struct err *err);
 /* Appends the bytes; ERR_CORRUPT if they are not what the name says. */
 int rollout_get_blob(const struct rollout *r, struct str sha, struct buf *ret, struct err *err);
+
+#define ROLLOUT_RESERVE_FILE  "rollout.reserve"
+#define ROLLOUT_RESERVE_BYTES (1 << 20)
+/* Makes it if there is none, and the disk has plenty.  Not to have it is no failure. */
+void rollout_keep_reserve(const struct rollout *r);
+/* Gives it up where less than it is left: for what must be written on a disk that is full. */
+void rollout_free_reserve(const struct rollout *r);
 
 /* What rollout_verify found. */
 struct rollout_audit {

@@ -342,6 +342,8 @@ int step_run(const struct step_context *c, const struct step_wanted *w, enum ste
     CLEANUP(step_release) struct step s = { 0 };
     struct err cause = { 0 };
 
+    if (w->why == ROLLOUT_ROLLBACK)
+        rollout_free_reserve(c->rollout);
     int r = begin(&s, c, w, ret, ret_why, err);
     if (r == 0 && *ret == STEP_DRIFT)
         return step_note_drift(c, w->actuator, &s.live, buf_str(ret_why), err);
@@ -356,6 +358,8 @@ int step_run(const struct step_context *c, const struct step_wanted *w, enum ste
     r = carry_on(&s, ret, ret_why, err);
     if (w->times)
         *w->times = s.times;
+    if (r == 0 && w->why == ROLLOUT_ADVANCE)
+        rollout_keep_reserve(c->rollout);
     return r;
 }
 
@@ -457,6 +461,8 @@ int step_recover(const struct step_context *c, enum step_result *ret, struct buf
     *ret = STEP_NOTHING;
     if (portfolio_read(c->programme, c->rollout, &p, err) < 0)
         return -1;
+    if (p->open_count)
+        rollout_free_reserve(c->rollout);
     for (size_t i = 0; i < p->open_count; i++) {
         enum step_result result = STEP_NOTHING;
         struct err failed;
