@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "bench/message.h"
+#include "bench/origin.h"
 
 #define REQUEST_BODY_BYTES 1600
 #define EVENTS_MAX         256
@@ -34,7 +35,7 @@ struct load_rest {
     char *request;
     size_t request_len;
     struct conn *conns, *free;
-    uint64_t next_due_ns, now_ns;
+    uint64_t next_due_ns, now_ns, origin_due_ns;
     double interval_ns;
     struct epoll_event events[EVENTS_MAX];
     char read[64u << 10];
@@ -188,6 +189,23 @@ static uint64_t ask_due(struct load *l, uint64_t now_ns, uint64_t end_ns)
     return r->o.rate > 0 && may_ask(l) && r->next_due_ns < end_ns ? r->next_due_ns : end_ns;
 }
 
+/* Waits until until_ns at most and takes what comes. */
+static void take_events(struct load *l, uint64_t until_ns)
+{
+    struct load_rest *r = l->rest;
+    uint64_t now_ns = message_now_ns();
+    uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec wait = { (time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u) };
+    int n = epoll_pwait2(r->epoll_fd, r->events, EVENTS_MAX, &wait, NULL);
+
+    for (int i = 0; i < n; i++) {
+        if (r->events[i].data.ptr)
+            read_answer(r->events[i].data.ptr);
+        else
+            r->origin_due_ns = 0;
+    }
+}
+
 void load_run(struct load *l, double seconds)
 {
     struct load_rest *r = l->rest;
@@ -197,12 +215,9 @@ void load_run(struct load *l, double seconds)
         r->next_due_ns = now_ns;
     while ((now_ns = message_now_ns()) < end_ns) {
         uint64_t until_ns = ask_due(l, now_ns, end_ns);
-        now_ns = message_now_ns();
-        uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-        struct timespec wait = { (time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u) };
-        int n = epoll_pwait2(r->epoll_fd, r->events, EVENTS_MAX, &wait, NULL);
-        for (int i = 0; i < n; i++)
-            read_answer(r->events[i].data.ptr);
+        if (r->o.origin && r->origin_due_ns <= message_now_ns())
+            r->origin_due_ns = origin_turn(r->o.origin);
+        take_events(l, until_ns < r->origin_due_ns ? until_ns : r->origin_due_ns);
     }
 }
 
@@ -228,6 +243,10 @@ struct load *load_new(const struct load_options *options)
         free(l);
         return NULL;
     }
+    r->origin_due_ns = UINT64_MAX;
+    if (r->o.origin)
+        epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, origin_fd(r->o.origin),
+                  &(struct epoll_event){ .events = EPOLLIN });
     make_request(r);
     r->conns = mem_calloc(options->connections, sizeof(*r->conns));
     for (unsigned i = options->connections; i-- > 0;) {

@@ -13,6 +13,8 @@
 
 #include "bench/histogram.h"
 
+struct origin;
+
 struct load_options {
     int port;
     const char *target;    /* of the request line */
@@ -20,6 +22,7 @@ struct load_options {
     unsigned connections;  /* at most */
     double rate;           /* requests a second; 0 = closed */
     uint64_t max_requests; /* 0 = as many as there is time for */
+    struct origin *origin; /* served by load_run as well; NULL = somebody else serves */
 };
 
 struct load {

@@ -10,42 +10,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/loop.h"
+#include "base/heap.h"
+#include "base/mem.h"
 #include "bench/message.h"
 #include "bench/proxies.h"
 
+#define EVENTS_MAX 256
+
 struct origin {
-    struct loop *loop;
-    struct loop_io listener;
+    int epoll_fd, listen_fd;
+    struct heap due; /* chunks */
+    struct conn *conns;
     char answer[ORIGIN_ANSWER_BYTES + 1];
     char read[64u << 10];
+    struct epoll_event events[EVENTS_MAX];
 };
 
 /* A connection. */
 struct conn {
     struct origin *origin;
-    struct loop_io io;
-    struct loop_timer timer;
+    int fd;
+    struct heap_node timer;
     struct message message;
     uint64_t chunks_left, interval_us, due_us;
+    struct conn *next, **link;
 };
 
 static void close_conn(struct conn *c)
 {
-    loop_io_remove(c->origin->loop, &c->io);
-    loop_timer_cancel(c->origin->loop, &c->timer);
-    close(c->io.fd);
+    heap_remove(&c->origin->due, &c->timer);
+    close(c->fd);
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
     free(c);
 }
 
 /* What does not fit into the socket's buffer is not worth waiting for: the peer is stuck. */
 static bool send_all(struct conn *c, const char *bytes, size_t len)
 {
-    return send(c->io.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+    return send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
 static size_t write_chunk(char *to)
@@ -62,9 +71,8 @@ static size_t write_chunk(char *to)
     return (size_t)sprintf(to, "%x\r\n%.*s\r\n", ORIGIN_CHUNK_BYTES, ORIGIN_CHUNK_BYTES, event);
 }
 
-static void send_chunk(void *ctx)
+static void send_chunk(struct conn *c)
 {
-    struct conn *c = ctx;
     char bytes[ORIGIN_CHUNK_BYTES + 64];
     size_t len = write_chunk(bytes);
 
@@ -73,7 +81,7 @@ static void send_chunk(void *ctx)
         len += 5;
     } else {
         c->due_us += c->interval_us;
-        loop_timer_set(c->origin->loop, &c->timer, c->due_us);
+        heap_push(&c->origin->due, &c->timer, c->due_us);
     }
     if (!send_all(c, bytes, len))
         close_conn(c);
@@ -100,19 +108,17 @@ static bool answer(struct conn *c)
         close_conn(c);
         return false;
     }
-    c->due_us = loop_now_us(c->origin->loop);
+    c->due_us = message_now_ns() / 1000;
     send_chunk(c);
     return true;
 }
 
-static void on_ready(void *ctx, unsigned events)
+static void on_ready(struct conn *c)
 {
-    struct conn *c = ctx;
     struct origin *o = c->origin;
-    ssize_t n = recv(c->io.fd, o->read, sizeof(o->read), MSG_DONTWAIT);
+    ssize_t n = recv(c->fd, o->read, sizeof(o->read), MSG_DONTWAIT);
     size_t used;
 
-    (void)events;
     if (n < 0)
         return;
     if (n == 0) {
@@ -130,27 +136,33 @@ static void on_ready(void *ctx, unsigned events)
     }
 }
 
-static void on_accept(void *ctx, unsigned events)
+static void add_conn(struct origin *o, int fd)
 {
-    struct origin *o = ctx;
-    int one = 1;
-    struct err err;
+    struct conn *c = mem_calloc(1, sizeof(*c));
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
 
-    (void)events;
+    c->origin = o;
+    c->fd = fd;
+    c->next = o->conns;
+    c->link = &o->conns;
+    if (c->next)
+        c->next->link = &c->next;
+    o->conns = c;
+    message_reset(&c->message);
+    if (epoll_ctl(o->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        close_conn(c);
+}
+
+static void on_accept(struct origin *o)
+{
+    int one = 1;
+
     for (int i = 0; i < 64; i++) {
-        int fd = accept4(o->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(o->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        struct conn *c = mem_calloc(1, sizeof(*c));
-        c->origin = o;
-        message_reset(&c->message);
-        c->io = (struct loop_io){ .fd = fd, .fn = on_ready, .ctx = c };
-        c->timer = (struct loop_timer){ .fn = send_chunk, .ctx = c };
-        if (loop_io_add(o->loop, &c->io, LOOP_READ, &err) < 0) {
-            close(fd);
-            free(c);
-        }
+        add_conn(o, fd);
     }
 }
 
@@ -178,20 +190,47 @@ static void write_answer(char to[static ORIGIN_ANSWER_BYTES + 1])
     memcpy(to + ORIGIN_ANSWER_BYTES - (sizeof(end) - 1), end, sizeof(end) - 1);
 }
 
-static void serve(int fd)
+/* Each connection has one event at most: closing one that comes later in the list cannot happen. */
+static void serve_ready(struct origin *o, int wait_ms)
 {
-    struct origin *o = mem_calloc(1, sizeof(*o));
-    struct err err;
+    int n = epoll_wait(o->epoll_fd, o->events, EVENTS_MAX, wait_ms);
 
-    write_answer(o->answer);
-    o->listener = (struct loop_io){ .fd = fd, .fn = on_accept, .ctx = o };
-    if (loop_open(&o->loop, &err) < 0 || loop_io_add(o->loop, &o->listener, LOOP_READ, &err) < 0 ||
-        loop_run(o->loop, &err) < 0)
-        fprintf(stderr, "origin: %s\n", err.text);
-    _exit(1);
+    for (int i = 0; i < n; i++) {
+        if (o->events[i].data.ptr)
+            on_ready(o->events[i].data.ptr);
+        else
+            on_accept(o);
+    }
 }
 
-pid_t origin_start(int cpu, int *ret_port)
+/* Sends what is due; returns when the next is, in µs. */
+static uint64_t send_due(struct origin *o)
+{
+    uint64_t now_us = message_now_ns() / 1000, at_us;
+    struct heap_node *node;
+
+    while ((node = heap_first(&o->due, &at_us))) {
+        if (at_us > now_us)
+            return at_us;
+        heap_remove(&o->due, node);
+        send_chunk(heap_owner(node, struct conn, timer));
+    }
+    return UINT64_MAX;
+}
+
+uint64_t origin_turn(struct origin *o)
+{
+    serve_ready(o, 0);
+    uint64_t at_us = send_due(o);
+    return at_us == UINT64_MAX ? UINT64_MAX : at_us * 1000;
+}
+
+int origin_fd(const struct origin *o)
+{
+    return o->epoll_fd;
+}
+
+static int listen_somewhere(int *ret_port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(at);
@@ -203,12 +242,60 @@ pid_t origin_start(int cpu, int *ret_port)
         return -1;
     }
     *ret_port = ntohs(at.sin_port);
+    return fd;
+}
+
+struct origin *origin_open(int *ret_port)
+{
+    struct origin *o = mem_calloc(1, sizeof(*o));
+    struct epoll_event event = { .events = EPOLLIN };
+
+    write_answer(o->answer);
+    o->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    o->listen_fd = listen_somewhere(ret_port);
+    if (o->epoll_fd >= 0 && o->listen_fd >= 0 &&
+        epoll_ctl(o->epoll_fd, EPOLL_CTL_ADD, o->listen_fd, &event) == 0)
+        return o;
+    origin_close(o);
+    return NULL;
+}
+
+void origin_close(struct origin *o)
+{
+    if (!o)
+        return;
+    while (o->conns)
+        close_conn(o->conns);
+    if (o->listen_fd >= 0)
+        close(o->listen_fd);
+    if (o->epoll_fd >= 0)
+        close(o->epoll_fd);
+    heap_release(&o->due);
+    free(o);
+}
+
+static void serve(struct origin *o)
+{
+    for (;;) {
+        uint64_t at_us = send_due(o), now_us = message_now_ns() / 1000;
+        /* A millisecond late rather than many turns that find nothing due. */
+        uint64_t wait_ms = at_us > now_us ? (at_us - now_us + 999) / 1000 : 0;
+        serve_ready(o, at_us == UINT64_MAX ? -1 : (int)wait_ms);
+    }
+}
+
+pid_t origin_start(int cpu, int *ret_port)
+{
+    struct origin *o = origin_open(ret_port);
+
+    if (!o)
+        return -1;
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         proxies_pin(cpu);
-        serve(fd);
+        serve(o);
     }
-    close(fd);
+    origin_close(o);
     return pid;
 }
