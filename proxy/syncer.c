@@ -3,20 +3,24 @@
 #include "proxy/syncer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
+/* The loop takes no lock: who holds one may have been put aside by the scheduler, and then the loop
+ * would stand still until its turn comes.  jobs and count belong to the thread from submitted on
+ * until is_done. */
 struct syncer {
     struct loop *loop;
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    sem_t submitted;
     bool is_busy; /* the loop's view: only it looks at this */
-    /* Under lock: */
     struct sync_job *jobs;
     size_t count;
-    bool done, stopping;
+    atomic_bool is_done, is_stopping;
 };
 
 static int run_ticket(struct sync_job *job)
@@ -57,20 +61,18 @@ static void *run(void *ctx)
 {
     struct syncer *s = ctx;
 
-    pthread_mutex_lock(&s->lock);
     for (;;) {
-        while (!s->stopping && (!s->jobs || s->done))
-            pthread_cond_wait(&s->changed, &s->lock);
-        if (!s->jobs || s->done)
-            break;
-        pthread_mutex_unlock(&s->lock);
-        run_jobs(s->jobs, s->count);
-        pthread_mutex_lock(&s->lock);
-        s->done = true;
-        loop_wake(s->loop);
+        while (sem_wait(&s->submitted) < 0)
+            assert(errno == EINTR);
+        if (s->jobs) {
+            run_jobs(s->jobs, s->count);
+            s->jobs = NULL;
+            atomic_store(&s->is_done, true);
+            loop_wake(s->loop);
+        }
+        if (atomic_load(&s->is_stopping))
+            return NULL;
     }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
 }
 
 int syncer_start(struct loop *l, struct syncer **ret, struct err *err)
@@ -79,8 +81,7 @@ int syncer_start(struct loop *l, struct syncer **ret, struct err *err)
     sigset_t all, old;
 
     s->loop = l;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    sem_init(&s->submitted, 0, 0);
     /* Signals are the loop's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -98,13 +99,10 @@ void syncer_stop(struct syncer *s)
 {
     if (!s)
         return;
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+    atomic_store(&s->is_stopping, true);
+    sem_post(&s->submitted);
     pthread_join(s->thread, NULL);
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->changed);
+    sem_destroy(&s->submitted);
     free(s);
 }
 
@@ -117,24 +115,15 @@ void syncer_submit(struct syncer *s, struct sync_job *jobs, size_t count)
 {
     assert(!s->is_busy && count > 0);
     s->is_busy = true;
-    pthread_mutex_lock(&s->lock);
     s->jobs = jobs;
     s->count = count;
-    s->done = false;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+    sem_post(&s->submitted);
 }
 
 bool syncer_collect(struct syncer *s)
 {
-    pthread_mutex_lock(&s->lock);
-    bool done = s->done;
-    if (done) {
-        s->jobs = NULL;
-        s->done = false;
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (done)
-        s->is_busy = false;
-    return done;
+    if (!atomic_exchange(&s->is_done, false))
+        return false;
+    s->is_busy = false;
+    return true;
 }
