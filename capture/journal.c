@@ -20,6 +20,7 @@
 #define HEAD_BYTES   12u          /* length, its CRC, the body's CRC */
 #define PREFIX_BYTES 17u          /* type, sequence, µs */
 #define WRITE_BYTES  (256u << 10) /* appended bytes held before a write */
+#define HOLD_BYTES   (4u << 20)   /* likewise, if the caller sees to it that they leave */
 #define SYNC_BYTES   (1u << 20)   /* JOURNAL_BATCH: appended between syncs */
 #define FRAME_MAX    (PREFIX_BYTES + JOURNAL_BODY_BYTES_MAX) /* what a length may say */
 #define SECTOR_BYTES 512u /* disks write no less: where a zero-filled tail may begin */
@@ -27,7 +28,9 @@
 struct journal_writer {
     int fd;
     char *path;
-    struct buf out; /* accepted, not yet written */
+    struct buf leaving; /* accepted, not yet written: first what a ticket was given, */
+    struct buf out;     /* then the rest */
+    const struct journal_ticket *ticket; /* that writes leaving; NULL = none */
     uint64_t written_bytes, unsynced_bytes;
     uint64_t next_sequence;
     enum journal_durability durability;
@@ -55,54 +58,94 @@ static uint64_t le64_get(const uint8_t *at)
     return le32_get(at) | (uint64_t)le32_get(at + 4) << 32;
 }
 
-/* Writes what is buffered.  What could not be written stays for the next try. */
-static int flush(struct journal_writer *j, struct err *err)
+/* Writes b but for the first *done bytes, which grows. */
+static int write_rest(int fd, struct str b, size_t *done, struct err *err)
 {
-    size_t done = 0;
-    int result = 0;
-
-    while (done < j->out.len) {
-        ssize_t n = write(j->fd, j->out.ptr + done, j->out.len - done);
+    while (*done < b.len) {
+        ssize_t n = write(fd, b.ptr + *done, b.len - *done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            result = err_sys(err, "cannot write the journal");
-            break;
-        }
-        done += (size_t)n;
+        if (n < 0)
+            return err_sys(err, "cannot write the journal");
+        *done += (size_t)n;
     }
+    return 0;
+}
+
+static void note_written(struct journal_writer *j, struct buf *b, size_t done)
+{
     j->written_bytes += done;
     j->unsynced_bytes += done;
-    buf_consume(&j->out, done);
-    return result;
+    buf_consume(b, done);
+}
+
+/* What could not be written stays for the next try. */
+static int flush_buf(struct journal_writer *j, struct buf *b, struct err *err)
+{
+    size_t done = 0;
+    int r = write_rest(j->fd, buf_str(b), &done, err);
+
+    note_written(j, b, done);
+    return r;
+}
+
+/* Whether nobody else writes. */
+static bool may_write(struct journal_writer *j)
+{
+    if (j->ticket && atomic_load(&j->ticket->is_written)) {
+        note_written(j, &j->leaving, j->ticket->out.len);
+        j->ticket = NULL;
+    }
+    return !j->ticket;
 }
 
 int journal_flush(struct journal_writer *j, struct err *err)
 {
-    return flush(j, err);
+    if (!may_write(j))
+        return 0;
+    return flush_buf(j, &j->leaving, err) < 0 || flush_buf(j, &j->out, err) < 0 ? -1 : 0;
 }
 
-int journal_sync_begin(struct journal_writer *j, struct journal_ticket *ret, struct err *err)
+int journal_sync_begin(struct journal_writer *j, bool is_sync, struct journal_ticket *ret,
+                       struct err *err)
 {
-    if (j->sync_failed)
+    struct buf spare = j->leaving;
+
+    assert(!j->ticket);
+    if (is_sync && j->sync_failed)
         return err_set(err, ERR_SYS, "the journal could not be synced earlier");
-    if (flush(j, err) < 0)
-        return -1;
-    *ret = (struct journal_ticket){ .fd = j->fd, .bytes = j->written_bytes };
+    if (j->leaving.len) { /* a write has failed */
+        buf_add_str(&j->leaving, buf_str(&j->out));
+        buf_clear(&j->out);
+    } else {
+        j->leaving = j->out;
+        j->out = spare;
+    }
+    *ret = (struct journal_ticket){ .fd = j->fd,
+                                    .is_sync = is_sync,
+                                    .out = buf_str(&j->leaving),
+                                    .bytes = j->written_bytes + j->leaving.len };
+    j->ticket = ret;
     return 0;
 }
 
-int journal_sync_run(const struct journal_ticket *t, struct err *err)
+int journal_sync_run(struct journal_ticket *t, struct err *err)
 {
-    return fdatasync(t->fd) < 0 ? err_sys(err, "cannot sync the journal") : 0;
+    if (write_rest(t->fd, t->out, &t->done, err) < 0)
+        return -1;
+    atomic_store(&t->is_written, true);
+    return t->is_sync && fdatasync(t->fd) < 0 ? err_sys(err, "cannot sync the journal") : 0;
 }
 
-void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool synced)
+void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool succeeded)
 {
-    assert(t->fd == j->fd && t->bytes <= j->written_bytes);
-    if (synced)
+    assert(t->fd == j->fd && (!j->ticket || j->ticket == t));
+    if (j->ticket)
+        note_written(j, &j->leaving, t->done);
+    j->ticket = NULL;
+    if (succeeded && t->is_sync)
         j->unsynced_bytes = j->written_bytes - t->bytes;
-    else
+    else if (!succeeded && atomic_load(&t->is_written))
         j->sync_failed = true;
 }
 
@@ -110,10 +153,10 @@ int journal_sync(struct journal_writer *j, struct err *err)
 {
     struct journal_ticket t = { .fd = -1 };
 
-    if (journal_sync_begin(j, &t, err) < 0)
-        return -1;
-    if (!j->unsynced_bytes)
+    if (!j->unsynced_bytes && !j->out.len && !j->leaving.len && !j->sync_failed)
         return 0;
+    if (journal_sync_begin(j, true, &t, err) < 0)
+        return -1;
     int r = journal_sync_run(&t, err);
     journal_sync_end(j, &t, r == 0);
     return r;
@@ -136,6 +179,13 @@ static void add_frame(struct buf *out, const struct journal_frame *f)
     out->len += HEAD_BYTES + len;
 }
 
+static bool is_full(const struct journal_writer *j, size_t more)
+{
+    size_t held = j->out.len + (j->ticket ? 0 : j->leaving.len);
+
+    return held && held + more > (j->durability == JOURNAL_STRICT ? HOLD_BYTES : WRITE_BYTES);
+}
+
 int journal_append(struct journal_writer *j, const struct journal_frame *f, struct err *err)
 {
     assert(f->type >= JOURNAL_FILE && f->type <= JOURNAL_CLOSE);
@@ -146,8 +196,7 @@ int journal_append(struct journal_writer *j, const struct journal_frame *f, stru
         return err_set(err, ERR_LIMIT, "frame of %zu bytes: a journal frame holds %u at most",
                        f->payload.len, JOURNAL_BODY_BYTES_MAX);
     /* Before the frame is taken, so that failing means it was not. */
-    if (j->out.len && j->out.len + HEAD_BYTES + PREFIX_BYTES + f->payload.len > WRITE_BYTES &&
-        flush(j, err) < 0)
+    if (is_full(j, HEAD_BYTES + PREFIX_BYTES + f->payload.len) && journal_flush(j, err) < 0)
         return -1;
     if (j->durability == JOURNAL_BATCH && j->unsynced_bytes >= SYNC_BYTES &&
         journal_sync(j, err) < 0)
@@ -160,12 +209,7 @@ int journal_append(struct journal_writer *j, const struct journal_frame *f, stru
 
 uint64_t journal_bytes(const struct journal_writer *j)
 {
-    return j->written_bytes + j->out.len;
-}
-
-uint64_t journal_buffered(const struct journal_writer *j)
-{
-    return j->out.len;
+    return j->written_bytes + j->leaving.len + j->out.len;
 }
 
 uint64_t journal_sequence(const struct journal_writer *j)
@@ -192,6 +236,7 @@ static void writer_free(struct journal_writer *j)
         return;
     if (j->fd >= 0)
         close(j->fd); /* lets go of the lock */
+    buf_release(&j->leaving);
     buf_release(&j->out);
     free(j->path);
     free(j);
@@ -267,7 +312,7 @@ int journal_close(struct journal_writer *j, struct err *err)
 {
     if (!j)
         return 0;
-    int r = flush(j, err);
+    int r = journal_flush(j, err);
     writer_free(j);
     return r;
 }

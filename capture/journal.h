@@ -21,6 +21,7 @@
 #ifndef CAPTURE_JOURNAL_H
 #define CAPTURE_JOURNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,7 +56,7 @@ struct journal_frame {
 enum journal_durability {
     JOURNAL_RELAXED, /* never syncs by itself */
     JOURNAL_BATCH,   /* the caller syncs by time; appends sync by size (1 MiB) */
-    JOURNAL_STRICT,  /* the caller syncs after each END */
+    JOURNAL_STRICT,  /* the caller syncs by END; up to 4 MiB are held until it does */
 };
 
 /* Writing.  A failed write keeps what was accepted and is tried again by the next call, so the file
@@ -70,23 +71,31 @@ int journal_create(const char *path, struct str writer, uint64_t now_us,
 int journal_append(struct journal_writer *j, const struct journal_frame *f, struct err *err);
 /* Everything appended so far is on disk when it returns. */
 int journal_sync(struct journal_writer *j, struct err *err);
-/* Hands what is buffered to the kernel: safe from the end of this process, not of the machine. */
+/* Hands what is buffered to the kernel: safe from the end of this process, not of the machine.
+ * While a ticket's bytes are on their way there, nothing can overtake them: then it leaves the rest
+ * where it is and succeeds. */
 int journal_flush(struct journal_writer *j, struct err *err);
-/* journal_sync in three steps, the slow one of which may run in another thread while appending goes
- * on: begin flushes and notes how far; run waits for the disk and touches nothing but the ticket;
- * end takes over what run returned.  Only one ticket at a time, and no finish, close or discard
- * between begin and end. */
+/* journal_flush, or journal_sync, in three steps, the slow one of which may run in another thread
+ * while appending goes on: begin gives the ticket what is buffered and notes how far that reaches;
+ * run writes it and waits for the disk, and touches nothing but the ticket; end takes over what
+ * became of it.  Only one ticket at a time, which stays in its place, and no sync, finish, close or
+ * discard between begin and end. */
 struct journal_ticket {
     int fd;
-    uint64_t bytes; /* of the journal: what is on disk once run has returned 0 */
+    bool is_sync; /* wait for the disk, too */
+    struct str out;
+    size_t done;            /* of out */
+    atomic_bool is_written; /* all of out: what is appended later may be written */
+    uint64_t bytes;         /* of the journal: what is on disk once run has returned 0 */
 };
-int journal_sync_begin(struct journal_writer *j, struct journal_ticket *ret, struct err *err);
-int journal_sync_run(const struct journal_ticket *t, struct err *err);
-void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool synced);
+int journal_sync_begin(struct journal_writer *j, bool is_sync, struct journal_ticket *ret,
+                       struct err *err);
+int journal_sync_run(struct journal_ticket *t, struct err *err);
+/* succeeded: run returned 0.  If not, and is_written is not set, nothing is lost: what was not
+ * written stays for the next try. */
+void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool succeeded);
 /* Bytes appended, buffered ones included. */
 uint64_t journal_bytes(const struct journal_writer *j);
-/* Those that have not been handed to the kernel. */
-uint64_t journal_buffered(const struct journal_writer *j);
 /* The sequence the next BEGIN must carry. */
 uint64_t journal_sequence(const struct journal_writer *j);
 /* The normal end: appends CLOSE, syncs, renames WRITER.journal to WRITER.ready and syncs the

@@ -10,7 +10,6 @@
 
 #define SLOW_BYTES     (64u << 20) /* that wait for the disk; then on_pressure says what */
 #define HELD_BYTES_MAX (16u << 20) /* of frames that could not be written yet */
-#define WRITE_BYTES    (64u << 10) /* that wait for a write, which holds up what comes behind it */
 
 /* --- failing and recovering --- */
 
@@ -83,6 +82,7 @@ static int try_append(struct recorder *r, struct recorder_journal *j, const stru
         return -1;
     j->is_dirty = true;
     j->ends += f->type == JOURNAL_END;
+    r->unwritten_bytes += f->payload.len;
     r->unsynced_bytes += f->payload.len;
     r->o.stats->journal_bytes += f->payload.len;
     return 0;
@@ -102,24 +102,12 @@ static void hold(struct recorder *r, struct recorder_journal *j, const struct jo
     recorder_note_pressure(r);
 }
 
-/* In a turn, after bytes have left. */
-static void on_write(void *ctx)
-{
-    struct recorder *r = ctx;
-    struct err err;
-
-    for (struct recorder_journal *j = r->journals; j; j = j->next)
-        if (j->writer && !j->held.len && journal_buffered(j->writer) >= WRITE_BYTES &&
-            journal_flush(j->writer, &err) < 0)
-            recorder_note_failure(r, &err);
-}
-
 static void schedule(struct recorder *r, const struct recorder_journal *j)
 {
-    if (journal_buffered(j->writer) >= WRITE_BYTES)
-        loop_defer(r->o.loop, &r->write_task);
-    if (r->unsynced_bytes >= RECORDER_SYNC_BYTES && r->durability != JOURNAL_RELAXED)
+    if (r->unsynced_bytes >= RECORDER_SYNC_BYTES)
         recorder_request_sync(r);
+    else if (r->unwritten_bytes >= RECORDER_WRITE_BYTES)
+        recorder_request_write(r);
     if (!loop_timer_is_set(&r->sync_timer))
         loop_timer_set(r->o.loop, &r->sync_timer, loop_now_us(r->o.loop) + RECORDER_SYNC_US);
     if (r->unsynced_bytes + r->syncing_bytes > SLOW_BYTES && syncer_is_busy(r->syncer))
@@ -353,7 +341,6 @@ int recorder_open(const struct recorder_options *options, const struct proxy_con
     r->age_timer = (struct loop_timer){ .fn = recorder_on_age, .ctx = r };
     r->slow_timer = (struct loop_timer){ .fn = on_slow, .ctx = r };
     r->sync_task = (struct loop_task){ .fn = recorder_sync_now, .ctx = r };
-    r->write_task = (struct loop_task){ .fn = on_write, .ctx = r };
     if (syncer_start(options->loop, &r->syncer, err) < 0)
         return -1;
     recorder_configure(r, c);
@@ -398,6 +385,13 @@ static void end_journal(struct recorder *r, struct recorder_journal *j)
               LOG_STR("reason", str_from(err.text)), LOG_INT("exchanges_lost", ends));
 }
 
+static void end_ticket(struct recorder_journal *j, const struct sync_job *job)
+{
+    journal_sync_end(j->writer, &job->ticket, !job->failed);
+    if (!atomic_load(&job->ticket.is_written))
+        recorder_take_back(j);
+}
+
 /* Done with all jobs, if not yet collected. */
 static void stop_syncer(struct recorder *r)
 {
@@ -409,7 +403,7 @@ static void stop_syncer(struct recorder *r)
         if (r->jobs[i].kind == SYNC_CREATE && j)
             j->writer = TAKE(r->jobs[i].writer);
         else if (r->jobs[i].kind == SYNC_TICKET && j)
-            journal_sync_end(j->writer, &r->jobs[i].ticket, !r->jobs[i].failed);
+            end_ticket(j, &r->jobs[i]);
     }
     r->job_count = 0;
 }
@@ -429,7 +423,6 @@ void recorder_close(struct recorder *r)
     loop_timer_cancel(r->o.loop, &r->age_timer);
     loop_timer_cancel(r->o.loop, &r->slow_timer);
     loop_defer_cancel(r->o.loop, &r->sync_task);
-    loop_defer_cancel(r->o.loop, &r->write_task);
     loop_on_wake(r->o.loop, NULL, NULL);
     free(r);
 }

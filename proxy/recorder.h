@@ -6,9 +6,10 @@
  * An exchange stays with the journal it began in; a journal that is full or old takes no new ones
  * and is finished, ready for seal, once its last has ended.
  *
- * Waiting for the disk is done by a thread of the recorder's, so the loop never waits: in strict
- * mode all exchanges that end while one sync runs share the next one.  Until a new journal's file
- * is made, its frames are held in memory.
+ * Writing and waiting for the disk is done by a thread of the recorder's, so the loop does not
+ * wait: a write takes its turn with the sync under way, and was measured to take milliseconds then.
+ * In strict mode all exchanges that end while one sync runs share the next one.  Until a new
+ * journal's file is made, its frames are held in memory.
  *
  * Pressure: the journal cannot be written or synced; or a sync takes longer than 2 s; or 64 MiB
  * wait for one.  A failed write is tried again every 100 ms.  After a failed sync nothing in that
@@ -31,11 +32,13 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/stats.h"
 
-/* What a process' end can cost: at the latest then, frames go to the kernel, whatever the disk does
- * (strict: what was received in full is not among it).  And to the disk, once that has taken what
- * went before: so a machine's end can cost two syncs more (relaxed: anything). */
+/* What a process' end can cost: at the latest then, frames go to the kernel, however long a sync
+ * takes (strict: what was received in full is not among it).  And to the disk, once that has taken
+ * what went before: so a machine's end can cost two syncs more (relaxed: anything). */
 #define RECORDER_SYNC_US    UINT64_C(50000)
 #define RECORDER_SYNC_BYTES (1u << 20)
+/* That wait for a write: in one piece they would hold up what comes behind. */
+#define RECORDER_WRITE_BYTES (128u << 10)
 
 struct recorder;
 struct recorder_journal;

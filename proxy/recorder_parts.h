@@ -45,14 +45,15 @@ struct recorder {
     struct sync_job jobs[RECORDER_JOURNALS_MAX];
     size_t job_count;
     bool wants_sync; /* again, once the batch under way is done */
-    uint64_t unsynced_bytes, syncing_bytes;
+    bool must_sync;  /* the next batch; else it is enough if the kernel has it */
+    uint64_t unwritten_bytes, unsynced_bytes, syncing_bytes;
     struct recording *waiting, **waiting_end;
     size_t held_bytes;
     bool is_failing, is_slow;
     bool was_blocked; /* and nobody was told yet that it is over */
     struct buf text;  /* payload under construction */
     struct loop_timer sync_timer, retry_timer, age_timer, slow_timer;
-    struct loop_task sync_task, write_task;
+    struct loop_task sync_task;
 };
 
 /* --- recorder.c --- */
@@ -88,11 +89,15 @@ void recorder_on_age(void *ctx);
 
 /* Soon: once there is nothing else to do. */
 void recorder_request_sync(struct recorder *r);
+/* Likewise, but the disk can wait. */
+void recorder_request_write(struct recorder *r);
 /* The syncer gets all there is to do, or if it is busy, will as soon as it is not. */
 void recorder_sync_now(void *ctx);
 void recorder_on_sync_timer(void *ctx);
 void recorder_on_wake(void *ctx);
 void recorder_on_retry(void *ctx);
+/* A ticket of j has failed before all was written. */
+void recorder_take_back(struct recorder_journal *j);
 /* Nobody is told any more what became of rec. */
 void recorder_stop_waiting(struct recorder *r, struct recording *rec);
 

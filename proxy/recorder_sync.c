@@ -9,6 +9,12 @@
 /* A sync takes the same time for one as for many, and much of it is the processor's. */
 void recorder_request_sync(struct recorder *r)
 {
+    r->must_sync = true;
+    recorder_request_write(r);
+}
+
+void recorder_request_write(struct recorder *r)
+{
     loop_defer_idle(r->o.loop, &r->sync_task, loop_now_us(r->o.loop) + GATHER_US);
 }
 
@@ -54,12 +60,22 @@ static void break_journal(struct recorder *r, struct recorder_journal *j)
     tell_waiting(r, j, UINT64_MAX, false);
 }
 
+/* What was given to the ticket of j stays in it. */
+void recorder_take_back(struct recorder_journal *j)
+{
+    j->ends += j->ends_syncing;
+    j->ends_syncing = 0;
+    j->is_dirty = true;
+}
+
 static void collect_job(struct recorder *r, struct sync_job *job)
 {
     struct recorder_journal *j = job->owner;
     struct err err;
 
-    r->o.stats->journal_syncs += job->kind == SYNC_TICKET;
+    bool is_written = job->kind == SYNC_TICKET && atomic_load(&job->ticket.is_written);
+
+    r->o.stats->journal_syncs += is_written && job->ticket.is_sync;
     if (job->failed)
         recorder_note_failure(r, &job->err);
     if (!j)
@@ -69,16 +85,31 @@ static void collect_job(struct recorder *r, struct sync_job *job)
         j->writer = job->failed ? NULL : TAKE(job->writer);
         if (j->writer && recorder_write_held(r, j, &err) < 0)
             recorder_note_failure(r, &err);
-        r->wants_sync |= j->is_dirty;
+        if (j->is_dirty)
+            r->wants_sync = r->must_sync = true;
         return;
     }
     journal_sync_end(j->writer, &job->ticket, !job->failed);
+    if (!is_written) {
+        recorder_take_back(j);
+        return;
+    }
     if (job->failed) {
         break_journal(r, j);
         return;
     }
+    if (!job->ticket.is_sync && r->durability != JOURNAL_RELAXED)
+        return;
     j->ends_syncing = 0;
-    tell_waiting(r, j, job->ticket.bytes, true);
+    if (!j->is_broken)
+        tell_waiting(r, j, job->ticket.bytes, true);
+}
+
+/* Whether job could not have succeeded on a disk that takes nothing. */
+static bool is_proof(const struct recorder *r, const struct sync_job *job)
+{
+    return job->kind == SYNC_TICKET ? job->ticket.is_sync || r->durability == JOURNAL_RELAXED
+                                    : job->kind != SYNC_CLOSE;
 }
 
 /* Whether everything is out of our hands and the disk has just taken something. */
@@ -90,7 +121,7 @@ static bool has_recovered(struct recorder *r)
     for (size_t i = 0; i < r->job_count; i++) {
         if (r->jobs[i].failed)
             return false;
-        has_synced |= r->jobs[i].kind != SYNC_CLOSE;
+        has_synced |= is_proof(r, &r->jobs[i]);
     }
     if (!has_synced)
         return false;
@@ -113,9 +144,10 @@ static void collect(struct recorder *r)
     if (r->is_failing && has_recovered(r))
         recorder_note_recovery(r);
     r->job_count = 0;
-    for (const struct recorder_journal *j = r->journals; j; j = j->next)
-        r->wants_sync |=
-            recorder_can_finish(r, j) || (j->is_dirty && (j->is_retiring || j->is_broken));
+    /* What failed has its own time to be tried again. */
+    for (const struct recorder_journal *j = r->journals; j && !r->is_failing; j = j->next)
+        if (recorder_can_finish(r, j) || (j->is_dirty && (j->is_retiring || j->is_broken)))
+            r->wants_sync = r->must_sync = true;
     recorder_note_pressure(r);
 }
 
@@ -127,24 +159,20 @@ static void fill_create(const struct recorder *r, struct sync_job *job)
     job->wall_us = loop_wall_us(r->o.loop);
 }
 
-/* Brings what is new in j to the kernel; true if the rest is a job. */
-static bool bring_out(struct recorder *r, struct recorder_journal *j, struct sync_job *job)
+/* Writing can wait as well: for a sync under way, or until the disk has taken what was written. */
+static bool fill_ticket(struct recorder *r, struct recorder_journal *j, struct sync_job *job)
 {
     bool can_promise = r->durability != JOURNAL_RELAXED && !j->is_broken;
     struct err err;
-    int result = can_promise ? journal_sync_begin(j->writer, &job->ticket, &err)
-                             : journal_flush(j->writer, &err);
 
-    if (result < 0) {
+    if (journal_sync_begin(j->writer, can_promise && r->must_sync, &job->ticket, &err) < 0) {
         recorder_note_failure(r, &err);
         return false;
     }
-    j->is_dirty = false;
+    j->is_dirty = can_promise && !r->must_sync;
     j->ends_syncing += j->ends;
     j->ends = 0;
-    if (!can_promise)
-        tell_waiting(r, j, UINT64_MAX, !j->is_broken);
-    return can_promise;
+    return true;
 }
 
 /* Adds what there is to do for j; false if nothing. */
@@ -160,7 +188,7 @@ static bool add_job(struct recorder *r, struct recorder_journal *j)
         j->is_syncing = true;
         return true;
     }
-    if (j->is_dirty && bring_out(r, j, job)) {
+    if (j->is_dirty && fill_ticket(r, j, job)) {
         j->is_syncing = true;
         return true;
     }
@@ -182,14 +210,18 @@ void recorder_sync_now(void *ctx)
         return;
     }
     r->wants_sync = false;
-    r->syncing_bytes = r->unsynced_bytes;
-    r->unsynced_bytes = 0;
-    loop_timer_cancel(r->o.loop, &r->sync_timer);
+    r->unwritten_bytes = 0;
+    if (r->must_sync) {
+        r->syncing_bytes = r->unsynced_bytes;
+        r->unsynced_bytes = 0;
+        loop_timer_cancel(r->o.loop, &r->sync_timer);
+    }
     for (struct recorder_journal *j = r->journals, *next; j; j = next) {
         next = j->next;
         if (r->job_count < RECORDER_JOURNALS_MAX && add_job(r, j))
             r->job_count++;
     }
+    r->must_sync = false;
     if (!r->job_count)
         return;
     syncer_submit(r->syncer, r->jobs, r->job_count);
@@ -209,6 +241,7 @@ void recorder_on_sync_timer(void *ctx)
         r->o.stats->loop_lag_seconds = late_us;
     if (syncer_is_busy(r->syncer) && !r->is_failing && recorder_write_all(r, &err) < 0)
         recorder_note_failure(r, &err);
+    r->must_sync = true;
     recorder_sync_now(r);
 }
 
@@ -220,7 +253,7 @@ void recorder_on_wake(void *ctx)
         return;
     collect(r);
     if (r->wants_sync)
-        recorder_request_sync(r);
+        recorder_request_write(r);
 }
 
 /* Only a write and a sync that succeed are a recovery: without anything to sync, a new journal is
@@ -246,6 +279,7 @@ void recorder_on_retry(void *ctx)
     } else if (recorder_current(r)) {
         recorder_current(r)->is_dirty = true;
     }
+    r->must_sync = true;
     recorder_sync_now(r);
     if (r->is_failing && !loop_timer_is_set(&r->retry_timer))
         loop_timer_set(r->o.loop, &r->retry_timer, loop_now_us(r->o.loop) + RECORDER_RETRY_US);

@@ -1,4 +1,4 @@
-/* syncer - a thread that waits for the disk in place of the loop.
+/* syncer - a thread that writes and waits for the disk in place of the loop.
  *
  * The loop hands it a batch of journals; when all are done the loop is woken and collects.  One
  * batch at a time.  Appending to the journals may go on meanwhile (capture/journal), but for those

@@ -4,7 +4,10 @@
 #include "capture/journal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "tests/capture_sample.h"
 #include "tests/check_main.h"
@@ -47,6 +50,23 @@ static size_t write_sample(void)
     }
     ck_ok(journal_close(j, &sample_err));
     return frame_ends[FRAMES - 1];
+}
+
+static void append_payload(struct journal_writer *j, size_t i)
+{
+    struct journal_frame f = {
+        .type = i ? JOURNAL_CHUNK : JOURNAL_BEGIN, .sequence = 1, .at_us = i, .payload = payloads[i]
+    };
+
+    ck_ok(journal_append(j, &f, &sample_err));
+}
+
+static uint64_t file_bytes(void)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(journal_path(), &st), 0);
+    return (uint64_t)st.st_size;
 }
 
 /* How many frames read back as they were written, or -1 on an error; *ret_torn bytes were left. */
@@ -257,6 +277,64 @@ static const struct {
     { STR_INIT("a\nb"),                                       false},
 };
 
+START_TEST(what_comes_while_a_ticket_writes_stays_behind_it)
+{
+    struct journal_writer *j = create();
+    struct journal_ticket t;
+    uint64_t torn, begun = file_bytes();
+
+    append_payload(j, 0);
+    ck_ok(journal_sync_begin(j, true, &t, &sample_err));
+    append_payload(j, 1);
+    ck_ok(journal_flush(j, &sample_err));
+    ck_assert_uint_eq(file_bytes(), begun);
+    ck_ok(journal_sync_run(&t, &sample_err));
+    ck_assert_uint_eq(file_bytes(), t.bytes);
+    ck_ok(journal_flush(j, &sample_err)); /* while the ticket is still out */
+    ck_assert_uint_eq(file_bytes(), journal_bytes(j));
+    append_payload(j, 2);
+    journal_sync_end(j, &t, true);
+    ck_ok(journal_sync(j, &sample_err));
+    ck_assert_uint_eq(file_bytes(), journal_bytes(j));
+    ck_ok(journal_close(j, &sample_err));
+    ck_assert_int_eq(read_back(&torn), FRAMES);
+}
+END_TEST
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_ticket_that_was_not_written_loses_nothing)
+{
+    struct journal_writer *j = create();
+    struct journal_ticket t;
+    uint64_t torn, begun = file_bytes();
+
+    append_payload(j, 0);
+    limit_files(begun + 10); /* amid the frame */
+    for (size_t i = 1; i < ARRAY_LEN(payloads); i++) {
+        ck_ok(journal_sync_begin(j, true, &t, &sample_err));
+        append_payload(j, i);
+        ck_assert_int_eq(journal_sync_run(&t, &sample_err), -1);
+        journal_sync_end(j, &t, false);
+        ck_assert_int_eq(journal_flush(j, &sample_err), -1);
+        ck_assert_uint_eq(file_bytes(), begun + 10);
+    }
+    limit_files(RLIM_INFINITY);
+    ck_ok(journal_sync(j, &sample_err));
+    ck_assert_uint_eq(file_bytes(), journal_bytes(j));
+    ck_ok(journal_close(j, &sample_err));
+    ck_assert_int_eq(read_back(&torn), FRAMES);
+}
+END_TEST
+
 START_TEST(writer_names_are_safe_in_paths_and_in_the_chain)
 {
     struct journal_writer *j = NULL;
@@ -303,6 +381,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, finishing_closes_and_marks_ready_and_discarding_leaves_nothing);
     tcase_add_test(tc, an_oversized_frame_is_refused_before_it_is_written);
     tcase_add_test(tc, the_largest_frame_comes_back);
+    tcase_add_test(tc, what_comes_while_a_ticket_writes_stays_behind_it);
+    tcase_add_test(tc, a_ticket_that_was_not_written_loses_nothing);
     tcase_add_loop_test(tc, writer_names_are_safe_in_paths_and_in_the_chain, 0,
                         (int)ARRAY_LEN(writer_names));
     tcase_add_test(tc, fields_cut_at_any_byte_are_malformed_or_fewer);

@@ -353,6 +353,7 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
     begin(&other);
     recorder_chunk(recorder, &other, STR("hello"));
     ck_assert(finish(&other));
+    recorder_chunk(recorder, &rec, STR("hello"));
     ck_assert(finish(&rec));
     ck_assert_uint_eq(stats.bodies_dropped, 2);
     limit_files(RLIM_INFINITY);
