@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "llm/cost_shape.h"
 #include "llm/read.h"
 
 struct str call_header_find(const struct call_header *headers, size_t count, const char *name)
@@ -650,6 +651,12 @@ static bool is_cost_header(struct str name)
     return false;
 }
 
+bool cost_shape_header(struct str name)
+{
+    return str_ieq(name, STR("content-type")) || is_cost_header(name) ||
+           recognise_header_tells(name);
+}
+
 /* Of the head: whether it says that the body is JSON, and whether the cost depends on any other. */
 static bool is_said_json(const struct call *call, bool *ret_more)
 {
@@ -678,44 +685,78 @@ static bool is_plain(const struct call *call, const struct recognition *known, b
            is_said_json(call, ret_more);
 }
 
-bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
-                    struct call_facts *ret)
+/* r has call and arena. */
+static bool read_cost(struct reading *r, const struct recognition *known, struct call_facts *ret,
+                      bool *ret_more)
 {
     struct recognition recognised = *known;
     const struct request_facts asked = { 0 };
+    const struct call *call = r->call;
     struct call bare = *call;
-    struct reading r;
-    bool more;
 
-    if (!is_plain(call, known, &more))
+    if (!is_plain(call, known, ret_more))
         return false;
-    memset(&r, 0, offsetof(struct reading, parts));
     bare.request_body_missing = true;
-    if (!more) /* and none is looked for */
+    if (!*ret_more) /* and none is looked for */
         bare.response_header_count = 0;
-    r.arena = arena;
-    r.facts = ret;
-    r.recognised = &recognised;
-    r.wire = recognised.wire;
-    r.images = -1;
+    r->facts = ret;
+    r->recognised = &recognised;
+    r->wire = recognised.wire;
+    r->images = -1;
     clear(ret);
     ret->billable = true;
     ret->api = recognised.api;
     ret->provider = recognised.provider;
+    if (!read_json_body(r))
+        return false;
+    recognise_answer(r);
+    r->call = &bare;
+    find_models(r, &asked);
+    find_tier(r, &asked);
+    find_geo(r);
+    find_variant(r, &asked);
+    ret->billable = ret->billable && is_billed(r);
+    find_usage(r, &asked);
+    bool is_plain_usage = ret->billable && ret->usage_source == USAGE_SOURCE_REPORTED;
+    if (is_plain_usage)
+        read_reported_cost(r);
+    r->call = call;
+    r->recognised = NULL;
+    return is_plain_usage;
+}
+
+bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
+                    struct call_facts *ret)
+{
+    struct reading r;
+    bool more;
+
+    memset(&r, 0, offsetof(struct reading, parts)); /* the parts are ten kilobytes, rarely used */
     r.call = call;
-    if (!read_json_body(&r))
+    r.arena = arena;
+    return read_cost(&r, known, ret, &more);
+}
+
+bool cost_shapes_read(struct cost_shapes *s, const struct call *call,
+                      const struct recognition *known, struct arena *arena, struct call_facts *ret)
+{
+    struct shape_draft draft;
+    struct reading r;
+    bool more;
+
+    memset(&r, 0, offsetof(struct reading, parts));
+    r.call = call;
+    r.arena = arena;
+    if (cost_shapes_want(s)) {
+        draft.body = call->response_body;
+        draft.is_odd = false;
+        draft.hole_count = 0;
+        r.draft = &draft;
+    }
+    if (!read_cost(&r, known, ret, &more))
         return false;
-    recognise_answer(&r);
-    r.call = &bare;
-    find_models(&r, &asked);
-    find_tier(&r, &asked);
-    find_geo(&r);
-    find_variant(&r, &asked);
-    ret->billable = ret->billable && is_billed(&r);
-    find_usage(&r, &asked);
-    if (!ret->billable || ret->usage_source != USAGE_SOURCE_REPORTED)
-        return false;
-    read_reported_cost(&r);
+    if (r.draft && !more)
+        shape_learn(s, &r, known);
     return true;
 }
 

@@ -174,5 +174,8 @@ struct price_rates {
 /* The rates at query->at_us for a call with that much input in all. */
 void price_cache_rates(struct price_cache *cache, const struct price_query *query,
                        int64_t input_tokens, struct price_rates *ret);
+/* What price_of would say that it costs.  False: the rates do not say. */
+bool price_rates_cost(const struct price_rates *rates, const struct usage *usage, int64_t at_us,
+                      i128 *ret_pusd);
 
 #endif

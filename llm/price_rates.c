@@ -197,3 +197,35 @@ void price_rates_of_match(const struct price_book *book, const struct price_matc
         if (rate_of(&layers, (enum price_part)part, &ret->pusd[part]))
             ret->exact |= 1u << part;
 }
+
+static int64_t part_of(const struct usage *u, enum usage_unit unit)
+{
+    return usage_has(u, unit) ? u->n[unit] : 0;
+}
+
+bool price_rates_cost(const struct price_rates *r, const struct usage *u, int64_t at_us,
+                      i128 *ret_pusd)
+{
+    const uint32_t known = 1u << USAGE_INPUT | 1u << USAGE_OUTPUT | 1u << USAGE_CACHED_INPUT |
+                           1u << USAGE_REASONING | 1u << USAGE_TOOL_CALLS;
+    int64_t input = part_of(u, USAGE_INPUT), output = part_of(u, USAGE_OUTPUT);
+    int64_t cached = part_of(u, USAGE_CACHED_INPUT), reasoning = part_of(u, USAGE_REASONING);
+    const int64_t parts[PRICE_PART_COUNT] = { [PRICE_PART_FRESH] = input - cached,
+                                              [PRICE_PART_CACHED] = cached,
+                                              [PRICE_PART_OUTPUT] = output - reasoning,
+                                              [PRICE_PART_REASONING] = reasoning };
+
+    if (r->status != PRICE_OK || !(r->exact >> PRICE_PART_FRESH & 1) || u->present & ~known ||
+        at_us < r->from_us || at_us >= r->until_us || input < r->input_from ||
+        input >= r->input_until)
+        return false;
+    *ret_pusd = r->request_pusd;
+    for (int i = 0; i < PRICE_PART_COUNT; i++) {
+        if (parts[i] == 0)
+            continue;
+        if (parts[i] < 0 || parts[i] > USAGE_VALUE_MAX || !(r->exact >> i & 1))
+            return false;
+        *ret_pusd += (i128)parts[i] * r->pusd[i];
+    }
+    return true;
+}

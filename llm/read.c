@@ -52,12 +52,15 @@ static void take_text(struct reading *r, struct jscan *s, enum slot slot)
     struct str raw;
     bool escaped = false;
     enum jscan_type type = jscan_peek(s);
+    size_t from = s->at;
 
     if (type == JSCAN_STRING ? jscan_string_raw(s, &raw, &escaped)
                              : type == JSCAN_NUMBER && jscan_number(s, &raw))
         keep_text(r, slot, raw, escaped);
     else
         jscan_skip(s);
+    if (r->draft && slot == SLOT_ID && type == JSCAN_STRING && !escaped && !s->failed)
+        shape_note(r->draft, s, from, DRAFT_ID);
 }
 
 /* --- counts --- */
@@ -135,9 +138,12 @@ static void take_count_member(struct reading *r, struct jscan *s, const struct m
 {
     struct counts *c = &r->event_counts;
     const char *why;
+    size_t from = s->at;
     int64_t n;
     int got = take_count(s, &n, &why);
 
+    if (r->draft && got != 0)
+        shape_note(r->draft, s, from, m->arg);
     if (got > 0) {
         counts_set(c, m->arg, n);
         c->flags |= m->flags;
@@ -243,8 +249,11 @@ static void count_tool_call(struct reading *r, struct jscan *s, bool always_whol
     }
     while (jscan_next_member(s, &key)) {
         if (str_eq(key, STR("id")) && jscan_peek(s) == JSCAN_STRING) {
+            size_t from = s->at;
             if (!jscan_string_raw(s, &raw, NULL))
                 return;
+            if (r->draft) /* says how many calls there are, no more: they cost nothing */
+                shape_note(r->draft, s, from, DRAFT_PASSED);
             keep_text(r, SLOT_LAST_TOOL_ID, raw, false);
             has_id = raw.len > 0;
         } else {

@@ -135,12 +135,28 @@ struct repeat {
     int credit;
 };
 
+/* A whole answer, as it was read: the values in it that nobody looked at, and those of which only
+ * the count was taken (cost_shape.c). */
+#define DRAFT_HOLES_MAX 40
+#define DRAFT_PASSED    (-1) /* no count: a value that nobody looked at */
+#define DRAFT_ID        (-2) /* the answer's id, a text without escapes */
+struct shape_draft {
+    struct str body; /* all of it */
+    bool is_odd;     /* more was read of it than can be told here */
+    size_t hole_count;
+    struct shape_hole {
+        size_t from, to;
+        int count; /* enum count, or as above */
+    } holes[DRAFT_HOLES_MAX];
+};
+
 struct reading {
     const struct call *call;
     struct arena *arena;
     struct call_facts *facts;
     struct recognition *recognised;
     const struct wire *wire;
+    struct shape_draft *draft; /* NULL: nobody wants one */
     uint32_t flags;
     struct str text[SLOT_COUNT];
     /* Of the current event: borrowed, undecoded. */
@@ -206,6 +222,8 @@ struct wire {
     /* Reading an event touches nothing but struct reading, nor looks at anything but the event's
      * JSON and struct reading: what nobody reads of it may be passed over (read_repeat.c). */
     bool repeats;
+    /* The same holds of a whole answer, and passing over is told of (cost_shape.c). */
+    bool has_shapes;
     /* Other than JSON may be in the events: called instead of reading `top`; may be NULL. */
     void (*event)(struct reading *r, const struct framing_event *event);
 };
@@ -250,6 +268,18 @@ void repeat_read(struct reading *r, struct str json, repeat_fn read);
  * the next member. */
 void repeat_pass(struct reading *r, struct jscan *s);
 void repeat_release(struct repeat *p);
+/* How many bytes two texts begin with alike. */
+size_t repeat_common_len(struct str a, struct str b);
+
+/* cost_shape.c */
+struct cost_shapes;
+/* The value of s from `from` to the cursor was taken so. */
+void shape_note(struct shape_draft *d, const struct jscan *s, size_t from, int count);
+/* Whether another shape is to be learned: where none comes twice, few are. */
+bool cost_shapes_want(struct cost_shapes *shapes);
+/* r has read a plain answer, whose draft it has. */
+void shape_learn(struct cost_shapes *shapes, const struct reading *r,
+                 const struct recognition *known);
 
 /* read_usage.c */
 extern const struct members usage_members;

@@ -14,7 +14,9 @@ static void read_block(struct reading *r, struct jscan *s, int arg)
         return;
     }
     while (jscan_next_member(s, &key))
-        if (str_eq(key, STR("type")) && jscan_peek(s) == JSCAN_STRING)
+        if (!str_eq(key, STR("type")))
+            repeat_pass(r, s);
+        else if (jscan_peek(s) == JSCAN_STRING)
             jscan_string_raw(s, &type, NULL);
     if (str_eq(type, STR("tool_use")))
         counts_add(&r->tools, USAGE_TOOL_CALLS, 1);
@@ -79,4 +81,5 @@ const struct wire wire_messages = {
     .event_end = end_messages_event,
     .event = take_messages_event,
     .ends_with_event = true,
+    .has_shapes = true,
 };

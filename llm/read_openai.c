@@ -53,6 +53,7 @@ const struct wire wire_chat = {
     .top = &chat_members,
     .ends_with_event = true,
     .repeats = true,
+    .has_shapes = true,
 };
 
 /* --- images and audio --- */
@@ -161,14 +162,17 @@ static void read_item(struct reading *r, struct jscan *s)
         return;
     }
     while (jscan_next_member(s, &key)) {
-        if (str_eq(key, STR("action")))
+        if (str_eq(key, STR("action"))) {
             read_action(s, &item.action);
-        else if (jscan_peek(s) != JSCAN_STRING)
             continue;
-        else if (str_eq(key, STR("type")))
-            jscan_string_raw(s, &item.type, NULL);
-        else if (str_eq(key, STR("container_id")))
-            jscan_string_raw(s, &item.container, NULL);
+        }
+        struct str *to = str_eq(key, STR("type"))           ? &item.type
+                         : str_eq(key, STR("container_id")) ? &item.container
+                                                            : NULL;
+        if (!to)
+            repeat_pass(r, s);
+        else if (jscan_peek(s) == JSCAN_STRING)
+            jscan_string_raw(s, to, NULL);
     }
     count_item(r, &item);
 }
@@ -290,6 +294,7 @@ const struct wire wire_responses = {
     .event = take_responses_event,
     .end = end_responses,
     .ends_with_event = true,
+    .has_shapes = true,
 };
 
 /* --- assistants: runs --- */

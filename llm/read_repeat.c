@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "llm/read.h"
 
 #define CREDIT_MAX 64
@@ -55,6 +59,11 @@ void repeat_pass(struct reading *r, struct jscan *s)
     struct repeat *p = &r->repeat;
     size_t from = s->at;
 
+    if (r->draft) {
+        jscan_skip(s);
+        shape_note(r->draft, s, from, DRAFT_PASSED);
+        return;
+    }
     if (s->text.ptr != p->watched.ptr)
         return;
     jscan_skip(s);
@@ -62,18 +71,44 @@ void repeat_pass(struct reading *r, struct jscan *s)
         p->holes[p->hole_count++] = (struct repeat_hole){ from, s->at };
 }
 
-/* How many bytes two texts begin with alike. */
-static size_t common_len(struct str a, struct str b)
+#ifdef __SSE2__
+
+/* Of the first len bytes, which are a multiple of 16. */
+static size_t common_blocks(const char *a, const char *b, size_t len)
 {
-    size_t len = a.len < b.len ? a.len : b.len, at = 0;
+    for (size_t at = 0; at < len; at += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(a + at));
+        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(b + at));
+        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+        if (same != 0xffff)
+            return at + (unsigned)__builtin_ctz(~same);
+    }
+    return len;
+}
+
+#else
+
+/* Of the first len bytes, which are a multiple of 16: but for the last of them that are alike. */
+static size_t common_blocks(const char *a, const char *b, size_t len)
+{
     uint64_t x, y;
 
-    for (; len - at >= sizeof(x); at += sizeof(x)) {
-        memcpy(&x, a.ptr + at, sizeof(x));
-        memcpy(&y, b.ptr + at, sizeof(y));
+    for (size_t at = 0; at < len; at += sizeof(x)) {
+        memcpy(&x, a + at, sizeof(x));
+        memcpy(&y, b + at, sizeof(y));
         if (x != y)
-            break;
+            return at;
     }
+    return len;
+}
+
+#endif
+
+size_t repeat_common_len(struct str a, struct str b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    size_t at = common_blocks(a.ptr, b.ptr, len & ~(size_t)15);
+
     while (at < len && a.ptr[at] == b.ptr[at])
         at++;
     return at;
@@ -105,7 +140,7 @@ bool repeat_is_known(struct reading *r, struct str json)
     for (;;) {
         struct str model = str_sub(buf_str(&p->model), at, SIZE_MAX);
         struct str rest = str_sub(json, s.at, SIZE_MAX);
-        size_t len = common_len(model, rest);
+        size_t len = repeat_common_len(model, rest);
         if (len == model.len && len == rest.len)
             break;
         const struct repeat_hole *hole = find_hole(p, at + len, &next);

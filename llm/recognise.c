@@ -609,6 +609,14 @@ static enum provider headers_provider(const struct call *call)
     return best < recognise_header_count ? recognise_headers[best].provider : PROVIDER_UNKNOWN;
 }
 
+bool recognise_header_tells(struct str name)
+{
+    struct call_header header = { .name = name };
+    struct call call = { .response_headers = &header, .response_header_count = 1 };
+
+    return headers_provider(&call) != PROVIDER_UNKNOWN;
+}
+
 void recognise_mark(struct recognition *rec, enum provider provider)
 {
     if (rec->api == API_UNKNOWN || rec->provider != PROVIDER_UNKNOWN)

@@ -102,6 +102,8 @@ bool call_read_cost(const struct call *call, const struct recognition *known, st
 bool recognise_shape(struct recognition *rec, struct str event_name, struct str json);
 /* Called at the end: what the answer itself says of its provider. */
 void recognise_provider(struct recognition *rec, const struct call *call, struct str response_id);
+/* Whether a header of that name says something of its provider. */
+bool recognise_header_tells(struct str name);
 /* "gemini-x" of "models/gemini-x": Google's SDKs send both. */
 struct str recognise_without_collection(struct str model);
 void recognise_mark(struct recognition *rec, enum provider provider);

@@ -242,12 +242,29 @@ static void settle_cached_modalities(struct counts *c)
             drop(c, (int)pairs[i][0]);
 }
 
+/* Input and output, with no total or the one they make up, each sensible: there is nothing to
+ * settle.  (Flags say where parts stand, of which there are none.) */
+static bool is_settled(const struct reading *r, const struct counts *c)
+{
+    const uint64_t both = UINT64_C(1) << USAGE_INPUT | UINT64_C(1) << USAGE_OUTPUT;
+
+    return (c->present & ~(UINT64_C(1) << COUNT_TOTAL)) == both && !c->bad && !c->bad_part &&
+           (!counts_has(c, COUNT_TOTAL) || adds_up(c, 0)) && c->n[USAGE_INPUT] >= 0 &&
+           c->n[USAGE_INPUT] <= USAGE_VALUE_MAX && c->n[USAGE_OUTPUT] >= 0 &&
+           c->n[USAGE_OUTPUT] <= USAGE_VALUE_MAX && !is_embedding(r->facts->api);
+}
+
 int settle(struct reading *r, const struct counts *counts, struct usage *ret)
 {
-    struct counts c = *counts;
     struct err err;
 
     *ret = (struct usage){ 0 };
+    if (is_settled(r, counts)) {
+        usage_set(ret, USAGE_INPUT, counts->n[USAGE_INPUT]);
+        usage_set(ret, USAGE_OUTPUT, counts->n[USAGE_OUTPUT]);
+        return 0;
+    }
+    struct counts c = *counts;
     if (c.bad) {
         reading_note(r, "usage rejected: %s", c.bad);
         return -1;

@@ -245,6 +245,7 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
     struct call_used_of of = {
         .request = call->request,
         .prices = p->conf->prices,
+        .shapes = p->conf->shapes,
         .arena = &p->arena,
         .facts = p->conf->facts,
         .at_us = call_policy_now(p),

@@ -7,13 +7,8 @@
 
 #include "base/codec.h"
 #include "llm/call.h"
-
-static struct str value_of(const struct http1_head *head, struct str name)
-{
-    const struct http1_header *h = http1_find(head, name);
-
-    return h ? str_trim(h->value) : STR("");
-}
+#include "llm/cost_shape.h"
+#include "proxy/names.h"
 
 void call_used_release(struct call_used *u)
 {
@@ -25,8 +20,8 @@ void call_used_release(struct call_used *u)
 
 void call_used_head(struct call_used *u, const struct http1_head *head)
 {
-    call_used_head_as(u, framing_guess(value_of(head, STR("content-type")), STR("")),
-                      value_of(head, STR("content-encoding")));
+    call_used_head_as(u, framing_guess(names_value(head, NAME_TYPE), STR("")),
+                      names_value(head, NAME_CODING));
 }
 
 void call_used_head_as(struct call_used *u, enum framing framing, struct str encoding)
@@ -162,15 +157,10 @@ static bool shorten(const struct recognition *known, struct str body, struct buf
     return true;
 }
 
-static int64_t tokens_of(const struct call_facts *f)
+static int64_t tokens_of(const struct usage *u)
 {
-    int64_t tokens = 0;
-
-    for (size_t i = 0; i < f->part_count; i++)
-        tokens +=
-            (usage_has(&f->parts[i].usage, USAGE_INPUT) ? f->parts[i].usage.n[USAGE_INPUT] : 0) +
-            (usage_has(&f->parts[i].usage, USAGE_OUTPUT) ? f->parts[i].usage.n[USAGE_OUTPUT] : 0);
-    return tokens;
+    return (usage_has(u, USAGE_INPUT) ? u->n[USAGE_INPUT] : 0) +
+           (usage_has(u, USAGE_OUTPUT) ? u->n[USAGE_OUTPUT] : 0);
 }
 
 /* -1: it has no price. */
@@ -205,35 +195,98 @@ static void take_facts(const struct call_facts *f, const struct call_used_of *of
     }
     if (!f->billable || f->usage_source != USAGE_SOURCE_REPORTED || !f->part_count)
         return;
-    ret->tokens = tokens_of(f);
+    ret->tokens = 0;
+    for (size_t i = 0; i < f->part_count; i++)
+        ret->tokens += tokens_of(&f->parts[i].usage);
     if (of->prices)
         ret->nusd = cost_of(f, of);
+}
+
+/* --- of an answer whose shape is known --- */
+
+static bool is_within(const struct price_rates *r, const struct usage *u, int64_t at_us)
+{
+    int64_t input = usage_has(u, USAGE_INPUT) ? u->n[USAGE_INPUT] : 0;
+
+    return at_us >= r->from_us && at_us < r->until_us && input >= r->input_from &&
+           input < r->input_until;
+}
+
+/* -1: it has no price. */
+static int64_t cost_by_rates(const struct cost_shape_found *f, const struct call_used_of *of)
+{
+    struct price_query q = *f->query;
+    struct price_result r;
+    i128 pusd;
+
+    q.at_us = of->at_us;
+    if (!is_within(f->rates, &f->usage, of->at_us))
+        price_cache_rates(of->prices, &q,
+                          usage_has(&f->usage, USAGE_INPUT) ? f->usage.n[USAGE_INPUT] : 0,
+                          f->rates);
+    if (price_rates_cost(f->rates, &f->usage, of->at_us, &pusd))
+        return policy_nusd(pusd);
+    price_cache_of(of->prices, &q, &f->usage, &r);
+    return r.status == PRICE_UNKNOWN_MODEL ? -1 : policy_nusd(r.cost_pusd);
+}
+
+static bool read_shape(const struct call *call, const struct call_used_of *of,
+                       struct policy_used *ret)
+{
+    struct cost_shape_found found;
+
+    if (!cost_shapes_find(of->shapes, call, of->known, of->arena, &found))
+        return false;
+    ret->tokens = tokens_of(&found.usage);
+    if (of->prices)
+        ret->nusd = cost_by_rates(&found, of);
+    return true;
+}
+
+/* --- reading --- */
+
+/* All headers, or those that the cost can depend on. */
+static void take_headers(struct call *call, const struct http1_head *head, struct arena *arena,
+                         bool all)
+{
+    struct call_header *to = arena_alloc(arena, (head->header_count + 1) * sizeof(*to));
+
+    call->response_headers = to;
+    call->response_header_count = 0;
+    for (size_t i = 0; i < head->header_count; i++)
+        if (all || names_of(&head->headers[i]) & NAME_COST)
+            to[call->response_header_count++] =
+                (struct call_header){ head->headers[i].name, head->headers[i].value };
+}
+
+static bool read_plain(struct call *call, const struct call_used_of *of, struct policy_used *ret)
+{
+    take_headers(call, of->answer, of->arena, false);
+    if (of->shapes && read_shape(call, of, ret))
+        return true;
+    if (of->shapes ? !cost_shapes_read(of->shapes, call, of->known, of->arena, of->facts)
+                   : !call_read_cost(call, of->known, of->arena, of->facts))
+        return false;
+    take_facts(of->facts, of, ret);
+    return true;
 }
 
 void call_used_read(const struct call_used *u, const struct call_used_of *of,
                     struct policy_used *ret)
 {
     CLEANUP(buf_release) struct buf body = { 0 }, some = { 0 };
-    size_t count = of->answer->header_count;
-    struct call_header *headers = arena_alloc(of->arena, (count + 1) * sizeof(*headers));
     struct call_facts *facts = of->facts;
 
     *ret = (struct policy_used){ -1, -1 };
     if (u->is_unknown)
         return;
-    for (size_t i = 0; i < count; i++)
-        headers[i] =
-            (struct call_header){ of->answer->headers[i].name, of->answer->headers[i].value };
     struct call call = { .method = of->request->method,
                          .request_body_missing = true,
                          .status = (int)of->answer->status,
-                         .response_headers = headers,
-                         .response_header_count = count,
                          .response_body = join(u, &body) };
-    if (!u->in_events && call_read_cost(&call, of->known, of->arena, facts)) {
-        take_facts(facts, of, ret);
+    if (!u->in_events && read_plain(&call, of, ret))
         return;
-    }
+    take_headers(&call, of->answer, of->arena, true);
     struct str whole = call.response_body;
     bool is_short = u->in_events && shorten(of->known, whole, &some);
     if (is_short)

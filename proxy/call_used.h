@@ -42,6 +42,7 @@ struct call_used_of {
     const struct http1_head *request, *answer;
     const struct recognition *known;
     struct price_cache *prices; /* NULL = costs are not asked for */
+    struct cost_shapes *shapes; /* NULL = every answer is read */
     struct arena *arena;        /* for what is needed meanwhile */
     struct call_facts *facts;   /* likewise: seven kilobytes that need not be cleared */
     int64_t at_us;              /* when it was asked */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "capture/redact.h"
+#include "llm/cost_shape.h"
 
 static const struct {
     struct str name;
@@ -30,6 +31,8 @@ static const struct {
     { STR_INIT("x-amz-security-token"), NAME_CALLERS | NAME_AWS_TOKEN },
     { STR_INIT("x-amz-date"),           NAME_SIGNATURE                },
     { STR_INIT("x-amz-content-sha256"), NAME_SIGNATURE                },
+    { STR_INIT("content-type"),         NAME_TYPE                     },
+    { STR_INIT("content-encoding"),     NAME_CODING                   },
 };
 
 uint32_t names_tag(struct str name)
@@ -41,6 +44,8 @@ uint32_t names_tag(struct str name)
             bits |= rows[i].bits;
     if (str_istarts_with(name, STR("x-weir-")))
         bits |= NAME_OURS;
+    if (cost_shape_header(name))
+        bits |= NAME_COST;
     return redact_keeps_header(name) ? bits : bits | NAME_REDACTABLE;
 }
 

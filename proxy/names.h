@@ -21,6 +21,9 @@ enum {
     NAME_CALLERS = 1u << 11,     /* who the caller is to the provider it asked for */
     NAME_REDACTABLE = 1u << 12,  /* its value may be another in the record: see redact_header */
     NAME_TRACE_STATE = 1u << 13, /* tracestate: of the trace that traceparent names */
+    NAME_TYPE = 1u << 14,        /* content-type */
+    NAME_CODING = 1u << 15,      /* content-encoding */
+    NAME_COST = 1u << 16, /* of answers: what they cost can depend on it, or how to read it */
 };
 
 uint32_t names_tag(struct str name);

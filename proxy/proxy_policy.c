@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/yaml.h"
+#include "llm/cost_shape.h"
 #include "policy/plan_conf.h"
 #include "proxy/asked.h"
 #include "proxy/proxy_conf.h"
@@ -188,6 +189,7 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
     find_upstreams(c, p);
     p->recognised = mem_calloc(1, sizeof(*p->recognised));
     p->facts = mem_calloc(1, sizeof(*p->facts));
+    p->shapes = cost_shapes_new();
     c->policy = TAKE(p);
     return 0;
 }
@@ -200,6 +202,7 @@ void proxy_policy_free(struct proxy_policy *p)
         arena_release(&p->recognised->list[i].arena);
     free(p->recognised);
     free(p->facts);
+    cost_shapes_free(p->shapes);
     policy_cache_free(p->cache);
     policy_free(p->policy);
     price_cache_free(p->prices);

@@ -35,7 +35,8 @@ struct proxy_policy {
     bool is_of_one_mode;                     /* no application has a mode of its own */
     const struct proxy_upstream **upstreams; /* of its targets, by number */
     struct proxy_recognised *recognised;
-    struct call_facts *facts; /* what the answer of one call is read into */
+    struct call_facts *facts;   /* what the answer of one call is read into */
+    struct cost_shapes *shapes; /* of answers read before */
     struct proxy_counter counters[PROXY_COUNTERS];
 };
 

@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/str.h"
+#include "llm/cost_shape.h"
 #include "llm/recognise.h"
 
 static inline bool cost_reading_same_usage(const struct usage *a, const struct usage *b)
@@ -32,6 +34,57 @@ static inline bool cost_reading_same(const struct call_facts *a, const struct ca
     return same;
 }
 
+#define COST_READING_HEADERS_MAX 256
+
+/* With no other headers than a shape looks at. */
+static inline struct call cost_reading_bare(const struct call *call, struct call_header *headers)
+{
+    struct call bare = *call;
+
+    bare.response_headers = headers;
+    bare.response_header_count = 0;
+    for (size_t i = 0; i < call->response_header_count; i++)
+        if (cost_shape_header(call->response_headers[i].name) &&
+            bare.response_header_count < COST_READING_HEADERS_MAX)
+            headers[bare.response_header_count++] = call->response_headers[i];
+    return bare;
+}
+
+static inline bool cost_reading_same_shape(const struct cost_shape_found *f,
+                                           const struct call_facts *facts)
+{
+    struct usage usage = facts->parts[0].usage;
+    struct str model = facts->parts[0].model.len ? facts->parts[0].model : facts->model;
+
+    usage.present &= ~(1u << USAGE_TOOL_CALLS);
+    return facts->billable && facts->usage_source == USAGE_SOURCE_REPORTED &&
+           facts->part_count == 1 && !facts->has_reported_cost &&
+           f->query->provider == facts->provider && str_eq(f->query->model, model) &&
+           str_eq(f->query->service_tier, facts->service_tier) &&
+           str_eq(f->query->geo, facts->geo) && str_eq(f->query->variant, facts->variant) &&
+           cost_reading_same_usage(&f->usage, &usage);
+}
+
+/* By the shapes of all answers that came before. */
+static inline bool cost_reading_shape_agrees(const struct call *call,
+                                             const struct recognition *known, struct arena *arena,
+                                             const struct call_facts *full)
+{
+    static struct cost_shapes *shapes;
+    static struct call_header headers[COST_READING_HEADERS_MAX];
+    static struct call_facts facts;
+    struct call bare = cost_reading_bare(call, headers);
+    struct cost_shape_found found;
+
+    if (!shapes)
+        shapes = cost_shapes_new();
+    if (cost_shapes_find(shapes, &bare, known, arena, &found))
+        return cost_reading_same_shape(&found, full);
+    return !cost_shapes_read(shapes, &bare, known, arena, &facts) ||
+           !cost_shapes_find(shapes, &bare, known, arena, &found) ||
+           cost_reading_same_shape(&found, full);
+}
+
 /* False: they differ.  *ret_is_plain: there was a short one. */
 static inline bool cost_reading_agrees(const struct call *call, struct arena *arena,
                                        bool *ret_is_plain)
@@ -44,10 +97,9 @@ static inline bool cost_reading_agrees(const struct call *call, struct arena *ar
     asked.request_body_missing = true;
     recognise(&asked, arena, &known);
     *ret_is_plain = call_read_cost(&asked, &known, arena, &brief);
-    if (!*ret_is_plain)
-        return true;
     call_read_as(&asked, &known, arena, &full);
-    return cost_reading_same(&brief, &full);
+    return cost_reading_shape_agrees(&asked, &known, arena, &full) &&
+           (!*ret_is_plain || cost_reading_same(&brief, &full));
 }
 
 #endif

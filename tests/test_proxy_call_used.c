@@ -10,6 +10,7 @@
 
 static struct price_book *book;
 static struct price_cache *prices;
+static struct cost_shapes *shapes;
 
 static void load_prices(void)
 {
@@ -20,10 +21,12 @@ static void load_prices(void)
     snprintf(path, sizeof(path), "%s/share/prices", srcdir ? srcdir : ".");
     ck_assert_msg(price_book_load(&book, path, &err) == 0, "%s", err.text);
     prices = price_cache_new(book);
+    shapes = cost_shapes_new();
 }
 
 static void free_prices(void)
 {
+    cost_shapes_free(shapes);
     price_cache_free(prices);
     price_book_free(book);
 }
@@ -33,8 +36,9 @@ static bool is_stream(struct str body)
     return str_starts_with(body, STR("data:")) || str_starts_with(body, STR("event:"));
 }
 
-/* is_whole: as if it were no stream, so that all of it is read. */
-static struct policy_used used_by(const struct call *call, bool is_whole)
+/* is_whole: as if it were no stream, so that all of it is read.  by_shape: as one that is like
+ * others before it. */
+static struct policy_used used_by(const struct call *call, bool is_whole, bool by_shape)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     struct call_used used = { 0 };
@@ -64,6 +68,7 @@ static struct policy_used used_by(const struct call *call, bool is_whole)
                                            .answer = &answer,
                                            .known = &known,
                                            .prices = prices,
+                                           .shapes = by_shape ? shapes : NULL,
                                            .arena = &arena,
                                            .facts = &facts,
                                            .at_us = INT64_C(1785000000000000) },
@@ -85,11 +90,18 @@ struct tally {
 static void check_part(void *ctx, const struct recorded_line *l)
 {
     struct tally *t = ctx;
-    struct policy_used a = used_by(l->call, false), b = used_by(l->call, true);
+    struct policy_used a = used_by(l->call, false, false), b = used_by(l->call, true, false);
 
     ck_assert_msg(a.tokens == b.tokens && a.nusd == b.nusd,
                   "%s: %lld tokens, not %lld; %lld nUSD, not %lld", l->where, (long long)a.tokens,
                   (long long)b.tokens, (long long)a.nusd, (long long)b.nusd);
+    for (int i = 0; i < 2; i++) { /* the second time its shape may be known */
+        a = used_by(l->call, false, true);
+        ck_assert_msg(a.tokens == b.tokens && a.nusd == b.nusd,
+                      "%s by its shape: %lld tokens, not %lld; %lld nUSD, not %lld", l->where,
+                      (long long)a.tokens, (long long)b.tokens, (long long)a.nusd,
+                      (long long)b.nusd);
+    }
     t->streams += is_stream(l->call->response_body);
     t->known += a.tokens > 0;
 }

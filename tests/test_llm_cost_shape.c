@@ -1,0 +1,188 @@
+/* An answer is known by the shape of one read before only where reading it would say the same. */
+#include "config.h"
+
+#include "llm/cost_shape.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "tests/check_main.h"
+#include "tests/cost_reading.h"
+
+struct answer {
+    const char *id, *model, *content, *finish, *prompt, *output, *total, *more;
+};
+
+static const struct answer first = { .id = "\"chatcmpl-1\"",
+                                     .model = "\"gpt-4o-mini\"",
+                                     .content = "\"Hello, that is what you asked for, in words.\"",
+                                     .finish = "\"stop\"",
+                                     .prompt = "30",
+                                     .output = "8",
+                                     .total = "38",
+                                     .more = "" };
+
+static struct str write_answer(const struct answer *a, struct buf *out)
+{
+#define PART(name) (a->name ? a->name : first.name)
+    buf_clear(out);
+    buf_addf(out,
+             "{\"id\":%s,\"object\":\"chat.completion\",\"created\":17,\"model\":%s,\"choices\":"
+             "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":%s},"
+             "\"finish_reason\":%s}],\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":%s,"
+             "\"total_tokens\":%s,\"prompt_tokens_details\":{\"cached_tokens\":0}}%s}",
+             PART(id), PART(model), PART(content), PART(finish), PART(prompt), PART(output),
+             PART(total), PART(more));
+#undef PART
+    return buf_str(out);
+}
+
+static const struct {
+    const char *what;
+    struct answer answer; /* what is NULL is as in the first */
+    bool is_known;
+} rows[] = {
+    {"the same",                     { 0 },                                                      true },
+    { "another id",                  { .id = "\"gpt-77777777\"" },                               true },
+    { "an id that means OpenRouter", { .id = "\"gen-1\"" },                                      false},
+    { "no id",                       { .id = "\"\"" },                                           true },
+    { "an id with an escape",        { .id = "\"chatcmpl\\u002d1\"" },                           false},
+    { "an id that is none",          { .id = "null" },                                           false},
+    { "another model",               { .model = "\"gpt-4o\"" },                                  false},
+    { "a shorter text",              { .content = "\"\"" },                                      true },
+    { "no text",                     { .content = "null" },                                      true },
+    { "a text with quotes",          { .content = "\"\\\\\\\"usage\\\":{\\\"\\\\\"" },           true },
+    { "a text in parts",             { .content = "[{\"text\":\"}]\"}]" },                       true },
+    { "a text that does not end",    { .content = "\"hello" },                                   false},
+    { "another end",                 { .finish = "\"length\"" },                                 false},
+    { "other counts",                { .prompt = "1234567", .output = "0", .total = "1234567" }, true },
+    { "a total with more in it",     { .total = "40" },                                          true },
+    { "a count that is absurd",      { .prompt = "1000000001" },                                 false},
+    { "a count of twelve digits",    { .prompt = "100000000100" },                               false},
+    { "a negative count",            { .prompt = "-3" },                                         false},
+    { "a count with a zero",         { .prompt = "030" },                                        false},
+    { "a count with a point",        { .prompt = "30.0" },                                       false},
+    { "a count in quotes",           { .prompt = "\"30\"" },                                     false},
+    { "no count",                    { .prompt = "null" },                                       false},
+    { "a tier",                      { .more = ",\"service_tier\":\"priority\"" },               false},
+    { "another usage behind it",     { .more = ",\"usage\":{\"prompt_tokens\":1}" },             false},
+    { "an error behind it",          { .more = ",\"error\":{\"message\":\"no\"}" },              false},
+    { "another value behind it",     { .more = "}{\"a\":1" },                                    false},
+};
+
+static bool is_found(struct cost_shapes *s, const struct call *call,
+                     const struct recognition *known, struct arena *arena)
+{
+    struct cost_shape_found found;
+    static struct call_facts full;
+
+    if (!cost_shapes_find(s, call, known, arena, &found))
+        return false;
+    call_read_as(call, known, arena, &full);
+    ck_assert_msg(cost_reading_same_shape(&found, &full), "%.*s", STR_ARG(call->response_body));
+    return true;
+}
+
+static struct call call_of(struct call_header *headers, size_t count)
+{
+    return (struct call){ .method = STR("POST"),
+                          .host = STR("gateway.example"),
+                          .path = STR("/v1/chat/completions"),
+                          .request_body_missing = true,
+                          .status = 200,
+                          .response_headers = headers,
+                          .response_header_count = count };
+}
+
+START_TEST(an_answer_with_other_values_in_the_same_places_is_known)
+{
+    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(buf_release) struct buf body = { 0 };
+    static struct call_facts facts;
+    struct call_header type = { STR("Content-Type"), STR("application/json") };
+    struct call call = call_of(&type, 1);
+    struct recognition known;
+
+    recognise(&call, &arena, &known);
+    call.response_body = write_answer(&first, &body);
+    ck_assert(!is_found(s, &call, &known, &arena));
+    ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
+    call.response_body = write_answer(&rows[_i].answer, &body);
+    ck_assert_msg(is_found(s, &call, &known, &arena) == rows[_i].is_known, "%s", rows[_i].what);
+}
+END_TEST
+
+START_TEST(a_shape_holds_for_its_status_its_api_and_its_headers_only)
+{
+    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(buf_release) struct buf body = { 0 };
+    static struct call_facts facts;
+    struct call_header headers[] = {
+        {STR("content-type"),          STR("application/json")},
+        { STR("openai-processing-ms"), STR("5")               },
+    };
+    struct call call = call_of(headers, 2);
+    struct recognition known;
+
+    recognise(&call, &arena, &known);
+    call.response_body = write_answer(&first, &body);
+    ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
+    headers[1].value = STR("6");
+    ck_assert(is_found(s, &call, &known, &arena));
+    headers[1].name = STR("mistral-correlation-id");
+    ck_assert(!is_found(s, &call, &known, &arena));
+    call.response_header_count = 1;
+    ck_assert(!is_found(s, &call, &known, &arena));
+    call.response_header_count = 2;
+    headers[1].name = STR("openai-processing-ms");
+    headers[0].value = STR("text/event-stream");
+    ck_assert(!is_found(s, &call, &known, &arena));
+    headers[0].value = STR("application/json");
+    call.status = 206;
+    ck_assert(!is_found(s, &call, &known, &arena));
+    call.status = 200;
+    call.path = STR("/v1/completions");
+    recognise(&call, &arena, &known);
+    ck_assert(!is_found(s, &call, &known, &arena));
+}
+END_TEST
+
+/* Of many shapes the latest are remembered. */
+START_TEST(shapes_are_forgotten_when_there_are_too_many)
+{
+    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(buf_release) struct buf body = { 0 };
+    static struct call_facts facts;
+    struct call_header type = { STR("content-type"), STR("application/json") };
+    struct call call = call_of(&type, 1);
+    struct recognition known;
+    char model[32];
+
+    recognise(&call, &arena, &known);
+    for (int i = 0; i < 3 * COST_SHAPES_MAX; i++) {
+        snprintf(model, sizeof(model), "\"gpt-%d\"", i);
+        call.response_body = write_answer(&(struct answer){ .model = model }, &body);
+        ck_assert(!is_found(s, &call, &known, &arena));
+        ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
+        if (i == 3) /* met again and again, so that learning stays worth while */
+            for (int k = 0; k < 4 * COST_SHAPES_MAX; k++)
+                ck_assert(is_found(s, &call, &known, &arena));
+    }
+    ck_assert(is_found(s, &call, &known, &arena));
+    call.response_body = write_answer(&(struct answer){ .model = "\"gpt-0\"" }, &body);
+    ck_assert(!is_found(s, &call, &known, &arena));
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_loop_test(tc, an_answer_with_other_values_in_the_same_places_is_known, 0,
+                        (int)ARRAY_LEN(rows));
+    tcase_add_test(tc, a_shape_holds_for_its_status_its_api_and_its_headers_only);
+    tcase_add_test(tc, shapes_are_forgotten_when_there_are_too_many);
+}
+
+CHECK_MAIN("llm/cost_shape", add_tests)
