@@ -37,20 +37,24 @@ void buf_add(struct buf *buf, const void *bytes, size_t len)
 
 void buf_add_int(struct buf *buf, int64_t n)
 {
-    char digits[20], *at = digits + sizeof(digits);
-    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334"
+        "3536373839404142434445464748495051525354555657585960616263646566676869"
+        "707172737475767778798081828384858687888990919293949596979899";
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n, bound = 10;
+    size_t len = 1 + (n < 0);
+    char *to = buf_reserve(buf, 20);
 
-    for (; left >= 100; left /= 100) {
-        unsigned two = (unsigned)(left % 100);
-        *--at = (char)('0' + two % 10);
-        *--at = (char)('0' + two / 10);
-    }
+    for (; left >= bound; bound *= 10)
+        len++;
+    buf->len += len;
+    to[0] = '-';
+    for (to += len; left >= 100; left /= 100)
+        memcpy(to -= 2, &pairs[left % 100 * 2], 2);
     if (left >= 10)
-        *--at = (char)('0' + left % 10);
-    *--at = (char)('0' + (left >= 10 ? left / 10 : left));
-    if (n < 0)
-        *--at = '-';
-    buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
+        memcpy(to - 2, &pairs[left * 2], 2);
+    else
+        to[-1] = (char)('0' + left);
 }
 
 void buf_addvf(struct buf *buf, const char *fmt, va_list args)

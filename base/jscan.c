@@ -224,16 +224,33 @@ static size_t find_string_end(struct str text, size_t at, bool *ret_escaped)
         }
         at += 2;
     }
-    if (ret_escaped)
-        *ret_escaped = escaped;
+    *ret_escaped = escaped;
     return at;
+}
+
+/* The same for who does not want to know of escapes: quotes are looked for, and backslashes only
+ * before them. */
+static size_t find_any_string_end(struct str text, size_t at)
+{
+    for (size_t from = at;; from = at) {
+        const char *quote = memchr(text.ptr + at, '"', text.len - at);
+        if (!quote)
+            return text.len;
+        size_t end = (size_t)(quote - text.ptr), escapes = end;
+        while (escapes > from && text.ptr[escapes - 1] == '\\')
+            escapes--;
+        if ((end - escapes) % 2 == 0)
+            return end;
+        at = end + 1;
+    }
 }
 
 /* The cursor is at an opening quote. */
 static bool take_string(struct jscan *s, struct str *ret, bool *ret_escaped)
 {
     size_t from = s->at + 1;
-    size_t end = find_string_end(s->text, from, ret_escaped);
+    size_t end = ret_escaped ? find_string_end(s->text, from, ret_escaped)
+                             : find_any_string_end(s->text, from);
 
     if (end == s->text.len)
         return fail(s, end);
@@ -420,14 +437,17 @@ static unsigned find_last_close(uint64_t opens, uint64_t closes, size_t depth)
     return 64;
 }
 
-/* Behind what can neither end the string that `at` is in nor escape its end: most of a prompt. */
+/* To the next quote, or the backslash that escapes it: what is passed over, from a place in a
+ * string that is not escaped, neither ends the string nor escapes what follows.  Most of a prompt.
+ */
 static size_t pass_in_string(struct str text, size_t at)
 {
-    while (text.len - at >= 64 && !has_string_stop_64(text.ptr + at))
-        at += 64;
-    while (text.len - at >= 16 && !string_stops_16(text.ptr + at))
-        at += 16;
-    return at;
+    const char *quote = memchr(text.ptr + at, '"', text.len - at);
+    size_t end = quote ? (size_t)(quote - text.ptr) : text.len, escapes = end;
+
+    while (escapes > at && text.ptr[escapes - 1] == '\\')
+        escapes--;
+    return end - (end - escapes) % 2;
 }
 
 /* The index of the bracket that closes `depth` containers, the cursor being inside the innermost
