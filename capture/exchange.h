@@ -56,6 +56,7 @@ struct exchange_decision {
     struct str detail;    /* the model or target it is about, or that came instead; may be empty */
     int64_t at_us;        /* since started_us */
     int64_t value, bound; /* what was looked at and its limit: a count, tokens, micro-USD, µs */
+    struct str json; /* all this as exchange_decision_to_json has it; "" = nobody has done so */
 };
 
 struct exchange {
@@ -124,6 +125,8 @@ int exchange_from_json(struct str line, struct arena *arena, struct exchange *re
 
 /* Whose answer the caller got: the last attempt that was not skipped; NULL if there is none. */
 const struct exchange_attempt *exchange_answered_by(const struct exchange *x);
+/* A member of "decisions". */
+void exchange_decision_to_json(const struct exchange_decision *d, struct buf *out);
 
 /* How the call failed: what the answer says (facts), unless the wire tells why it says so little,
  * or the answer is the proxy's own. */

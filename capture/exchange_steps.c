@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "capture/exchange_fields.h"
@@ -30,17 +31,25 @@ static struct str clip(struct str s)
  * Every call of a route has these. */
 #define KEY(name) STR(",\"" name "\":")
 
-static inline void add_name(struct buf *out, struct str key, struct str value)
+static inline __attribute__((always_inline)) void add_key(struct buf *out, struct str key)
+{
+    memcpy(buf_reserve(out, key.len), key.ptr, key.len); /* of a known length: no call */
+    out->len += key.len;
+}
+
+static inline __attribute__((always_inline)) void add_name(struct buf *out, struct str key,
+                                                           struct str value)
 {
     if (!value.len)
         return;
-    buf_add_str(out, key);
+    add_key(out, key);
     json_add_string(out, clip(value));
 }
 
-static inline void add_number(struct buf *out, struct str key, int64_t n)
+static inline __attribute__((always_inline)) void add_number(struct buf *out, struct str key,
+                                                             int64_t n)
 {
-    buf_add_str(out, key);
+    add_key(out, key);
     buf_add_int(out, n);
 }
 
@@ -84,10 +93,14 @@ void exchange_attempts_to_json(const struct exchange *x, struct buf *out)
     buf_add_byte(out, ']');
 }
 
-static void add_decision(struct buf *out, const struct exchange_decision *d)
+void exchange_decision_to_json(const struct exchange_decision *d, struct buf *out)
 {
     size_t from = out->len;
 
+    if (d->json.len) {
+        buf_add_str(out, d->json);
+        return;
+    }
     add_name(out, KEY("rule"), d->rule);
     add_name(out, KEY("mode"), d->mode);
     add_name(out, KEY("outcome"), d->outcome);
@@ -106,7 +119,7 @@ void exchange_decisions_to_json(const struct exchange *x, struct buf *out)
     for (size_t i = 0; i < x->decision_count && i < EXCHANGE_STEPS_MAX; i++) {
         if (i)
             buf_add_byte(out, ',');
-        add_decision(out, &x->decisions[i]);
+        exchange_decision_to_json(&x->decisions[i], out);
     }
     buf_add_byte(out, ']');
 }

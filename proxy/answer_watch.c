@@ -10,6 +10,7 @@
 
 #include "base/codec.h"
 #include "llm/content.h"
+#include "proxy/names.h"
 
 void answer_watch_begin(struct answer_watch *w, enum api api, bool asks_stream)
 {
@@ -257,17 +258,10 @@ static enum watch_verdict read_refusal(struct answer_watch *w, struct str bytes,
 
 /* --- all --- */
 
-static struct str value_of(const struct http1_head *head, struct str name)
-{
-    const struct http1_header *h = http1_find(head, name);
-
-    return h ? str_trim(h->value) : STR("");
-}
-
 enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_head *head)
 {
-    struct str encoding = value_of(head, STR("content-encoding"));
-    enum framing framing = framing_guess(value_of(head, STR("content-type")), STR(""));
+    struct str encoding = names_value(head, NAME_CODING);
+    enum framing framing = framing_guess(names_value(head, NAME_TYPE), STR(""));
     struct err err;
 
     if (framing == FRAMING_JSON && w->asks_stream)

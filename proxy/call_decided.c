@@ -7,6 +7,8 @@
 #include "proxy/shared_state.h"
 #include "proxy/worker.h"
 
+#define SAID_ATTEMPTS_MAX 8 /* of one call, whose decisions are remembered */
+
 /* --- attempts --- */
 
 static const struct proxy_upstream *upstream_of(const struct call_policy *p, uint32_t target)
@@ -113,23 +115,6 @@ static struct str detail_of(struct call_policy *p, const struct policy_decision 
     return arena_str(&p->arena, buf_str(&text));
 }
 
-static void fill_decisions(struct call_policy *p, struct exchange *x)
-{
-    struct exchange_decision *to = arena_alloc(&p->arena, (p->notes.count + 1) * sizeof(*to));
-
-    for (size_t i = 0; i < p->notes.count; i++) {
-        const struct policy_decision *d = &p->notes.list[i];
-        to[i] = (struct exchange_decision){
-            .rule = policy_rule(p->conf->policy, d->rule)->id,
-            .mode = str_from(plan_mode_names[d->mode]),
-            .outcome = str_from(policy_outcome_names[d->outcome]),
-            .detail = detail_of(p, d),
-        };
-    }
-    x->decisions = to;
-    x->decision_count = p->notes.count;
-}
-
 static void fill_upstream(const struct call_policy *p, struct exchange *x)
 {
     const struct proxy_upstream *u = p->call->upstream;
@@ -154,11 +139,16 @@ static struct proxy_counter *place_of(const struct call_policy *p, const void *a
     return &p->conf->counters[hash >> 32 & (PROXY_COUNTERS - 1)];
 }
 
+static uint32_t words_of(const struct policy_decision *d)
+{
+    return 1u << 16 | (uint32_t)d->outcome << 8 | (uint32_t)d->mode;
+}
+
 static void count_decision(const struct call_policy *p, const struct policy_decision *d)
 {
     struct shared_state *s = p->call->worker->shared;
     const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
-    uint32_t words = 1u << 16 | (uint32_t)d->outcome << 8 | (uint32_t)d->mode;
+    uint32_t words = words_of(d);
     struct proxy_counter *place = place_of(p, rule, words);
 
     if (place->about != rule || place->words != words) {
@@ -193,12 +183,83 @@ static void count_attempt(const struct call_policy *p, const struct call_attempt
     shared_state_count(s, place->counter);
 }
 
+static bool is_same(const struct policy_decision *a, const struct policy_decision *b)
+{
+    return a->rule == b->rule && a->target == b->target && a->mode == b->mode &&
+           a->outcome == b->outcome && a->value == b->value && a->bound == b->bound;
+}
+
+static struct proxy_said *said_of(const struct call_policy *p, const struct policy_decision *d)
+{
+    uint32_t words = d->rule * 31 + d->target * 7 + (uint32_t)d->outcome * 3 + (uint32_t)d->value;
+
+    return &p->conf->said[words & (PROXY_SAID - 1)];
+}
+
 static void count_all(const struct call_policy *p)
 {
-    for (size_t i = 0; i < p->notes.count; i++)
-        count_decision(p, &p->notes.list[i]);
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        const struct proxy_said *said = said_of(p, d);
+        if (said->json.ptr && is_same(&said->made, d))
+            shared_state_count(p->call->worker->shared, said->counter);
+        else
+            count_decision(p, d);
+    }
     for (size_t i = 0; i < p->attempts.len; i++)
         count_attempt(p, &p->attempts.ptr[i]);
+}
+
+/* --- the record: decisions --- */
+
+/* Of attempts there are few: what differs is their place among a call's. */
+static bool is_usual(const struct policy_decision *d)
+{
+    bool is_attempt = d->outcome == POLICY_FIRST || d->outcome == POLICY_RETRY ||
+                      d->outcome == POLICY_FALLBACK || d->outcome == POLICY_PROBE;
+
+    return is_attempt && d->value <= SAID_ATTEMPTS_MAX && !d->bound;
+}
+
+/* It has been counted. */
+static void remember(const struct call_policy *p, const struct policy_decision *d,
+                     const struct exchange_decision *as)
+{
+    CLEANUP(buf_release) struct buf json = { 0 };
+    struct proxy_said *said = said_of(p, d);
+    const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
+    uint32_t words = words_of(d);
+    const struct proxy_counter *counted = place_of(p, rule, words);
+
+    if (said->json.ptr || counted->about != rule || counted->words != words)
+        return;
+    exchange_decision_to_json(as, &json);
+    *said = (struct proxy_said){ *d, counted->counter,
+                                 arena_str(&p->conf->said_texts, buf_str(&json)) };
+}
+
+static void fill_decisions(struct call_policy *p, struct exchange *x)
+{
+    struct exchange_decision *to = arena_alloc(&p->arena, (p->notes.count + 1) * sizeof(*to));
+
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        const struct proxy_said *said = said_of(p, d);
+        if (said->json.ptr && is_same(&said->made, d)) {
+            to[i].json = said->json;
+            continue;
+        }
+        to[i] = (struct exchange_decision){
+            .rule = policy_rule(p->conf->policy, d->rule)->id,
+            .mode = str_from(plan_mode_names[d->mode]),
+            .outcome = str_from(policy_outcome_names[d->outcome]),
+            .detail = detail_of(p, d),
+        };
+        if (is_usual(d))
+            remember(p, d, &to[i]);
+    }
+    x->decisions = to;
+    x->decision_count = p->notes.count;
 }
 
 /* Refusals and warnings; where calls go is in the record only. */

@@ -11,6 +11,7 @@
 #include "proxy/call_cutover.h"
 #include "proxy/call_scrub.h"
 #include "proxy/denial.h"
+#include "proxy/names.h"
 #include "proxy/shared_state.h"
 
 #define SPARES_MAX      64
@@ -149,18 +150,11 @@ void call_policy_free_spares(struct worker *w)
     w->policies = NULL;
 }
 
-static struct str header_of(const struct http1_head *head, struct str name)
-{
-    const struct http1_header *h = http1_find(head, name);
-
-    return h ? str_trim(h->value) : STR("");
-}
-
 /* What the body says, with its encoding undone.  False: it cannot be read. */
 static bool read_body(struct call_policy *p)
 {
     const struct http1_head *head = p->call->request;
-    struct str encoding = header_of(head, STR("content-encoding")), body = buf_str(&p->body);
+    struct str encoding = names_value(head, NAME_CODING), body = buf_str(&p->body);
     CLEANUP(buf_release) struct buf plain = { 0 };
     CLEANUP(codec_close) struct codec *codec = NULL;
     struct err err;
@@ -172,7 +166,7 @@ static bool read_body(struct call_policy *p)
             return false;
         body = arena_str(&p->arena, buf_str(&plain));
     }
-    asked_read_body(body, header_of(head, STR("content-type")), &p->arena, &p->asked);
+    asked_read_body(body, names_value(head, NAME_TYPE), &p->arena, &p->asked);
     if (codec) /* what is found is not where it is sent */
         p->asked.body_len = 0;
     return true;

@@ -203,6 +203,7 @@ void proxy_policy_free(struct proxy_policy *p)
     free(p->recognised);
     free(p->facts);
     cost_shapes_free(p->shapes);
+    arena_release(&p->said_texts);
     policy_cache_free(p->cache);
     policy_free(p->policy);
     price_cache_free(p->prices);

@@ -24,6 +24,14 @@ struct proxy_counter {
     uint32_t words, counter;
 };
 
+/* A decision about where a call goes, as it was made before: most calls have the same. */
+#define PROXY_SAID 64 /* remembered, those that came first; a power of two */
+struct proxy_said {
+    struct policy_decision made; /* whenever */
+    uint32_t counter;
+    struct str json; /* exchange_decision's; ptr NULL = free */
+};
+
 struct proxy_policy {
     struct price_book *book;    /* NULL = no budget asks for it */
     struct price_cache *prices; /* of book */
@@ -38,6 +46,8 @@ struct proxy_policy {
     struct call_facts *facts;   /* what the answer of one call is read into */
     struct cost_shapes *shapes; /* of answers read before */
     struct proxy_counter counters[PROXY_COUNTERS];
+    struct proxy_said said[PROXY_SAID];
+    struct arena said_texts;
 };
 
 /* Reads the section into c->plan and checks it against the upstreams; the plan stays NULL without
