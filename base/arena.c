@@ -59,6 +59,8 @@ static void free_after(struct arena_block *block)
 
 void arena_reset(struct arena *a)
 {
+    if (!a->total_bytes)
+        return; /* nor is its memory touched */
     if (a->blocks) {
         free_after(a->blocks->next);
         a->blocks->next = NULL;
