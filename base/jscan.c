@@ -10,6 +10,7 @@
 
 /* Containers are skipped 64 bytes at a time, as bit masks: bit i says something of byte i. */
 #define BLOCK_BYTES 64u
+#define FEW_BYTES   24u /* are looked at one by one */
 
 struct block_masks {
     uint64_t quotes;
@@ -450,6 +451,27 @@ static size_t pass_in_string(struct str text, size_t at)
     return end - (end - escapes) % 2;
 }
 
+/* find_close for the end of a text, where a block would be mostly empty.  Outside strings, where a
+ * backslash does not belong, it is taken as the blocks do. */
+static size_t find_close_in_few(struct str text, size_t at, size_t depth, bool in_string)
+{
+    if (in_string)
+        at = find_any_string_end(text, at) + 1;
+    for (; at < text.len; at++) {
+        char c = text.ptr[at], folded = (char)(c | CASE_BIT);
+        if (c == '"')
+            at = find_any_string_end(text, at + 1);
+        else if (c == '\\' && text.len - at > 1 &&
+                 (text.ptr[at + 1] == '"' || text.ptr[at + 1] == '\\'))
+            at++;
+        else if (folded == OPEN)
+            depth++;
+        else if (folded == CLOSE && --depth == 0)
+            return at;
+    }
+    return text.len;
+}
+
 /* The index of the bracket that closes `depth` containers, the cursor being inside the innermost
  * one, outside any string; text.len if there is none. */
 static size_t find_close(struct str text, size_t at, size_t depth)
@@ -459,6 +481,8 @@ static size_t find_close(struct str text, size_t at, size_t depth)
 
     while (at < text.len) {
         const char *block = text.ptr + at;
+        if (text.len - at < FEW_BYTES && !escape_carry)
+            return find_close_in_few(text, at, depth, in_string != 0);
         if (text.len - at < BLOCK_BYTES) {
             memset(tail, ' ', sizeof(tail));
             memcpy(tail, block, text.len - at);
