@@ -39,8 +39,8 @@ struct policy_claim {
     int64_t period;          /* of a budget: days, weeks or months since 1970 */
 };
 struct policy_claims {
-    struct policy_claim list[POLICY_CLAIMS_MAX];
     uint32_t count, holder;
+    struct policy_claim list[POLICY_CLAIMS_MAX];
 };
 
 enum policy_verdict {

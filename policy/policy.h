@@ -100,8 +100,8 @@ struct policy_decision {
 };
 
 struct policy_decisions {
-    struct policy_decision list[POLICY_DECISIONS_MAX];
     uint32_t count, dropped;
+    struct policy_decision list[POLICY_DECISIONS_MAX];
 };
 
 void policy_note(struct policy_decisions *d, const struct policy_decision *one);

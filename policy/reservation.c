@@ -141,6 +141,10 @@ int64_t policy_reservation(const struct policy_class *c, const struct policy_ask
 
 int64_t policy_nusd(i128 pusd)
 {
+    if (pusd >= 0 && pusd <= INT64_MAX) { /* 9 million USD: as nearly all */
+        int64_t whole = (int64_t)pusd / PUSD_PER_NUSD, rest = (int64_t)pusd % PUSD_PER_NUSD;
+        return whole + (rest > PUSD_PER_NUSD / 2 || (rest == PUSD_PER_NUSD / 2 && whole % 2));
+    }
     i128 nusd = decimal_round(pusd, 3);
 
     return nusd < 0 ? 0 : nusd > NUSD_MAX ? NUSD_MAX : (int64_t)nusd;

@@ -13,6 +13,7 @@
 
 #define INSTEAD_MAX      8           /* steps from model to model */
 #define PRICED_MAX       64          /* targets of a route of weir's own */
+#define RECENT           32          /* classes found without looking for them */
 #define CALLER_BYTES_MAX (64u << 20) /* of what is remembered of all callers */
 
 /* What is about a caller, whatever the model: numbers of rules of each kind. */
@@ -31,6 +32,7 @@ struct policy_cache {
     struct price_cache *prices;
     struct keyed_table *classes, *callers;
     struct keyed *lone_class, *lone_caller; /* of a subject too long to be remembered */
+    struct policy_class *recent[RECENT];    /* references */
     struct buf key, model;
     VEC(uint32_t) found[4]; /* scratch: access, limits, routes, budgets */
 };
@@ -59,6 +61,8 @@ void policy_cache_free(struct policy_cache *c)
         keyed_unref(c->lone_class);
     if (c->lone_caller)
         keyed_unref(c->lone_caller);
+    for (size_t i = 0; i < RECENT; i++)
+        policy_class_unref(c->recent[i]);
     keyed_free(c->classes);
     keyed_free(c->callers);
     price_cache_free(c->prices);
@@ -447,17 +451,16 @@ static void resolve_prices(const struct policy *p, const struct policy_subject *
 
 /* --- classes --- */
 
+/* In their order in a class's key. */
+#define PARTS_OF(s)                                                                                \
+    (s)->app, (s)->team, (s)->business_unit, (s)->role, (s)->api, (s)->upstream, (s)->model
+
 /* As add_part has it; of every call, so all at once. */
 static void key_of_subject(const struct policy_subject *s, struct buf *key)
 {
-    struct str parts[POLICY_ABOUTS + 3];
+    const struct str parts[] = { PARTS_OF(s) };
     size_t total = 0;
 
-    for (enum policy_about i = 0; i < POLICY_ABOUTS; i++)
-        parts[i] = about_of(s, i);
-    parts[POLICY_ABOUTS] = s->api;
-    parts[POLICY_ABOUTS + 1] = s->upstream;
-    parts[POLICY_ABOUTS + 2] = s->model;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         total += sizeof(uint32_t) + parts[i].len;
     buf_clear(key);
@@ -523,21 +526,62 @@ static struct policy_class *make_class(struct policy_cache *c, const struct poli
     return made;
 }
 
+/* Whether the part of a key at *at, which is moved behind it, is that text. */
+static inline bool has_part(struct str key, size_t *at, struct str part)
+{
+    uint32_t len = (uint32_t)part.len, has;
+
+    if (key.len - *at < sizeof(len) + part.len)
+        return false;
+    memcpy(&has, key.ptr + *at, sizeof(has));
+    *at += sizeof(len) + part.len;
+    return has == len && (!len || memcmp(key.ptr + *at - len, part.ptr, len) == 0);
+}
+
+/* Whether that is the key of the subject, as key_of_subject writes it. */
+static bool is_key_of(struct str key, const struct policy_subject *s)
+{
+    size_t at = 0;
+
+    return has_part(key, &at, s->app) && has_part(key, &at, s->team) &&
+           has_part(key, &at, s->business_unit) && has_part(key, &at, s->role) &&
+           has_part(key, &at, s->api) && has_part(key, &at, s->upstream) &&
+           has_part(key, &at, s->model) && at == key.len;
+}
+
+/* Where a class is remembered that was asked for lately: calls come in runs of like ones. */
+static struct policy_class **recent_of(struct policy_cache *c, const struct policy_subject *s)
+{
+    uint64_t words = s->app.len * 31 + s->team.len * 7 + s->model.len;
+
+    if (s->app.len)
+        words += (unsigned char)s->app.ptr[s->app.len - 1] * 5u;
+    if (s->model.len)
+        words += (unsigned char)s->model.ptr[s->model.len - 1] * 3u;
+    return &c->recent[words % RECENT];
+}
+
 const struct policy_class *policy_resolve(struct policy_cache *c, const struct policy_subject *s)
 {
+    struct policy_class **recent = recent_of(c, s);
+
+    if (*recent && is_key_of((*recent)->head.key, s))
+        return *recent;
     key_of_subject(s, &c->key);
     bool is_long = c->key.len > POLICY_SUBJECT_BYTES_MAX;
     struct keyed *found = is_long ? NULL : keyed_find(c->classes, buf_str(&c->key));
+    struct policy_class *class = found ? (struct policy_class *)found : make_class(c, s, is_long);
 
-    if (found)
-        return (struct policy_class *)found;
-    struct policy_class *made = make_class(c, s, is_long);
     if (is_long) {
         if (c->lone_class)
             keyed_unref(c->lone_class);
-        c->lone_class = &made->head;
+        c->lone_class = &class->head;
+        return class;
     }
-    return made;
+    if (*recent)
+        policy_class_unref(*recent);
+    keyed_ref(&class->head);
+    return *recent = class;
 }
 
 const struct policy_class *policy_class_ref(const struct policy_class *c)

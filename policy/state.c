@@ -17,48 +17,15 @@
 #define SWEEP_SLOTS 64
 #define TARGET_STAY (3600 * US_PER_SECOND)
 
-struct slot {
-    uint64_t key;
-    int64_t keep_until_us;
-    uint32_t kind;
-    uint32_t next_free; /* of a free one: number + 1, 0 = the last */
-    uint64_t unused;
-    uint8_t data[POLICY_SLOT_DATA_BYTES];
-};
-
-static_assert(sizeof(struct slot) == POLICY_SLOT_BYTES, "slots are of one size");
-
-/* Behind it: the index (twice as many numbers as slots: slot + 1, 0 = free), then the slots, the
- * first of which are those that newcomers share, one for each kind.
- *
- * Numbers read from the memory are checked before they are used: another process may have died in
- * the middle of writing them. */
-struct policy_state {
-    uint64_t magic;
-    uint32_t count, used;
-    uint32_t first_free; /* number + 1, 0 = none */
-    uint32_t hand;       /* the next slot that a sweep looks at */
-    uint64_t generation, shared;
-    uint8_t unused[24];
-};
+static_assert(sizeof(struct policy_slot) == POLICY_SLOT_BYTES, "slots are of one size");
 
 static_assert(sizeof(struct policy_state) == LINE_BYTES, "the index begins on a line");
-
-static uint32_t *index_of(const struct policy_state *s)
-{
-    return (uint32_t *)((uintptr_t)s + sizeof(*s));
-}
-
-static struct slot *slot_at(const struct policy_state *s, uint32_t slot)
-{
-    assert(slot < s->count);
-    return (struct slot *)((uintptr_t)index_of(s) + (size_t)s->count * 2 * sizeof(uint32_t)) + slot;
-}
 
 size_t policy_state_bytes(size_t slots)
 {
     assert(slots >= POLICY_SLOTS_MIN && slots <= POLICY_SLOTS_MAX && !(slots & (slots - 1)));
-    return sizeof(struct policy_state) + slots * (2 * sizeof(uint32_t) + sizeof(struct slot));
+    return sizeof(struct policy_state) +
+           slots * (2 * sizeof(uint32_t) + sizeof(struct policy_slot));
 }
 
 struct policy_state *policy_state_init(void *memory, size_t slots)
@@ -70,11 +37,12 @@ struct policy_state *policy_state_init(void *memory, size_t slots)
     s->magic = STATE_MAGIC;
     s->count = (uint32_t)slots;
     for (uint32_t kind = 0; kind < POLICY_SLOT_KINDS; kind++) {
-        *slot_at(s, kind) = (struct slot){ .kind = kind, .keep_until_us = INT64_MAX };
+        *policy_state_slot_at(s, kind) =
+            (struct policy_slot){ .kind = kind, .keep_until_us = INT64_MAX };
         s->used++;
     }
     for (uint32_t i = s->count; i-- > POLICY_SLOT_KINDS;) {
-        slot_at(s, i)->next_free = s->first_free;
+        policy_state_slot_at(s, i)->next_free = s->first_free;
         s->first_free = i + 1;
     }
     return s;
@@ -97,13 +65,13 @@ static uint32_t home_of(const struct policy_state *s, uint32_t kind, uint64_t ke
 /* The place in the index of that slot, or the free one where it would be. */
 static uint32_t place_of(const struct policy_state *s, uint32_t kind, uint64_t key)
 {
-    const uint32_t *index = index_of(s);
+    const uint32_t *index = policy_state_index(s);
     uint32_t mask = s->count * 2 - 1, at = home_of(s, kind, key);
 
     for (uint32_t steps = 0; steps <= mask; steps++, at = (at + 1) & mask) {
         if (index[at] == 0 || index[at] > s->count)
             break;
-        const struct slot *slot = slot_at(s, index[at] - 1);
+        const struct policy_slot *slot = policy_state_slot_at(s, index[at] - 1);
         if (slot->key == key && slot->kind == kind)
             break;
     }
@@ -113,7 +81,7 @@ static uint32_t place_of(const struct policy_state *s, uint32_t kind, uint64_t k
 /* Closes the gap: moves up what would no longer be found behind it. */
 static void unindex(struct policy_state *s, uint32_t kind, uint64_t key)
 {
-    uint32_t *index = index_of(s), mask = s->count * 2 - 1;
+    uint32_t *index = policy_state_index(s), mask = s->count * 2 - 1;
     uint32_t gap = place_of(s, kind, key);
 
     if (index[gap] == 0)
@@ -121,7 +89,7 @@ static void unindex(struct policy_state *s, uint32_t kind, uint64_t key)
     for (uint32_t at = (gap + 1) & mask, steps = 0; steps < mask; at = (at + 1) & mask, steps++) {
         if (index[at] == 0 || index[at] > s->count)
             break;
-        const struct slot *slot = slot_at(s, index[at] - 1);
+        const struct policy_slot *slot = policy_state_slot_at(s, index[at] - 1);
         uint32_t home = home_of(s, slot->kind, slot->key);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue;
@@ -135,7 +103,7 @@ static void unindex(struct policy_state *s, uint32_t kind, uint64_t key)
 
 void policy_state_drop(struct policy_state *s, uint32_t slot)
 {
-    struct slot *gone = slot_at(s, slot);
+    struct policy_slot *gone = policy_state_slot_at(s, slot);
 
     if (slot < POLICY_SLOT_KINDS || gone->kind == POLICY_SLOT_FREE)
         return;
@@ -152,7 +120,7 @@ static void sweep(struct policy_state *s, int64_t now_us)
     for (int i = 0; i < SWEEP_SLOTS; i++) {
         if (s->hand >= s->count || s->hand < POLICY_SLOT_KINDS)
             s->hand = POLICY_SLOT_KINDS;
-        const struct slot *slot = slot_at(s, s->hand);
+        const struct policy_slot *slot = policy_state_slot_at(s, s->hand);
         if (slot->kind != POLICY_SLOT_FREE && slot->keep_until_us <= now_us)
             policy_state_drop(s, s->hand);
         s->hand++;
@@ -161,13 +129,13 @@ static void sweep(struct policy_state *s, int64_t now_us)
 
 uint32_t policy_state_find(const struct policy_state *s, enum policy_slot_kind kind, uint64_t key)
 {
-    uint32_t found = index_of(s)[place_of(s, kind, key)];
+    uint32_t found = policy_state_index(s)[place_of(s, kind, key)];
 
     return found && found <= s->count ? found - 1 : POLICY_NONE;
 }
 
 /* What was asked for is not given up for something else that is asked for at the same moment. */
-static void keep_a_while(struct slot *slot, int64_t now_us)
+static void keep_a_while(struct policy_slot *slot, int64_t now_us)
 {
     if (slot->kind == POLICY_SLOT_TARGET && slot->keep_until_us < now_us + TARGET_STAY / 2)
         slot->keep_until_us = now_us + TARGET_STAY;
@@ -183,7 +151,7 @@ uint32_t policy_state_own_slot(struct policy_state *s, enum policy_slot_kind kin
 
     assert(s->magic == STATE_MAGIC && kind > POLICY_SLOT_FREE && kind < POLICY_SLOT_KINDS);
     if (found != POLICY_NONE) {
-        keep_a_while(slot_at(s, found), now_us);
+        keep_a_while(policy_state_slot_at(s, found), now_us);
         return found;
     }
     if (s->used >= room)
@@ -191,11 +159,11 @@ uint32_t policy_state_own_slot(struct policy_state *s, enum policy_slot_kind kin
     if (s->used >= room || s->first_free == 0 || s->first_free > s->count)
         return POLICY_NONE;
     uint32_t made = s->first_free - 1;
-    struct slot *slot = slot_at(s, made);
+    struct policy_slot *slot = policy_state_slot_at(s, made);
     s->first_free = slot->next_free;
-    *slot = (struct slot){ .key = key, .kind = kind, .keep_until_us = INT64_MIN };
+    *slot = (struct policy_slot){ .key = key, .kind = kind, .keep_until_us = INT64_MIN };
     keep_a_while(slot, now_us);
-    index_of(s)[place_of(s, kind, key)] = made + 1;
+    policy_state_index(s)[place_of(s, kind, key)] = made + 1;
     s->used++;
     return made;
 }
@@ -211,35 +179,16 @@ uint32_t policy_state_slot(struct policy_state *s, enum policy_slot_kind kind, u
     return kind;
 }
 
-bool policy_state_is(const struct policy_state *s, uint32_t slot, enum policy_slot_kind kind,
-                     uint64_t key)
-{
-    if (slot >= s->count)
-        return false;
-    const struct slot *at = slot_at(s, slot);
-    return at->kind == kind && at->key == key;
-}
-
-void *policy_state_at(struct policy_state *s, uint32_t slot)
-{
-    return slot_at(s, slot)->data;
-}
-
-uint64_t policy_state_key(const struct policy_state *s, uint32_t slot)
-{
-    return slot_at(s, slot)->key;
-}
-
 void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us)
 {
     if (slot >= POLICY_SLOT_KINDS)
-        slot_at(s, slot)->keep_until_us = until_us;
+        policy_state_slot_at(s, slot)->keep_until_us = until_us;
 }
 
 uint32_t policy_state_next(const struct policy_state *s, enum policy_slot_kind kind, uint32_t from)
 {
     for (uint32_t i = from == POLICY_NONE ? 0 : from + 1; i < s->count; i++)
-        if (slot_at(s, i)->kind == kind)
+        if (policy_state_slot_at(s, i)->kind == kind)
             return i;
     return POLICY_NONE;
 }

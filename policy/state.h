@@ -14,6 +14,7 @@
 #ifndef POLICY_STATE_H
 #define POLICY_STATE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,41 @@ enum policy_slot_kind {
     POLICY_SLOT_KINDS,
 };
 
-struct policy_state;
+/* Private, as is what is in the state: for the functions below. */
+struct policy_slot {
+    uint64_t key;
+    int64_t keep_until_us;
+    uint32_t kind;
+    uint32_t next_free; /* of a free one: number + 1, 0 = the last */
+    uint64_t unused;
+    uint8_t data[POLICY_SLOT_DATA_BYTES];
+};
+
+/* Behind it: the index (twice as many numbers as slots: slot + 1, 0 = free), then the slots, the
+ * first of which are those that newcomers share, one for each kind.
+ *
+ * Numbers read from the memory are checked before they are used: another process may have died in
+ * the middle of writing them. */
+struct policy_state {
+    uint64_t magic;
+    uint32_t count, used;
+    uint32_t first_free; /* number + 1, 0 = none */
+    uint32_t hand;       /* the next slot that a sweep looks at */
+    uint64_t generation, shared;
+    uint8_t unused[24];
+};
+
+static inline uint32_t *policy_state_index(const struct policy_state *s)
+{
+    return (uint32_t *)((uintptr_t)s + sizeof(*s));
+}
+static inline struct policy_slot *policy_state_slot_at(const struct policy_state *s, uint32_t slot)
+{
+    assert(slot < s->count);
+    return (struct policy_slot *)((uintptr_t)policy_state_index(s) +
+                                  (size_t)s->count * 2 * sizeof(uint32_t)) +
+           slot;
+}
 
 /* The memory for so many slots (a power of two, POLICY_SLOTS_MIN to _MAX). */
 size_t policy_state_bytes(size_t slots);
@@ -56,10 +91,20 @@ uint32_t policy_state_own_slot(struct policy_state *s, enum policy_slot_kind kin
 uint32_t policy_state_find(const struct policy_state *s, enum policy_slot_kind kind, uint64_t key);
 /* Whether a number kept from before still is the slot of that kind and key: cheaper than finding
  * it.  Any number may be asked about. */
-bool policy_state_is(const struct policy_state *s, uint32_t slot, enum policy_slot_kind kind,
-                     uint64_t key);
-void *policy_state_at(struct policy_state *s, uint32_t slot);
-uint64_t policy_state_key(const struct policy_state *s, uint32_t slot);
+static inline bool policy_state_is(const struct policy_state *s, uint32_t slot,
+                                   enum policy_slot_kind kind, uint64_t key)
+{
+    return slot < s->count && policy_state_slot_at(s, slot)->kind == kind &&
+           policy_state_slot_at(s, slot)->key == key;
+}
+static inline void *policy_state_at(struct policy_state *s, uint32_t slot)
+{
+    return policy_state_slot_at(s, slot)->data;
+}
+static inline uint64_t policy_state_key(const struct policy_state *s, uint32_t slot)
+{
+    return policy_state_slot_at(s, slot)->key;
+}
 /* From until_us on the slot may be given up for another; INT64_MAX = never. */
 void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us);
 /* Gives it up now. */
