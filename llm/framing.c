@@ -254,9 +254,13 @@ static const struct type_row types[] = {
     { STR_INIT("application/zip"),                    FRAMING_OPAQUE,      SURE},
 };
 
+#define TYPE_JSON 2
+
 static const struct type_row *find_type(struct str content_type)
 {
     content_type = str_trim(content_type);
+    if (str_eq(content_type, STR("application/json"))) /* as nearly all that are no streams */
+        return &types[TYPE_JSON];
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (str_istarts_with(content_type, types[i].type))
             return &types[i];

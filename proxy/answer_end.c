@@ -2,6 +2,8 @@
 
 #include "proxy/answer_end.h"
 
+#include <string.h>
+
 /* What the last events of a whole stream have in them (the providers' references, Nov 2026). */
 static const struct {
     enum api api;
@@ -74,8 +76,24 @@ void answer_end_release(struct answer_end *e)
 
 /* --- bytes --- */
 
+/* One of eight bytes is a blank or a control character. */
+static bool may_be_blank(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof(eight));
+    return ((eight - ones * (' ' + 1)) & ~eight & ones * 0x80) != 0;
+}
+
 static void add_to_begin(struct answer_end *e, struct str bytes)
 {
+    if (e->begin_len == 0 && bytes.len >= sizeof(e->begin) && !may_be_blank(bytes.ptr) &&
+        !may_be_blank(bytes.ptr + 8)) {
+        memcpy(e->begin, bytes.ptr, sizeof(e->begin));
+        e->begin_len = sizeof(e->begin);
+        return;
+    }
     for (size_t i = 0; i < bytes.len && e->begin_len < sizeof(e->begin); i++)
         if (!is_blank(bytes.ptr[i]))
             e->begin[e->begin_len++] = bytes.ptr[i];
@@ -95,6 +113,8 @@ static bool may_be_error(const struct answer_end *e)
 {
     struct str begin = { e->begin, e->begin_len };
 
+    if (e->begin_len < 3 || (e->begin[2] != 'e' && e->begin[2] != 't'))
+        return false;
     return str_starts_with(begin, STR("{\"error\":")) ||
            str_starts_with(begin, STR("{\"type\":\"error\""));
 }

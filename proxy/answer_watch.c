@@ -15,17 +15,21 @@
 void answer_watch_begin(struct answer_watch *w, enum api api, bool asks_stream)
 {
     answer_watch_release(w);
-    *w = (struct answer_watch){ .api = api, .asks_stream = asks_stream };
+    w->api = api;
+    w->asks_stream = asks_stream;
 }
 
 void answer_watch_release(struct answer_watch *w)
 {
-    framer_free(w->framer);
-    codec_close(w->codec);
-    answer_end_release(&w->ending);
-    buf_release(&w->plain);
-    buf_release(&w->refusal);
-    free(w->headers);
+    if (w->framer || w->codec || w->ending.tail.ptr || w->plain.ptr || w->refusal.ptr ||
+        w->headers) {
+        framer_free(w->framer);
+        codec_close(w->codec);
+        answer_end_release(&w->ending);
+        buf_release(&w->plain);
+        buf_release(&w->refusal);
+        free(w->headers);
+    }
     *w = (struct answer_watch){ 0 };
 }
 

@@ -134,6 +134,8 @@ void call_settle(struct proxy_call *call)
 {
     unsigned wanted = 0;
 
+    if (call->policy)
+        call_policy_settle(call->policy);
     if (!call->conn || !call->is_connected)
         return;
     if (call->out.len && !call->is_leaving)

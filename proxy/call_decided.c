@@ -23,8 +23,12 @@ static uint64_t since_beginning(const struct call_policy *p)
 
 static void add_attempt(struct call_policy *p, const struct call_attempt *a)
 {
-    if (p->attempts.len < EXCHANGE_STEPS_MAX)
-        vec_push(&p->attempts, *a);
+    if (p->attempt_count < CALL_POLICY_ATTEMPTS)
+        p->attempts[p->attempt_count++] = *a;
+    else if (p->attempt_count < EXCHANGE_STEPS_MAX) {
+        vec_push(&p->more_attempts, *a);
+        p->attempt_count++;
+    }
 }
 
 /* Targets that were passed over since the last attempt. */
@@ -56,7 +60,7 @@ void call_decided_attempt(struct call_policy *p)
 
 void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *end)
 {
-    struct call_attempt *a = p->attempts.len ? &p->attempts.ptr[p->attempts.len - 1] : NULL;
+    struct call_attempt *a = call_policy_last_attempt(p);
 
     if (!a || a->duration_us)
         return;
@@ -72,10 +76,11 @@ void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *e
 
 static void fill_attempts(struct call_policy *p, struct exchange *x)
 {
-    struct exchange_attempt *to = arena_alloc(&p->arena, (p->attempts.len + 1) * sizeof(*to));
+    struct exchange_attempt *to =
+        arena_alloc(&p->call->worker->arena, (p->attempt_count + 1) * sizeof(*to));
 
-    for (size_t i = 0; i < p->attempts.len; i++) {
-        const struct call_attempt *a = &p->attempts.ptr[i];
+    for (size_t i = 0; i < p->attempt_count; i++) {
+        const struct call_attempt *a = call_policy_attempt(p, i);
         bool is_first = a->why == POLICY_FIRST || a->is_skipped;
         to[i] = (struct exchange_attempt){
             .upstream = a->upstream->name,
@@ -90,7 +95,7 @@ static void fill_attempts(struct call_policy *p, struct exchange *x)
         };
     }
     x->attempts = to;
-    x->attempt_count = p->attempts.len;
+    x->attempt_count = p->attempt_count;
 }
 
 /* "up-b gpt-5", "602 of 600": what came instead, or how far beyond. */
@@ -112,7 +117,7 @@ static struct str detail_of(struct call_policy *p, const struct policy_decision 
         buf_add_text(&text, " of ");
         buf_add_int(&text, d->bound);
     }
-    return arena_str(&p->arena, buf_str(&text));
+    return arena_str(&p->call->worker->arena, buf_str(&text));
 }
 
 static void fill_upstream(const struct call_policy *p, struct exchange *x)
@@ -196,7 +201,7 @@ static struct proxy_said *said_of(const struct call_policy *p, const struct poli
     return &p->conf->said[words & (PROXY_SAID - 1)];
 }
 
-static void count_all(const struct call_policy *p)
+static void count_all(struct call_policy *p)
 {
     for (size_t i = 0; i < p->notes.count; i++) {
         const struct policy_decision *d = &p->notes.list[i];
@@ -206,8 +211,8 @@ static void count_all(const struct call_policy *p)
         else
             count_decision(p, d);
     }
-    for (size_t i = 0; i < p->attempts.len; i++)
-        count_attempt(p, &p->attempts.ptr[i]);
+    for (size_t i = 0; i < p->attempt_count; i++)
+        count_attempt(p, call_policy_attempt(p, i));
 }
 
 /* --- the record: decisions --- */
@@ -240,7 +245,8 @@ static void remember(const struct call_policy *p, const struct policy_decision *
 
 static void fill_decisions(struct call_policy *p, struct exchange *x)
 {
-    struct exchange_decision *to = arena_alloc(&p->arena, (p->notes.count + 1) * sizeof(*to));
+    struct exchange_decision *to =
+        arena_alloc(&p->call->worker->arena, (p->notes.count + 1) * sizeof(*to));
 
     for (size_t i = 0; i < p->notes.count; i++) {
         const struct policy_decision *d = &p->notes.list[i];
@@ -295,7 +301,7 @@ struct str call_policy_warning(const struct proxy_call *call)
                  STR_ARG(policy_rule(p->conf->policy, d->rule)->id),
                  policy_outcome_names[d->outcome]);
     }
-    return arena_str(&p->arena, buf_str(&text));
+    return text.len ? arena_str(&p->arena, buf_str(&text)) : STR("");
 }
 
 /* --- the end --- */
@@ -307,7 +313,7 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
         .request = call->request,
         .prices = p->conf->prices,
         .shapes = p->conf->shapes,
-        .arena = &p->arena,
+        .arena = &p->call->worker->arena,
         .facts = p->conf->facts,
         .at_us = call_policy_now(p),
     };
@@ -321,11 +327,6 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
     of.known = call_policy_recognise(p);
     of.answer = http1_head(call->answer);
     call_used_read(&p->used, &of, ret);
-}
-
-static bool is_walking(const struct call_policy *p)
-{
-    return p->walks && (p->steered.is_under_way || p->call->state == CALL_WAIT);
 }
 
 /* An attempt that nobody waits for any more: the caller has left, or is at fault. */
@@ -342,8 +343,8 @@ static void end_walk(struct call_policy *p, struct policy_state *state, enum err
         steered_ended(&p->steered, state, &end, call_policy_now(p), &p->notes);
     }
     call_decided_attempt_ended(p, &end);
-    if (is_ours && p->attempts.len)
-        p->attempts.ptr[p->attempts.len - 1].error = error;
+    if (is_ours && p->attempt_count)
+        call_policy_last_attempt(p)->error = error;
 }
 
 void call_policy_end(struct proxy_call *call, enum error_class error, struct exchange *x)
@@ -352,15 +353,18 @@ void call_policy_end(struct proxy_call *call, enum error_class error, struct exc
     struct policy_used used;
     struct policy_state *state;
 
-    loop_timer_cancel(call->worker->loop, &p->timer);
     loop_defer_cancel(call->worker->loop, &p->task);
-    if (is_walking(p)) {
+    if (call_policy_is_walking(p) && !p->ended_well) {
         state = call_policy_lock(p);
         end_walk(p, state, error);
         call_policy_unlock(p);
     }
     read_used(p, error, &used);
     state = call_policy_lock(p);
+    if (p->ended_well) {
+        steered_ended(&p->steered, state, &p->end, call_policy_now(p), &p->notes);
+        call_decided_attempt_ended(p, &p->end);
+    }
     if (p->has_claims)
         policy_settle(p->conf->policy, state, &p->claims, &used, call_policy_now(p));
     p->has_claims = false;

@@ -14,24 +14,30 @@
 #include "proxy/names.h"
 #include "proxy/shared_state.h"
 
-#define SPARES_MAX      64
-#define SPARE_BYTES_MAX (64u << 10) /* of a buffer that is kept for the next call */
+#define SPARES_MAX 256
 
 int64_t call_policy_now(const struct call_policy *p)
 {
     return (int64_t)loop_wall_us(p->call->worker->loop);
 }
 
-static struct str path_of(const struct call_policy *p)
+/* True: the path says something of the model, or asks for a stream. */
+static bool recognise_path(struct call_policy *p)
 {
-    ptrdiff_t query = str_find_char(p->rest, '?', 0);
+    bool asks;
 
-    return query < 0 ? p->rest : str_sub(p->rest, 0, (size_t)query);
+    p->known_for = p->call->upstream;
+    p->known =
+        proxy_policy_recognise(p->conf, p->known_for, p->call->request->method, p->bare, &asks);
+    p->known_at = proxy_policy_recognised_anew(p->conf);
+    return asks;
 }
 
-const struct recognition *call_policy_recognise(const struct call_policy *p)
+const struct recognition *call_policy_recognise(struct call_policy *p)
 {
-    return proxy_policy_recognise(p->conf, p->call->upstream, p->call->request->method, path_of(p));
+    if (p->known_for != p->call->upstream || p->known_at != proxy_policy_recognised_anew(p->conf))
+        recognise_path(p);
+    return p->known;
 }
 
 struct policy_state *call_policy_lock(const struct call_policy *p)
@@ -73,7 +79,9 @@ static struct call_policy *new_policy(struct proxy_call *call)
     p->call = call;
     p->conf = call->conf->policy;
     p->upstream = call->upstream;
+    ptrdiff_t query = str_find_char(call->rest, '?', 0);
     p->rest = call->rest;
+    p->bare = query < 0 ? call->rest : str_sub(call->rest, 0, (size_t)query);
     p->subject.upstream = call->upstream->name;
     p->subject.api = call->upstream->api;
     if (call->client_key)
@@ -83,36 +91,29 @@ static struct call_policy *new_policy(struct proxy_call *call)
     return p;
 }
 
-/* For the next call, if it is not too large to keep. */
-static void keep_buf(struct buf *b)
+static void release(struct worker *w, struct call_policy *p)
 {
-    if (b->cap > SPARE_BYTES_MAX)
-        buf_release(b);
-    buf_clear(b);
-}
+    struct buf *bufs[] = { &p->body, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
 
-static void release(struct call_policy *p)
-{
-    buf_release(&p->body);
-    buf_release(&p->tail);
-    buf_release(&p->path);
-    buf_release(&p->held);
-    call_used_release(&p->used);
-    vec_release(&p->attempts);
+    loop_timer_cancel(w->loop, &p->timer);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_release(bufs[i]);
+    vec_release(&p->more_attempts);
     arena_release(&p->arena);
     free(p);
 }
 
 /* But for its memory. */
-static void clear(struct call_policy *p)
+static void clear(struct worker *w, struct call_policy *p)
 {
     struct buf *bufs[] = { &p->body, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
 
     memset(p, 0, offsetof(struct call_policy, arena));
     arena_reset(&p->arena);
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
-        keep_buf(bufs[i]);
-    vec_clear(&p->attempts);
+        if (bufs[i]->ptr)
+            worker_take_back(w, bufs[i]);
+    vec_clear(&p->more_attempts);
     p->used.is_on = p->used.is_unknown = p->used.in_events = false;
     p->claims.count = 0;
     p->notes.count = p->notes.dropped = 0;
@@ -124,7 +125,6 @@ void call_policy_free(struct call_policy *p)
         return;
     struct worker *w = p->call->worker;
 
-    loop_timer_cancel(w->loop, &p->timer);
     loop_defer_cancel(w->loop, &p->task);
     w->held_bytes -= p->body.len;
     steered_release(&p->steered);
@@ -132,10 +132,10 @@ void call_policy_free(struct call_policy *p)
     p->used.codec = NULL;
     policy_class_unref(p->class);
     if (w->spare_policies >= SPARES_MAX) {
-        release(p);
+        release(w, p);
         return;
     }
-    clear(p);
+    clear(w, p);
     p->next_spare = w->policies;
     w->policies = p;
     w->spare_policies++;
@@ -145,7 +145,7 @@ void call_policy_free_spares(struct worker *w)
 {
     for (struct call_policy *p = w->policies, *next; p; p = next) {
         next = p->next_spare;
-        release(p);
+        release(w, p);
     }
     w->policies = NULL;
 }
@@ -176,13 +176,15 @@ static bool read_body(struct call_policy *p)
 
 /* Where every target is out of use nobody refused the call: that is how they failed it, and counts
  * as a failure wherever failures are counted. */
-static enum error_class class_of(const struct call_policy *p, enum denial_kind kind)
+static enum error_class class_of(struct call_policy *p, enum denial_kind kind)
 {
     if (kind != DENIAL_UNAVAILABLE)
         return ERROR_CLASS_DENIED;
-    for (size_t i = p->attempts.len; i > 0; i--)
-        if (!p->attempts.ptr[i - 1].is_skipped && p->attempts.ptr[i - 1].error != ERROR_CLASS_NONE)
-            return p->attempts.ptr[i - 1].error;
+    for (size_t i = p->attempt_count; i > 0; i--) {
+        const struct call_attempt *a = call_policy_attempt(p, i - 1);
+        if (!a->is_skipped && a->error != ERROR_CLASS_NONE)
+            return a->error;
+    }
     return ERROR_CLASS_OVERLOADED;
 }
 
@@ -365,7 +367,7 @@ bool call_policy_begin(struct proxy_call *call)
     if (!call->conf->policy || !call->worker->shared)
         return false;
     p = call->policy = new_policy(call);
-    if (proxy_policy_path_asks(p->conf, p->upstream, call->request->method, path_of(p)))
+    if (recognise_path(p))
         asked_read_path(p->rest, &p->arena, &p->asked);
     if (!body_for(p, &p->body_is)) {
         call_policy_free(p);
@@ -404,6 +406,8 @@ static bool hold_body(struct call_policy *p, struct str bytes)
         return false;
     }
     w->held_bytes += bytes.len;
+    if (!p->body.ptr)
+        p->body = worker_lend(w);
     buf_add_str(&p->body, bytes);
     return true;
 }

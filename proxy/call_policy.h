@@ -53,7 +53,8 @@ struct call_attempt {
     uint64_t bytes;
 };
 
-/* A vec, EXCHANGE_STEPS_MAX of them at most. */
+#define CALL_POLICY_ATTEMPTS 2 /* of most calls: more are elsewhere */
+/* A vec. */
 struct call_attempts {
     struct call_attempt *ptr;
     size_t len, cap;
@@ -69,18 +70,23 @@ struct call_policy {
     struct asked asked;
     const struct proxy_upstream *upstream; /* where it asked to go */
     struct str rest;                       /* of the path, as it asked */
+    struct str bare;                       /* the same without the query */
+    const struct recognition *known;       /* of a call to known_for, while known_at holds */
+    const struct proxy_upstream *known_for;
+    uint64_t known_at;
     enum call_policy_body body_is;
     bool is_over; /* more than may be held */
     bool is_decided;
     /* What was decided. */
     const struct policy_class *class; /* a reference */
     bool has_claims;
-    uint32_t notes_seen; /* that are among the attempts already */
+    uint32_t attempt_count; /* EXCHANGE_STEPS_MAX at most */
+    uint32_t notes_seen;    /* that are among the attempts already */
     /* The walk; without a route only the notes are of interest. */
     bool walks, is_live; /* live: its steps are taken; else they are noted */
-    struct steered steered;
-    struct str model; /* to ask for in the present attempt; "" = as asked */
-    struct loop_timer timer;
+    bool ended_well;     /* the attempt; end says how */
+    struct str model;    /* to ask for in the present attempt; "" = as asked */
+    bool timer_is_stale; /* when it is due is found out at the end of the turn */
     struct loop_task task;
     bool step_waits; /* a step is to be taken in task */
     bool was_sent;   /* an attempt has been made */
@@ -92,9 +98,14 @@ struct call_policy {
     struct buf tail;    /* of a chunked one: the last chunk with its trailers */
     struct buf path;    /* of the present attempt, where it differs */
     struct buf held;    /* of the answer */
-    struct call_attempts attempts;
+    struct call_attempts more_attempts;
     struct call_used used;
-    /* And what is long and not cleared, but for the counts. */
+    /* Left to run out when an attempt ends well: setting it anew is cheap while it is set. */
+    struct loop_timer timer;
+    /* And what is long and not cleared, but for the counts and what is under way. */
+    struct steered steered;
+    struct steer_end end;
+    struct call_attempt attempts[CALL_POLICY_ATTEMPTS];
     struct policy_claims claims;
     struct policy_decisions notes;
 };
@@ -129,7 +140,27 @@ void call_policy_free(struct call_policy *p);
 /* What a worker keeps of those that are over. */
 void call_policy_free_spares(struct worker *w);
 
+/* The last thing in every handler, as call_settle. */
+void call_policy_settle(struct call_policy *p);
+
 /* --- between the files of call_policy --- */
+
+static inline struct call_attempt *call_policy_attempt(struct call_policy *p, size_t i)
+{
+    return i < CALL_POLICY_ATTEMPTS ? &p->attempts[i]
+                                    : &p->more_attempts.ptr[i - CALL_POLICY_ATTEMPTS];
+}
+
+/* An attempt is under way, or waited for. */
+static inline bool call_policy_is_walking(const struct call_policy *p)
+{
+    return p->call && p->walks && (p->steered.is_under_way || p->call->state == CALL_WAIT);
+}
+
+static inline struct call_attempt *call_policy_last_attempt(struct call_policy *p)
+{
+    return p->attempt_count ? call_policy_attempt(p, p->attempt_count - 1) : NULL;
+}
 
 /* Takes the step that the walk is at. */
 void call_walk_step(struct call_policy *p);
@@ -139,7 +170,7 @@ void call_walk_watch(struct call_policy *p);
 void call_walk_send(struct call_policy *p, const struct proxy_upstream *u);
 void call_policy_deny(struct call_policy *p, const struct policy_admission *a);
 int64_t call_policy_now(const struct call_policy *p);
-const struct recognition *call_policy_recognise(const struct call_policy *p);
+const struct recognition *call_policy_recognise(struct call_policy *p);
 struct policy_state *call_policy_lock(const struct call_policy *p);
 void call_policy_unlock(const struct call_policy *p);
 /* The decisions that came since, as attempts passed over; and those made. */

@@ -245,23 +245,42 @@ static bool read_shape(const struct call *call, const struct call_used_of *of,
 
 /* --- reading --- */
 
-/* All headers, or those that the cost can depend on. */
-static void take_headers(struct call *call, const struct http1_head *head, struct arena *arena,
-                         bool all)
+#define COST_HEADERS_MAX 16
+
+static void take_headers(struct call *call, const struct http1_head *head, struct arena *arena)
 {
     struct call_header *to = arena_alloc(arena, (head->header_count + 1) * sizeof(*to));
 
-    call->response_headers = to;
-    call->response_header_count = 0;
     for (size_t i = 0; i < head->header_count; i++)
-        if (all || names_of(&head->headers[i]) & NAME_COST)
-            to[call->response_header_count++] =
-                (struct call_header){ head->headers[i].name, head->headers[i].value };
+        to[i] = (struct call_header){ head->headers[i].name, head->headers[i].value };
+    call->response_headers = to;
+    call->response_header_count = head->header_count;
+}
+
+/* Those that the cost can depend on.  False: more than there is room for. */
+static bool take_cost_headers(struct call *call, const struct http1_head *head,
+                              struct call_header to[static COST_HEADERS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (!(names_of(&head->headers[i]) & NAME_COST))
+            continue;
+        if (count == COST_HEADERS_MAX)
+            return false;
+        to[count++] = (struct call_header){ head->headers[i].name, head->headers[i].value };
+    }
+    call->response_headers = to;
+    call->response_header_count = count;
+    return true;
 }
 
 static bool read_plain(struct call *call, const struct call_used_of *of, struct policy_used *ret)
 {
-    take_headers(call, of->answer, of->arena, false);
+    struct call_header headers[COST_HEADERS_MAX];
+
+    if (!take_cost_headers(call, of->answer, headers))
+        return false;
     if (of->shapes && read_shape(call, of, ret))
         return true;
     if (of->shapes ? !cost_shapes_read(of->shapes, call, of->known, of->arena, of->facts)
@@ -286,7 +305,7 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
                          .response_body = join(u, &body) };
     if (!u->in_events && read_plain(&call, of, ret))
         return;
-    take_headers(&call, of->answer, of->arena, true);
+    take_headers(&call, of->answer, of->arena);
     struct str whole = call.response_body;
     bool is_short = u->in_events && shorten(of->known, whole, &some);
     if (is_short)

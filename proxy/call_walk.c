@@ -61,6 +61,10 @@ static void set_path(struct call_policy *p, const struct proxy_upstream *u)
         asked_write_path(&p->asked, p->rest, p->model, &named);
         rest = buf_str(&named);
     }
+    if (u == p->upstream && !named.ptr) {
+        p->call->rest = p->rest;
+        return;
+    }
     buf_clear(&p->path);
     write_path(rest, p->upstream, u, &p->path);
     p->call->rest = buf_str(&p->path);
@@ -222,9 +226,9 @@ static bool end_attempt(struct call_policy *p, const struct steer_end *end)
     steered_ended(&p->steered, state, end, call_policy_now(p), &p->notes);
     call_policy_unlock(p);
     call_decided_attempt_ended(p, end);
-    loop_timer_cancel(p->call->worker->loop, &p->timer);
     if (!p->is_live || p->steered.step.what == STEER_ANSWER)
         return false;
+    loop_timer_cancel(p->call->worker->loop, &p->timer);
     call_pause(p->call);
     p->holds_answer = true;
     loop_defer(p->call->worker->loop, &p->task);
@@ -268,8 +272,7 @@ bool call_policy_answer_head(struct proxy_call *call, const struct http1_head *h
     steered_head(&p->steered, head, call_policy_now(p));
     if (p->used.is_on)
         call_used_head_as(&p->used, p->steered.watch.framing, p->steered.watch.encoding);
-    if (p->is_live)
-        set_timer(p);
+    p->timer_is_stale |= p->is_live;
     return p->is_live;
 }
 
@@ -293,8 +296,10 @@ bool call_policy_answer_body(struct proxy_call *call, struct str bytes)
 
     if (p->used.is_on && !was_held)
         call_used_body(&p->used, bytes);
-    if (p->attempts.len)
-        p->attempts.ptr[p->attempts.len - 1].bytes += bytes.len;
+    if (p->attempt_count)
+        call_policy_last_attempt(p)->bytes += bytes.len;
+    if (was_held && !p->held.ptr)
+        p->held = worker_lend(call->worker);
     if (was_held)
         buf_add_str(&p->held, bytes);
     if (p->steered.is_under_way)
@@ -305,7 +310,6 @@ bool call_policy_answer_body(struct proxy_call *call, struct str bytes)
 bool call_policy_answer_end(struct proxy_call *call)
 {
     struct call_policy *p = call->policy;
-    struct steer_end end;
 
     if (!p->steered.is_under_way)
         return false;
@@ -314,8 +318,11 @@ bool call_policy_answer_end(struct proxy_call *call)
         return call->state == CALL_WAIT;
     if (p->holds_answer) /* an answer without content is one all the same */
         release(p);
-    end = steered_good(&p->steered);
-    end_attempt(p, &end);
+    p->end = steered_good(&p->steered);
+    if (p->end.failed)
+        end_attempt(p, &p->end);
+    else /* nothing follows: told with all else that the end of the call changes */
+        p->ended_well = true;
     return false;
 }
 
@@ -363,13 +370,22 @@ static void time_out(struct call_policy *p, enum plan_timer timer)
               has_begun ? ERROR_CLASS_STREAM_STALL : steered_error_class(&p->steered, &end), "");
 }
 
+void call_policy_settle(struct call_policy *p)
+{
+    if (p->timer_is_stale && p->steered.is_under_way)
+        set_timer(p);
+    p->timer_is_stale = false;
+}
+
 static void on_timer(void *ctx)
 {
     struct call_policy *p = ctx;
     struct proxy_call *call = p->call;
-    struct worker *w = call->worker;
     enum plan_timer timer;
 
+    if (!call_policy_is_walking(p)) /* of an attempt that has ended, or of no call any more */
+        return;
+    struct worker *w = call->worker;
     if (call->state == CALL_WAIT) {
         struct policy_state *state = call_policy_lock(p);
         steered_waited(&p->steered, state, call_policy_now(p), &p->notes);

@@ -171,8 +171,8 @@ static void settle(struct client_h1 *c)
     uint64_t deadline = deadline_us(c);
     if (deadline)
         loop_timer_set(loop, &c->base.timer, deadline);
-    else
-        loop_timer_cancel(loop, &c->base.timer);
+    else if (loop_timer_is_set(&c->base.timer)) /* moved, as it is wanted again soon */
+        loop_timer_set(loop, &c->base.timer, UINT64_MAX);
 }
 
 /* --- out --- */

@@ -71,6 +71,7 @@ struct proxy_recognised {
         bool path_asks;
         struct arena arena; /* of its strings */
     } list[RECOGNISED_MAX], *last;
+    uint64_t changes;
 };
 
 static bool is_of(const struct recognised_entry *e, const struct proxy_upstream *u,
@@ -84,7 +85,6 @@ static const struct recognised_entry *recognise_path(struct proxy_policy *p,
                                                      struct str method, struct str path)
 {
     struct recognised_entry *e = p->recognised->last;
-    struct asked asked = { 0 };
 
     if (is_of(e, u, method, path))
         return e;
@@ -92,6 +92,8 @@ static const struct recognised_entry *recognise_path(struct proxy_policy *p,
     e = p->recognised->last = &p->recognised->list[key % RECOGNISED_MAX];
     if (is_of(e, u, method, path))
         return e;
+    struct asked asked = { 0 };
+    p->recognised->changes++;
     arena_reset(&e->arena);
     e->upstream = u;
     e->method = arena_str(&e->arena, method);
@@ -105,15 +107,18 @@ static const struct recognised_entry *recognise_path(struct proxy_policy *p,
 
 const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
                                                  const struct proxy_upstream *u, struct str method,
-                                                 struct str path)
+                                                 struct str path, bool *ret_path_asks)
 {
-    return &recognise_path(p, u, method, path)->found;
+    const struct recognised_entry *e = recognise_path(p, u, method, path);
+
+    if (ret_path_asks)
+        *ret_path_asks = e->path_asks;
+    return &e->found;
 }
 
-bool proxy_policy_path_asks(struct proxy_policy *p, const struct proxy_upstream *u,
-                            struct str method, struct str path)
+uint64_t proxy_policy_recognised_anew(const struct proxy_policy *p)
 {
-    return recognise_path(p, u, method, path)->path_asks;
+    return p->recognised->changes;
 }
 
 /* --- compiling --- */

@@ -57,14 +57,14 @@ int proxy_policy_read(struct proxy_conf *c, const struct yaml *y, const char *na
 /* Compiles c's plan, if it has one, into c->policy.  prices: the shipped price book's folder; NULL
  * = there is none. */
 int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err);
-/* What API a call to u is of; path is without the query.  Valid until the next call.  Few paths are
- * called often: what was found last is remembered. */
+/* What API a call to u is of; path is without the query.  Few paths are called often: what was
+ * found last is remembered.  *ret_path_asks (may be NULL): whether the path says something of the
+ * model, or asks for a stream (proxy/asked). */
 const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
                                                  const struct proxy_upstream *u, struct str method,
-                                                 struct str path);
-/* Likewise: whether the path says something of the model, or asks for a stream (proxy/asked). */
-bool proxy_policy_path_asks(struct proxy_policy *p, const struct proxy_upstream *u,
-                            struct str method, struct str path);
+                                                 struct str path, bool *ret_path_asks);
+/* How often something was found anew: while it stays the same, what was returned stays valid. */
+uint64_t proxy_policy_recognised_anew(const struct proxy_policy *p);
 void proxy_policy_free(struct proxy_policy *p);
 DEFINE_CLEANUP(struct proxy_policy, proxy_policy_free)
 

@@ -5,6 +5,7 @@
 void steered_release(struct steered *s)
 {
     answer_watch_release(&s->watch);
+    s->is_under_way = false;
 }
 
 void steered_begin(struct steered *s, const struct policy *p, struct policy_state *state,
@@ -56,35 +57,30 @@ enum watch_verdict steered_end(struct steered *s, int64_t now_us)
 
 /* --- timers --- */
 
-/* Which of them run now, and since when. */
-static bool is_running(const struct steered *s, enum plan_timer timer)
+/* Which of them run now, a bit each. */
+static unsigned running(const struct steered *s)
 {
-    switch (timer) {
-    case PLAN_TIMER_CONNECT:
-        return !s->is_connected;
-    case PLAN_TIMER_HEAD:
-        return !s->has_head;
-    case PLAN_TIMER_FIRST_TOKEN:
-        return s->is_stream && !s->has_begun;
-    case PLAN_TIMER_IDLE:
-        return s->has_head || s->is_stream; /* the first piece is waited for, too */
-    case PLAN_TIMER_TOTAL:
-        return s->is_stream;
-    case PLAN_TIMER_WHOLE:
-        return !s->is_stream;
-    case PLAN_TIMERS:
-        break;
-    }
-    return false;
+    const bool is[PLAN_TIMERS] = {
+        [PLAN_TIMER_CONNECT] = !s->is_connected,
+        [PLAN_TIMER_HEAD] = !s->has_head,
+        [PLAN_TIMER_FIRST_TOKEN] = s->is_stream && !s->has_begun,
+        [PLAN_TIMER_IDLE] = s->has_head || s->is_stream, /* the first piece is waited for, too */
+        [PLAN_TIMER_TOTAL] = s->is_stream,
+        [PLAN_TIMER_WHOLE] = !s->is_stream,
+    };
+    unsigned bits = 0;
+
+    for (unsigned t = 0; t < PLAN_TIMERS; t++)
+        bits |= (unsigned)is[t] << t;
+    return s->is_under_way ? bits : 0;
 }
 
 int64_t steered_deadline_us(const struct steered *s, enum plan_timer *ret)
 {
     int64_t first = PLAN_FOREVER;
 
-    for (enum plan_timer t = 0; s->is_under_way && t < PLAN_TIMERS; t++) {
-        if (!is_running(s, t))
-            continue;
+    for (unsigned left = running(s); left; left &= left - 1) {
+        enum plan_timer t = (enum plan_timer)__builtin_ctz(left);
         int64_t since = t == PLAN_TIMER_IDLE ? s->piece_us : s->began_us;
         int64_t due = plan_add_us(since, s->step.timer_us[t]);
         if (due < first) {

@@ -20,7 +20,7 @@
 
 #define ACCEPTS_MAX     64 /* in a turn */
 #define ACCEPT_PAUSE_US UINT64_C(100000)
-#define SPARE_BYTES_MAX (1u << 20) /* in all buffers that are lent and taken back */
+#define SPARE_BYTES_MAX (4u << 20) /* in all buffers that are lent and taken back */
 
 const uint8_t *worker_random(struct worker *w, size_t len)
 {

@@ -24,7 +24,7 @@
 
 #define WORKER_READ_BYTES    (64u << 10)
 #define WORKER_LISTENERS_MAX 2 /* TCP and Unix */
-#define WORKER_SPARES_MAX    64
+#define WORKER_SPARES_MAX    256
 
 struct call_policy;
 struct client;
