@@ -4,6 +4,7 @@
 
 #include "migrate/actuator_tools.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -56,7 +57,7 @@ static int read_running(const struct actuator *a, const char *path, struct buf *
         return -1;
     struct str marker = json_get_str(json_get(doc, "cutover"), "marker");
     if (!marker.ptr)
-        return err_set(err, ERR_SYS, "its proxy follows no cutover: add 'cutover: {file: ...}'");
+        return err_set(err, ERR_USAGE, "its proxy follows no cutover: add 'cutover: {file: ...}'");
     buf_add_str(ret, marker);
     *ret_is = true;
     return 0;
@@ -134,6 +135,24 @@ static int parse(const struct actuator *a, struct str bytes, struct arena *arena
     return 0;
 }
 
+/* Whether there is a proxy that could come to run it: waiting for one that is not there takes as
+ * long as the plan allows, twice. */
+static int expect_follower(const struct actuator *a, struct err *err)
+{
+    CLEANUP(buf_release) struct buf path = { 0 }, running = { 0 };
+    bool is_running;
+
+    if (read_running(a, actuator_path(a, "socket", &path), &running, &is_running, err) == 0)
+        return 0;
+    if (err->sys == ENOENT || err->sys == ECONNREFUSED)
+        return actuator_fail(a, err, ERR_SYS,
+                             "no proxy answers at '%s': start it, and let its 'listen: {status: "
+                             "...}' and the plan name the same socket",
+                             buf_cstr(&path));
+    /* One that is busy may be quicker later. */
+    return err->code == ERR_USAGE ? actuator_wrap(a, err) : 0;
+}
+
 /* The proxy reads it by the same function. */
 static int check(const struct actuator *a, struct str bytes, const struct actuator_wait *wait,
                  struct err *err)
@@ -141,7 +160,9 @@ static int check(const struct actuator *a, struct str bytes, const struct actuat
     CLEANUP(cutover_free) struct cutover *c = NULL;
 
     (void)wait;
-    return cutover_parse(bytes, "cutover", &c, err) < 0 ? actuator_wrap(a, err) : 0;
+    if (cutover_parse(bytes, "cutover", &c, err) < 0)
+        return actuator_wrap(a, err);
+    return expect_follower(a, err);
 }
 
 static int apply(const struct actuator *a, struct str bytes, bool is_there,

@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "base/timestamp.h"
+#include "migrate/programme_lint_print.h"
 #include "migrate/rollout.h"
 
 const struct programme_rule_row programme_rules[PROGRAMME_RULE_COUNT] = {
@@ -156,11 +157,13 @@ static void check_stages(const struct linting *g, const struct programme_app *a)
     bool is_stage = a->rollback_to <= 0;
 
     for (size_t i = 0; i < a->stage_count; i++) {
+        CLEANUP(buf_release) struct buf bake = { 0 };
         is_stage = is_stage || (a->stages[i].share == a->rollback_to && i + 1 < a->stage_count);
         if (a->stages[i].bake_us >= US_PER_DAY)
             continue;
-        FIND(g, SHORT_BAKE, a, "'%s' bakes %g hours at %g %%: less than a day's cycle", a->name.ptr,
-             (double)a->stages[i].bake_us / 3.6e9, a->stages[i].share / 100.0);
+        programme_add_duration(a->stages[i].bake_us, &bake);
+        FIND(g, SHORT_BAKE, a, "'%s' bakes %s at %g %%: less than a day's cycle", a->name.ptr,
+             buf_cstr(&bake), a->stages[i].share / 100.0);
         break;
     }
     if (!is_stage)

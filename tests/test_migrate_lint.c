@@ -68,7 +68,7 @@ static const struct {
     ROW(HEAD DEFAULTS "apps: {bot: {" BOT ", gateway: a}}\n",
         "4:8 same-way: 'bot' goes to 'a' before and after\n"),
     ROW(HEAD DEFAULTS "apps: {bot: {" BOT ", bake: 12h}}\n",
-        "4:8 short-bake: 'bot' bakes 12 hours at 1 %: less than a day's cycle\n"),
+        "4:8 short-bake: 'bot' bakes 12 h at 1 %: less than a day's cycle\n"),
     ROW(HEAD DEFAULTS "apps: {bot: {" BOT ", rollback: {to: 10%}}}\n",
         "4:8 rollback-to: 'bot' goes back to 10 %, which is no stage below 100 % of it\n"),
     ROW(HEAD DEFAULTS "apps: {bot: {owner: ana, deputy: ben, risk: high, date: 2026-10-06,\n"

@@ -162,11 +162,14 @@ START_TEST(a_proxy_that_starts_later_follows_what_was_written)
     sample_apply(&s.a, buf_str(&bytes));
     ck_assert_int_eq(s.a.driver->probe(&s.a, &live, &err), 0);
     ck_assert(live.is_there && !live.is_running);
+    ck_assert_int_eq(s.a.driver->check(&s.a, buf_str(&bytes), &wait, &err), -1);
+    ck_assert_msg(strstr(err.text, "no proxy answers at '"), "%s", err.text);
     ck_assert_int_ne(actuator_verify(&s.a, marker, buf_str(&bytes), 2, &wait, &seen, &err), 1);
     proxy_launch(&run);
     wait = sample_wait(20000);
     ck_assert_int_eq(actuator_verify(&s.a, marker, buf_str(&bytes), 8, &wait, &seen, &err), 1);
     ck_assert(is_moved(1));
+    ck_assert_int_eq(s.a.driver->check(&s.a, buf_str(&bytes), &wait, &err), 0);
 }
 END_TEST
 
