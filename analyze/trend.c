@@ -5,6 +5,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Of the requests whose tokens are counted, for a speed to be one. */
+#define TIMED_LEAST_PERCENT 95
+
 static const char *const names[TREND_METRICS] = {
     [TREND_REQUESTS] = "requests",           [TREND_ERRORS] = "errors_percent",
     [TREND_FIRST_P50] = "first_token_p50_s", [TREND_FIRST_P95] = "first_token_p95_s",
@@ -39,11 +42,22 @@ static double sum_of(const struct sketch *s)
     return sum;
 }
 
+/* Tokens whose time nobody recorded would make it look fast: of a table whose rows stand for many
+ * requests, or that has times for some. */
+static bool is_timed(const struct engine_row *row)
+{
+    uint64_t timed = 0;
+
+    for (uint32_t i = 0; i < row->detail->duration_us.len; i++)
+        timed += row->detail->duration_us.counts[i];
+    return (double)timed * 100 >= (double)row->sums.requests * TIMED_LEAST_PERCENT;
+}
+
 static bool speed(const struct engine_row *row, double *ret)
 {
     double seconds = sum_of(&row->detail->duration_us) / 1e6;
 
-    if (seconds <= 0 || row->sums.output_tokens <= 0)
+    if (seconds <= 0 || row->sums.output_tokens <= 0 || !is_timed(row))
         return false;
     *ret = (double)row->sums.output_tokens / seconds;
     return true;
