@@ -128,6 +128,9 @@ void alerts_input_release(struct alerts_input *in);
 DEFINE_CLEANUP_VALUE(struct alerts_input, alerts_input_release)
 
 void alerts_find(const struct alerts_input *in, struct alerts *ret);
+/* Whether anything was recorded of what a budget is for: a mistyped name never has spent anything.
+ */
+bool alerts_budget_has_calls(const struct alerts_input *in, const struct conf_budget *b);
 void alerts_release(struct alerts *a);
 DEFINE_CLEANUP_VALUE(struct alerts, alerts_release)
 

@@ -139,6 +139,13 @@ static void watch_budget(const struct alerts_input *in, const struct conf_budget
     free(days);
 }
 
+bool alerts_budget_has_calls(const struct alerts_input *in, const struct conf_budget *b)
+{
+    struct alerts_scope scope;
+
+    return scope_of(in, b, &scope);
+}
+
 void alerts_find_budgets(const struct alerts_input *in, struct alerts *a)
 {
     for (size_t i = 0; i < in->budget_count; i++)

@@ -147,17 +147,17 @@ static void add_forecast(const struct report_input *in, struct document *d)
         document_text(d, STR("at the rate so far; too few days to know weekdays by"));
 }
 
-static i128 spent_of(const struct engine_result *r, const struct report_budget *b)
+static struct engine_sums spent_of(const struct engine_result *r, const struct report_budget *b)
 {
-    i128 sum = 0;
+    struct engine_sums sum = { 0 };
 
     if (!b->dimension)
-        return engine_cost(&r->totals);
+        return r->totals;
     for (size_t row = 0; row < r->rows.len; row++)
         for (size_t k = 0; k < r->dimension_count; k++)
             if (str_eq(str_from(dimension_name(r->dimensions[k])), str_from(b->dimension)) &&
                 str_eq(dimension_value(r->dimensions[k], r->rows.ptr[row].codes[k]), b->value))
-                sum += engine_cost(&r->rows.ptr[row].sums);
+                engine_add_sums(&sum, &r->rows.ptr[row].sums);
     return sum;
 }
 
@@ -167,12 +167,16 @@ static void add_budgets(const struct report_input *in, struct document *d)
 
     for (size_t i = 0; i < in->budget_count; i++) {
         const struct report_budget *b = &in->budgets[i];
-        i128 sum = spent_of(&in->now->parts[REPORT_WHO].result, b);
+        struct engine_sums sum = spent_of(&in->now->parts[REPORT_WHO].result, b);
+        i128 cost = engine_cost(&sum);
         document_textf(d, "budget of %.*s", STR_ARG(b->name));
-        document_number(d, CELL_USD, sum);
-        document_share(d, sum, b->month_pusd);
-        document_textf(d, "of %s USD%s", usd(d, b->month_pusd, limit),
-                       sum > b->month_pusd ? ": over budget" : "");
+        document_number(d, CELL_USD, cost);
+        document_share(d, cost, b->month_pusd);
+        document_textf(d, "of %s USD%s%s", usd(d, b->month_pusd, limit),
+                       cost > b->month_pusd ? ": over budget" : "",
+                       sum.requests == 0              ? ": nothing was recorded of it"
+                       : engine_cost_is_unknown(&sum) ? ": what it cost is not known"
+                                                      : "");
     }
     if (in->budget_count)
         return;

@@ -206,6 +206,18 @@ static int add_late(const struct invocation *inv, const struct inputs *i,
     return 0;
 }
 
+static void note_idle_budgets(const struct invocation *inv, const struct inputs *i)
+{
+    static const char *const of[] = { "everything", "business unit", "team", "app" };
+
+    for (size_t n = 0; n < i->budgets.len; n++) {
+        const struct conf_budget *b = i->budgets.ptr[n];
+        if (b->of != CONF_BUDGET_ALL && !alerts_budget_has_calls(&i->in, b))
+            cli_note(inv, "budget of %s '%.*s': nothing was recorded under that name", of[b->of],
+                     STR_ARG(b->name));
+    }
+}
+
 static int run(const struct invocation *inv)
 {
     CLEANUP(inputs_release) struct inputs i = { 0 };
@@ -222,6 +234,7 @@ static int run(const struct invocation *inv)
         return cli_fail(inv, &err);
     size_t fresh = path ? alerts_state_mark(&state, &alerts) : alerts.list.len;
     print(inv, &i, &alerts);
+    note_idle_budgets(inv, &i);
     if (fresh == 0)
         return EXIT_OK;
     if (send(inv, &i, &alerts, &err) < 0 ||
