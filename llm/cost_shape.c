@@ -189,7 +189,7 @@ static const char *prefix_of(struct str id)
     return "";
 }
 
-/* The usage in which a provider names something that has a price. */
+/* The usage of a body, if it has that shape and makes sense. */
 static bool take_shape(struct cost_shapes *s, const struct shape *shape, struct str body,
                        struct arena *arena, struct usage *ret)
 {

@@ -88,9 +88,8 @@ struct call_policy {
     struct str model;    /* to ask for in the present attempt; "" = as asked */
     bool timer_is_stale; /* when it is due is found out at the end of the turn */
     struct loop_task task;
-    bool step_waits; /* a step is to be taken in task */
-    bool was_sent;   /* an attempt has been made */
-    bool may_cost;   /* of one that failed, a provider may have worked for it */
+    bool was_sent; /* an attempt has been made */
+    bool may_cost; /* of one that failed, a provider may have worked for it */
     bool holds_answer;
     /* What follows is memory that the next call has as well. */
     struct arena arena; /* strings of subject and asked */

@@ -348,7 +348,8 @@ bool call_policy_failed(struct proxy_call *call, enum reply_kind kind, enum erro
     struct call_policy *p = call->policy;
     struct steer_end end;
 
-    if (!p->steered.is_under_way || error == ERROR_CLASS_CLIENT_GONE || !is_upstreams(kind))
+    if (!p->steered.is_under_way || p->ended_well || error == ERROR_CLASS_CLIENT_GONE ||
+        !is_upstreams(kind))
         return false;
     end = steered_lost(&p->steered);
     end.late = kind == REPLY_CONNECT_TIMEOUT || kind == REPLY_HEAD_TIMEOUT;
