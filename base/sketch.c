@@ -65,20 +65,40 @@ static int64_t value_of(uint32_t bucket)
     return (int64_t)(low + ((UINT64_C(1) << shift) - 1) / 2);
 }
 
+/* How far the buckets were looked at: next is the first that was not. */
+struct walk {
+    uint32_t next, last; /* that was not empty */
+    uint64_t seen;
+};
+
+/* q never falls from one to the next. */
+static int64_t walk_to(const struct sketch *s, struct walk *w, double q)
+{
+    double rank = ceil(q * (double)s->total);
+    uint64_t wanted = rank < 1 ? 1 : (uint64_t)rank;
+
+    for (; w->next < s->len && w->seen < wanted; w->next++) {
+        if (s->counts[w->next] == 0)
+            continue;
+        w->seen += s->counts[w->next];
+        w->last = w->next;
+    }
+    return value_of(s->first + w->last);
+}
+
 int64_t sketch_quantile(const struct sketch *s, double q)
 {
-    if (s->total == 0)
-        return -1;
-    double rank = ceil(q * (double)s->total);
-    uint64_t wanted = rank < 1 ? 1 : (uint64_t)rank, seen = 0;
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < s->len && seen < wanted; i++) {
-        if (s->counts[i] == 0)
-            continue;
-        seen += s->counts[i];
-        last = i;
-    }
-    return value_of(s->first + last);
+    struct walk w = { 0 };
+
+    return s->total ? walk_to(s, &w, q) : -1;
+}
+
+void sketch_quantiles(const struct sketch *s, size_t steps, int64_t *ret)
+{
+    struct walk w = { 0 };
+
+    for (size_t i = 0; i <= steps; i++)
+        ret[i] = s->total ? walk_to(s, &w, (double)i / (double)steps) : -1;
 }
 
 void sketch_release(struct sketch *s)

@@ -41,6 +41,8 @@ void sketch_add(struct sketch *s, int64_t value);
 void sketch_merge(struct sketch *to, const struct sketch *from);
 /* The value of rank ceil(q * total), 0 < q <= 1 (the smallest for q = 0); -1 if it is empty. */
 int64_t sketch_quantile(const struct sketch *s, double q);
+/* Those for q = 0/steps, 1/steps, ... steps/steps, as sketch_quantile has them, in one walk. */
+void sketch_quantiles(const struct sketch *s, size_t steps, int64_t *ret);
 void sketch_release(struct sketch *s);
 DEFINE_CLEANUP_VALUE(struct sketch, sketch_release)
 

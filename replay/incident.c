@@ -66,14 +66,11 @@ void incidents_answered(struct incidents *in, const struct incident_answer *a)
 
 void incidents_call_over(struct incidents *in, bool failed, int64_t now_us)
 {
-    const u128 mask = ((u128)1 << INCIDENT_WINDOW_CALLS) - 1;
+    bool leaves = in->window >> (INCIDENT_WINDOW_CALLS - 1) & 1; /* as one that failed */
 
-    in->window = (in->window << 1 | failed) & mask;
-    if (in->first_open == in->list.len)
-        return;
-    int bad = __builtin_popcountll((uint64_t)in->window) +
-              __builtin_popcountll((uint64_t)(in->window >> 64));
-    if (bad > INCIDENT_WINDOW_FAILED)
+    in->window = in->window << 1 | failed;
+    in->failed += (uint32_t)failed - (uint32_t)leaves;
+    if (in->failed > INCIDENT_WINDOW_FAILED)
         for (size_t i = in->first_open; i < in->list.len; i++)
             in->list.ptr[i].last_bad_us = now_us;
 }

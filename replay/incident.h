@@ -46,7 +46,8 @@ struct incidents {
     VEC(struct incident) list;
     uint64_t dropped;    /* beyond INCIDENTS_MAX */
     uint32_t first_open; /* from which on they may go on */
-    u128 window;         /* of the last calls: 1 = failed */
+    uint32_t failed;     /* of the last INCIDENT_WINDOW_CALLS calls */
+    u128 window;         /* those, and some before them: 1 = failed */
 };
 
 void incidents_release(struct incidents *in);

@@ -14,9 +14,12 @@ static uint32_t cut(double v)
 
 void sim_dist_of(const struct sketch *s, struct sim_dist *ret)
 {
+    int64_t at[SIM_DIST_STEPS + 1];
+
     assert(s->total > 0);
+    sketch_quantiles(s, SIM_DIST_STEPS, at);
     for (size_t i = 0; i <= SIM_DIST_STEPS; i++)
-        ret->at[i] = cut((double)sketch_quantile(s, (double)i / SIM_DIST_STEPS));
+        ret->at[i] = cut((double)at[i]);
     ret->count = s->total;
 }
 

@@ -65,6 +65,24 @@ START_TEST(small_values_are_exact_and_negative_ones_count_as_zero)
 }
 END_TEST
 
+START_TEST(many_quantiles_at_once_are_those_one_by_one)
+{
+    static const size_t steps[] = { 1, 7, 1024 };
+    CLEANUP(sketch_release) struct sketch s = { 0 };
+    int64_t at[1025];
+
+    sketch_quantiles(&s, 7, at);
+    ck_assert(at[0] == -1 && at[7] == -1);
+    for (int64_t v = 0; v < 3000; v++)
+        sketch_add(&s, v * v % 7919 * (v % 3 ? 1 : 1000));
+    for (size_t n = 0; n < ARRAY_LEN(steps); n++) {
+        sketch_quantiles(&s, steps[n], at);
+        for (size_t i = 0; i <= steps[n]; i++)
+            ck_assert_int_eq(at[i], sketch_quantile(&s, (double)i / (double)steps[n]));
+    }
+}
+END_TEST
+
 START_TEST(sketches_merge_to_the_same_in_any_order)
 {
     CLEANUP(sketch_release) struct sketch whole = { 0 };
@@ -138,6 +156,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, every_quantile_is_within_the_stated_error, 1, 21);
     tcase_add_test(tc, small_values_are_exact_and_negative_ones_count_as_zero);
+    tcase_add_test(tc, many_quantiles_at_once_are_those_one_by_one);
     tcase_add_test(tc, sketches_merge_to_the_same_in_any_order);
     tcase_add_loop_test(tc, distinct_values_are_counted_exactly_or_within_four_sigma, 0,
                         ARRAY_LEN(counts));
