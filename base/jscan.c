@@ -443,6 +443,8 @@ static unsigned find_last_close(uint64_t opens, uint64_t closes, size_t depth)
  */
 static size_t pass_in_string(struct str text, size_t at)
 {
+    if (text.len - at >= 16 && string_stops_16(text.ptr + at))
+        return at; /* a short one */
     const char *quote = memchr(text.ptr + at, '"', text.len - at);
     size_t end = quote ? (size_t)(quote - text.ptr) : text.len, escapes = end;
 
@@ -481,9 +483,9 @@ static size_t find_close(struct str text, size_t at, size_t depth)
 
     while (at < text.len) {
         const char *block = text.ptr + at;
-        if (text.len - at < FEW_BYTES && !escape_carry)
-            return find_close_in_few(text, at, depth, in_string != 0);
         if (text.len - at < BLOCK_BYTES) {
+            if (text.len - at < FEW_BYTES && !escape_carry)
+                return find_close_in_few(text, at, depth, in_string != 0);
             memset(tail, ' ', sizeof(tail));
             memcpy(tail, block, text.len - at);
             block = tail;
