@@ -30,7 +30,7 @@
 #include "base/str.h"
 
 #define PARQUET_COLUMNS_MAX      256
-#define PARQUET_GROUP_ROWS       65536        /* written */
+#define PARQUET_GROUP_ROWS       49152        /* written; a scan has one group a thread decoded */
 #define PARQUET_GROUP_BYTES      (96u << 20)  /* a group with this much buffered is written early */
 #define PARQUET_GROUP_ROWS_MAX   (8u << 20)   /* read */
 #define PARQUET_GROUPS_MAX       65536        /* read */

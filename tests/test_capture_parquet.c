@@ -191,7 +191,8 @@ static void check_column(struct parquet_file *f, size_t c, uint64_t seed, struct
     ck_assert_uint_eq(row, parquet_rows(f));
 }
 
-static const uint64_t row_counts[] = { 0, 1, 2, 7, 8, 9, 33, 1000, 65536, 65537, 131072, 131075 };
+static const uint64_t row_counts[] = { 0,    1,     2,     7,     8,     9,     33,
+                                       1000, 49151, 49152, 49153, 98304, 131075 };
 
 START_TEST(every_type_and_pattern_comes_back_as_written)
 {
