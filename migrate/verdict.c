@@ -381,12 +381,13 @@ static bool is_enough(const struct tally *a, const struct verdict_gate *g)
 
 static struct str excuse(const struct tally *a, const struct verdict_gate *g, struct arena *arena)
 {
-    return say(arena,
-               "in its latest hour more than the cap of %g %%, but so do %lld of %lld calls of all "
-               "applications that go to '%.*s' directly: it fails itself, and going back would "
-               "help nobody",
-               (double)g->gate->cap_per_million / 1e4, (long long)g->beside.failed,
-               (long long)g->beside.all, STR_ARG(a->app->direct));
+    return say(
+        arena,
+        "in the latest hour more than the cap of %g %% fail at the gateway, and so do %lld of "
+        "%lld calls of all applications that go to '%.*s' directly: the provider fails, and "
+        "going back would help nobody",
+        (double)g->gate->cap_per_million / 1e4, (long long)g->beside.failed,
+        (long long)g->beside.all, STR_ARG(a->app->direct));
 }
 
 static void judge_gate(const struct judge *j, const struct tally *a, struct verdict_gate *g,
