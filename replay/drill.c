@@ -187,6 +187,7 @@ static struct incident take_incident(const json_t *book, int64_t ahead_us)
     return (struct incident){
         .from_us = at_us[0],
         .until_us = at_us[1] < 0 ? PLAN_FOREVER : at_us[1],
+        .goes_on = json_is_true(json_get(book, "goes_on")),
         .first_us = at_us[2],
         .struck = (uint64_t)moment_of(book, "struck"),
         .failover_us = at_us[3],

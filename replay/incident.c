@@ -26,42 +26,58 @@ uint32_t incidents_add(struct incidents *in, const struct incident *one)
     return (uint32_t)in->list.len;
 }
 
-uint32_t incidents_struck(struct incidents *in, uint32_t target, uint32_t *last, int64_t now_us,
-                          const int64_t stretch_us[2])
+bool incidents_struck_again(struct incidents *in, uint32_t last, int64_t now_us)
+{
+    struct incident *one = last ? &in->list.ptr[last - 1] : NULL;
+
+    if (!one || now_us < one->from_us || now_us >= one->until_us)
+        return false;
+    one->struck++;
+    return true;
+}
+
+uint32_t incidents_begin(struct incidents *in, uint32_t target, uint32_t *last, int64_t now_us,
+                         const struct incident *stretch)
 {
     struct incident one = { .target = target,
-                            .from_us = stretch_us[0],
-                            .until_us = stretch_us[1],
+                            .before = *last,
+                            .from_us = stretch->from_us,
+                            .until_us = stretch->until_us,
+                            .goes_on = stretch->goes_on,
                             .first_us = now_us,
                             .struck = 1,
                             .failover_us = -1,
                             .last_bad_us = -1,
                             .recovered_us = -1 };
-
-    if (*last) {
-        struct incident *i = &in->list.ptr[*last - 1];
-        if (i->from_us == one.from_us) {
-            i->struck++;
-            return *last;
-        }
-    }
     uint32_t number = incidents_add(in, &one);
+
     if (number)
         *last = number;
     return number;
 }
 
+/* Of all at that target which are over: who is led back after the second finds it well of both. */
+static void note_recovery(struct incidents *in, const struct incident_answer *a)
+{
+    for (uint32_t at = a->last; at; at = in->list.ptr[at - 1].before) {
+        struct incident *one = &in->list.ptr[at - 1];
+        if (one->recovered_us >= 0 && one->recovered_us <= a->answered_us)
+            return;
+        if (a->attempt_us >= one->until_us)
+            one->recovered_us = a->answered_us;
+    }
+}
+
 void incidents_answered(struct incidents *in, const struct incident_answer *a)
 {
-    struct incident *met = a->met ? &in->list.ptr[a->met - 1] : NULL;
-    struct incident *here = a->last ? &in->list.ptr[a->last - 1] : NULL;
-
-    if (met && met->target != a->target &&
-        (met->failover_us < 0 || a->answered_us < met->failover_us))
-        met->failover_us = a->answered_us;
-    if (here && a->attempt_us >= here->until_us &&
-        (here->recovered_us < 0 || a->answered_us < here->recovered_us))
-        here->recovered_us = a->answered_us;
+    for (int i = 0; i < 2; i++) {
+        struct incident *met = a->met[i] ? &in->list.ptr[a->met[i] - 1] : NULL;
+        if (met && met->target != a->target &&
+            (met->failover_us < 0 || a->answered_us < met->failover_us))
+            met->failover_us = a->answered_us;
+    }
+    if (a->last)
+        note_recovery(in, a);
 }
 
 void incidents_call_over(struct incidents *in, bool failed, int64_t now_us)
@@ -75,14 +91,22 @@ void incidents_call_over(struct incidents *in, bool failed, int64_t now_us)
             in->list.ptr[i].last_bad_us = now_us;
 }
 
-bool incident_span(const struct incident *one, enum incident_span span, int64_t last_us,
-                   int64_t *ret)
+/* After which more than 1 in 100 failed, and still do as all calls are over. */
+static bool never_restored(const struct incidents *in, const struct incident *one, int64_t last_us)
 {
+    return one->last_bad_us >= last_us && in->window & ((1u << INCIDENT_LAST_CALLS) - 1);
+}
+
+bool incident_span(const struct incidents *in, size_t number, enum incident_span span,
+                   int64_t last_us, int64_t *ret)
+{
+    const struct incident *one = &in->list.ptr[number];
     int64_t restored_us = one->last_bad_us < one->first_us ? one->first_us : one->last_bad_us;
     const int64_t from_us[] = { one->first_us, one->first_us, one->until_us };
-    const int64_t to_us[] = { one->failover_us, restored_us, one->recovered_us };
+    const int64_t to_us[] = { one->failover_us, never_restored(in, one, last_us) ? -1 : restored_us,
+                              one->recovered_us };
 
-    if (span == INCIDENT_RECOVERY && one->until_us > last_us)
+    if (span == INCIDENT_RECOVERY && (one->goes_on || one->until_us > last_us))
         return false;
     *ret = to_us[span] < 0 ? -1 : to_us[span] > from_us[span] ? to_us[span] - from_us[span] : 0;
     return true;
@@ -96,7 +120,7 @@ bool incidents_longest(const struct incidents *in, enum incident_span span, int6
 
     *ret = 0;
     for (size_t i = 0; i < in->list.len; i++) {
-        if (!incident_span(&in->list.ptr[i], span, last_us, &us))
+        if (!incident_span(in, i, span, last_us, &us))
             continue;
         found = true;
         if (us < 0 || *ret < 0)

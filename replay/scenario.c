@@ -197,14 +197,6 @@ int64_t scenario_next_edge(const struct scenario *s, int64_t at_us)
     return i < s->edges.len ? s->edges.ptr[i] : -1;
 }
 
-void scenario_stretch(const struct scenario *s, int64_t at_us, int64_t ret[2])
-{
-    size_t i = passed(s->edges.ptr, s->edges.len, at_us);
-
-    ret[0] = i > 0 ? s->edges.ptr[i - 1] : 0;
-    ret[1] = i < s->edges.len ? s->edges.ptr[i] : PLAN_FOREVER;
-}
-
 /* --- load --- */
 
 static bool fits(const struct scenario_names *names, struct str name)
@@ -233,6 +225,32 @@ int64_t scenario_load_micro(const struct scenario *s, int64_t at_us, struct str 
         load = product > LOAD_MAX ? LOAD_MAX : (int64_t)product;
     }
     return load;
+}
+
+/* What may begin or end at one of its edges is told by those nearest to at_us. */
+static void add_edge(int64_t edge_us, bool begins, int64_t at_us, struct scenario_stretch *ret)
+{
+    if (edge_us <= at_us) {
+        ret->from_us = edge_us > ret->from_us ? edge_us : ret->from_us;
+    } else if (edge_us < ret->until_us) {
+        ret->until_us = edge_us;
+        ret->goes_on = begins;
+    } else if (edge_us == ret->until_us && edge_us != PLAN_FOREVER) {
+        ret->goes_on |= begins;
+    }
+}
+
+void scenario_stretch_of(const struct scenario *s, struct str upstream, struct str model,
+                         int64_t at_us, struct scenario_stretch *ret)
+{
+    *ret = (struct scenario_stretch){ .until_us = PLAN_FOREVER };
+    for (size_t i = 0; i < s->entries.len; i++) {
+        const struct scenario_entry *e = &s->entries.ptr[i];
+        if (!fits(&e->upstreams, upstream) || !fits(&e->models, model))
+            continue;
+        add_edge(e->window.from_us, true, at_us, ret);
+        add_edge(e->window.to_us, false, at_us, ret);
+    }
 }
 
 static bool is_kind(const struct scenario_entry *e, const char *name)

@@ -88,9 +88,14 @@ bool scenario_has_no_name(const struct scenario *s, struct str upstream);
 /* When anything changes next after at_us: the edges of windows, for plots and for time to failover
  * and recovery; -1 = nothing more. */
 int64_t scenario_next_edge(const struct scenario *s, int64_t at_us);
-/* The edges before and behind at_us: 0 where nothing changed yet, PLAN_FOREVER where nothing will.
- */
-void scenario_stretch(const struct scenario *s, int64_t at_us, int64_t ret[2]);
+/* The time around at_us in which what is about a target stays what it is: from 0 where nothing
+ * changed yet, until PLAN_FOREVER where nothing will. */
+struct scenario_stretch {
+    int64_t from_us, until_us;
+    bool goes_on; /* at its end something else begins there */
+};
+void scenario_stretch_of(const struct scenario *s, struct str upstream, struct str model,
+                         int64_t at_us, struct scenario_stretch *ret);
 
 /* What of it is about a target: for a hot loop that draws millions: faults that can strike
  * (upstream, model, app) at all, so that none is matched by pattern twice.  The same three give the

@@ -43,8 +43,7 @@ void simulation_init(struct simulation *sim)
     for (uint32_t t = 0; t < sim->targets; t++)
         sim_result_target(&sim->r, policy_target(o->policy, t)->upstream,
                           policy_target(o->policy, t)->model);
-    sim->now_us = sim->stretch_us[0] = sim->stretch_us[1] = o->start_us;
-    simulation_next_stretch(sim);
+    sim->now_us = o->start_us;
 }
 
 void simulation_release(struct simulation *sim)
@@ -70,19 +69,6 @@ void simulation_release(struct simulation *sim)
     price_cache_free(sim->prices);
     policy_cache_free(sim->cache);
     free(sim->state);
-}
-
-void simulation_next_stretch(struct simulation *sim)
-{
-    const struct sim_options *o = sim->o;
-
-    while (sim->now_us >= sim->stretch_us[1]) {
-        int64_t edge =
-            o->scenario ? scenario_next_edge(o->scenario, sim->stretch_us[1] - o->start_us) : -1;
-        sim->stretch_us[0] = sim->stretch_us[1];
-        sim->stretch_us[1] =
-            edge < 0 || edge == PLAN_FOREVER ? INT64_MAX : plan_add_us(o->start_us, edge);
-    }
 }
 
 /* --- classes --- */
@@ -284,7 +270,7 @@ void flight_heed(struct simulation *sim, struct flight *f, const struct policy_d
         if (!is_away || d->mode != PLAN_MODE_ENFORCE || d->target == POLICY_NONE)
             continue;
         f->is_rerouted = true;
-        if (!f->incident_plus_one)
-            f->incident_plus_one = sim->r.targets.ptr[d->target].incident_plus_one;
+        if (!f->met[0])
+            f->met[0] = f->met[1] = sim->r.targets.ptr[d->target].incident_plus_one;
     }
 }

@@ -53,7 +53,7 @@ struct flight {
     uint32_t index, next_free;
     uint32_t target, policy_target; /* in the result; of the policy */
     uint32_t attempts, tries;
-    uint32_t incident_plus_one;
+    uint32_t met[2]; /* the first and the last incident plus one that struck it or led it away */
     enum flight_due due;
     bool is_broken, may_be_billed, is_rerouted, is_steered, is_admitted, is_waiting, is_unpriced;
     struct steer steer;
@@ -90,7 +90,6 @@ struct simulation {
     uint64_t calls, arrivals;
     /* Of what is being done now. */
     int64_t now_us;
-    int64_t stretch_us[2]; /* of the scenario, in Unix time */
     struct sim_class_state *class;
     struct sim_cell *cell;
 };
@@ -103,15 +102,6 @@ struct sim_class_state *simulation_class(struct simulation *sim, uint32_t class)
 /* target POLICY_NONE = where the class asked to go. */
 struct sim_cell *simulation_cell(struct simulation *sim, struct sim_class_state *class,
                                  uint32_t target);
-/* To the stretch of the scenario that now_us is in. */
-void simulation_next_stretch(struct simulation *sim);
-
-static inline void simulation_move_stretch(struct simulation *sim)
-{
-    if (sim->now_us >= sim->stretch_us[1])
-        simulation_next_stretch(sim);
-}
-
 static inline struct sim_cell *sim_cell_of(struct simulation *sim, struct sim_class_state *class,
                                            uint32_t target)
 {

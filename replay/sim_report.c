@@ -466,12 +466,12 @@ static void add_targets(const struct sim_report_in *in, struct document *d)
 
 /* --- incidents --- */
 
-static void add_span(struct document *d, const struct incident *i, enum incident_span span,
-                     int64_t last_us)
+static void add_span(struct document *d, const struct sim_result *r, size_t number,
+                     enum incident_span span)
 {
     int64_t us;
 
-    if (!incident_span(i, span, last_us, &us))
+    if (!incident_span(&r->incidents, number, span, r->last_us, &us))
         document_none(d);
     else if (us < 0)
         document_text(d, STR("never"));
@@ -480,17 +480,18 @@ static void add_span(struct document *d, const struct incident *i, enum incident
 }
 
 static void add_incident(struct document *d, const struct sim_options *o,
-                         const struct sim_result *r, const struct incident *i)
+                         const struct sim_result *r, size_t number)
 {
+    const struct incident *i = &r->incidents.list.ptr[number];
     char from[TIMESTAMP_TEXT_BYTES];
 
     document_text(d, target_name(d, &r->targets.ptr[i->target]));
     document_text(d, str_from(timestamp_format(i->first_us, from)));
     document_number(d, CELL_US, i->first_us - o->start_us);
     document_number(d, CELL_COUNT, (i128)i->struck);
-    add_span(d, i, INCIDENT_FAILOVER, r->last_us);
-    add_span(d, i, INCIDENT_RESTORED, r->last_us);
-    add_span(d, i, INCIDENT_RECOVERY, r->last_us);
+    add_span(d, r, number, INCIDENT_FAILOVER);
+    add_span(d, r, number, INCIDENT_RESTORED);
+    add_span(d, r, number, INCIDENT_RECOVERY);
 }
 
 static void add_incidents(const struct sim_report_in *in, struct document *d)
@@ -510,13 +511,14 @@ static void add_incidents(const struct sim_report_in *in, struct document *d)
     for (size_t run = 0; run < in->run_count; run++)
         for (size_t i = 0; i < in->runs[run].result->incidents.list.len; i++) {
             begin_row(in, d, run);
-            add_incident(d, in->runs[run].options, in->runs[run].result,
-                         &in->runs[run].result->incidents.list.ptr[i]);
+            add_incident(d, in->runs[run].options, in->runs[run].result, i);
         }
-    document_note(d, "Failover: from the first fault to the first call that it met, or that was "
-                     "led around it, being answered by another target. 99 %% again: until "
-                     "the last call after which more than 1 of the last 100 had failed. Recovery: "
-                     "from the end of the faults to the first answer from there.");
+    document_note(d,
+                  "Failover: from the first fault to the first call that it met, or that was "
+                  "led around it, being answered by another target. 99 %% again: until "
+                  "the last call after which more than 1 of the last 100 had failed. Recovery: "
+                  "from the end of the faults to the first answer from there; where others begin "
+                  "there at once, it is theirs to tell.");
     if (in->runs[0].result->incidents.dropped)
         document_note(d, "%" PRIu64 " more are not told apart.",
                       in->runs[0].result->incidents.dropped);

@@ -99,13 +99,12 @@ static struct sim_bucket *bucket_at(struct sim_result *r, int64_t at_us)
 
 /* --- incidents --- */
 
-uint32_t sim_result_struck(struct sim_result *r, uint32_t target, int64_t now_us,
-                           const int64_t stretch_us[2])
+bool sim_result_struck(struct sim_result *r, uint32_t target, int64_t now_us)
 {
     struct sim_target *t = &r->targets.ptr[target];
 
     t->struck++;
-    return incidents_struck(&r->incidents, target, &t->incident_plus_one, now_us, stretch_us);
+    return incidents_struck_again(&r->incidents, t->incident_plus_one, now_us);
 }
 
 static void note_success(struct sim_result *r, const struct sim_done *d)
@@ -113,7 +112,7 @@ static void note_success(struct sim_result *r, const struct sim_done *d)
     const struct incident_answer a = {
         .target = d->target,
         .last = r->targets.ptr[d->target].incident_plus_one,
-        .met = d->incident_plus_one,
+        .met = {d->met[0], d->met[1]},
         .attempt_us = d->attempt_us,
         .answered_us = d->first_us < d->now_us ? d->first_us : d->now_us,
     };

@@ -97,19 +97,18 @@ struct sim_done {
     enum sim_outcome outcome;
     uint32_t tries, attempts;
     bool rerouted, unpriced;
-    uint32_t target;            /* that answered */
-    uint32_t incident_plus_one; /* that struck it or led it away */
-    int64_t asked_us;           /* Unix time */
-    int64_t attempt_us;         /* the one that answered began */
-    int64_t first_us, now_us;   /* first token; the end */
+    uint32_t target;          /* that answered */
+    uint32_t met[2];          /* incidents plus one that struck it or led it away */
+    int64_t asked_us;         /* Unix time */
+    int64_t attempt_us;       /* the one that answered began */
+    int64_t first_us, now_us; /* first token; the end */
     int64_t low_pusd, high_pusd;
 };
 void sim_result_done(struct sim_result *r, const struct sim_done *d);
 
 void sim_result_attempt(struct sim_result *r, uint32_t target, int64_t now_us);
-/* A fault strikes; returns the number of the incident plus one, 0 = there are too many. */
-uint32_t sim_result_struck(struct sim_result *r, uint32_t target, int64_t now_us,
-                           const int64_t stretch_us[2]);
+/* A fault strikes; returns whether it is of the target's last incident. */
+bool sim_result_struck(struct sim_result *r, uint32_t target, int64_t now_us);
 void sim_result_note(struct sim_result *r, const struct policy_decisions *notes);
 /* Adds up, after the last call. */
 void sim_result_finish(struct sim_result *r);

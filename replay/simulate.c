@@ -94,12 +94,29 @@ static bool is_over_quota(struct simulation *sim, struct flight *f, const struct
     return true;
 }
 
+static void begin_incident(struct simulation *sim, uint32_t target)
+{
+    const struct sim_options *o = sim->o;
+    struct sim_target *t = &sim->r.targets.ptr[target];
+    struct incident stretch = { .from_us = o->start_us, .until_us = PLAN_FOREVER };
+    struct scenario_stretch s;
+
+    if (o->scenario) {
+        scenario_stretch_of(o->scenario, t->upstream, t->model, sim->now_us - o->start_us, &s);
+        stretch.from_us = plan_add_us(o->start_us, s.from_us);
+        stretch.until_us = plan_add_us(o->start_us, s.until_us);
+        stretch.goes_on = s.goes_on;
+    }
+    incidents_begin(&sim->r.incidents, target, &t->incident_plus_one, sim->now_us, &stretch);
+}
+
 static void note_struck(struct simulation *sim, struct flight *f)
 {
-    uint32_t incident = sim_result_struck(&sim->r, f->target, sim->now_us, sim->stretch_us);
-
-    if (incident)
-        f->incident_plus_one = incident;
+    if (!sim_result_struck(&sim->r, f->target, sim->now_us))
+        begin_incident(sim, f->target);
+    uint32_t incident = sim->r.targets.ptr[f->target].incident_plus_one;
+    f->met[0] = f->met[0] ? f->met[0] : incident;
+    f->met[1] = incident;
 }
 
 /* Something is due for f, or its caller leaves before that. */
@@ -195,7 +212,7 @@ static void finish_call(struct simulation *sim, struct flight *f, enum sim_outco
         .rerouted = f->is_rerouted,
         .unpriced = f->is_unpriced,
         .target = f->target,
-        .incident_plus_one = f->incident_plus_one,
+        .met = {f->met[0], f->met[1]},
         .asked_us = f->asked_us,
         .attempt_us = f->attempt_us,
         .first_us = f->first_us < sim->now_us ? f->first_us : sim->now_us,
@@ -450,7 +467,6 @@ static void run_event(struct simulation *sim)
 
     if (sim->queue.len)
         fetch_ahead(flight_at(sim, sim_queue_next(&sim->queue)));
-    simulation_move_stretch(sim);
     sim->class = &sim->classes.ptr[f->call.class];
     run[f->due](sim, f);
 }
@@ -499,7 +515,6 @@ static int take_arrival(struct simulation *sim, const struct sim_arrival *a, str
     while (sim_queue_next_us(&sim->queue) <= a->at_us)
         run_event(sim);
     sim->now_us = a->at_us;
-    simulation_move_stretch(sim);
     sim->arrivals++;
     sim->class = simulation_class(sim, a->class);
     return sim->has_load ? arrive_loaded(sim, a, err) : arrive(sim, a, err);

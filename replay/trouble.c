@@ -40,7 +40,7 @@ struct trail {
 /* One call, known by what is asked. */
 struct call_book {
     uint32_t attempts;
-    uint32_t met; /* the last incident that struck it, plus one */
+    uint32_t met[2]; /* the first and the last incident that struck it, plus one */
     struct trail trail[TROUBLE_TRAIL];
 };
 
@@ -426,22 +426,26 @@ static struct target *target_of(struct trouble *t, const struct strike *s)
     return &t->targets.ptr[e->value];
 }
 
-/* Between two edges of the scenario, or of the live faults, in the scenario's time. */
-static void find_stretch(const struct trouble *t, const struct strike *s, int64_t ret[2])
+/* Of the scenario, or of the live faults, in the scenario's time. */
+static struct incident find_stretch(const struct trouble *t, const struct strike *s)
 {
-    int64_t live_us = (int64_t)(s->attempt->now_us - t->live_us), live[2];
+    int64_t live_us = (int64_t)(s->attempt->now_us - t->live_us), ahead_us = s->at_us - live_us;
+    struct scenario_stretch stretch = { .until_us = PLAN_FOREVER }, live;
 
-    ret[0] = 0;
-    ret[1] = PLAN_FOREVER;
     if (t->options.scenario)
-        scenario_stretch(t->options.scenario, s->at_us, ret);
-    if (!t->live)
-        return;
-    scenario_stretch(t->live, live_us, live);
-    if (live[0] - live_us + s->at_us > ret[0])
-        ret[0] = live[0] - live_us + s->at_us;
-    if (live[1] != PLAN_FOREVER && live[1] - live_us + s->at_us < ret[1])
-        ret[1] = live[1] - live_us + s->at_us;
+        scenario_stretch_of(t->options.scenario, s->upstream->name, s->model, s->at_us, &stretch);
+    if (t->live) {
+        scenario_stretch_of(t->live, s->upstream->name, s->model, live_us, &live);
+        if (live.from_us + ahead_us > stretch.from_us)
+            stretch.from_us = live.from_us + ahead_us;
+        if (live.until_us != PLAN_FOREVER && live.until_us + ahead_us < stretch.until_us) {
+            stretch.until_us = live.until_us + ahead_us;
+            stretch.goes_on = live.goes_on;
+        }
+    }
+    return (struct incident){ .from_us = stretch.from_us,
+                              .until_us = stretch.until_us,
+                              .goes_on = stretch.goes_on };
 }
 
 static int64_t answer_begins_us(const struct answer *a, unsigned speed)
@@ -459,7 +463,7 @@ static void note_answer(struct trouble *t, const struct strike *s, const struct 
     struct incident_answer answer = {
         .target = (uint32_t)(here - t->targets.ptr),
         .last = here->incident_plus_one,
-        .met = c ? c->met : 0,
+        .met = {c ? c->met[0] : 0, c ? c->met[1] : 0},
         .attempt_us = s->at_us,
         .answered_us = s->at_us + answer_begins_us(a, s->attempt->speed),
     };
@@ -469,28 +473,37 @@ static void note_answer(struct trouble *t, const struct strike *s, const struct 
         return;
     for (uint32_t i = t->incidents.first_open; i < t->incidents.list.len; i++) {
         const struct incident *one = &t->incidents.list.ptr[i];
-        answer.met = i + 1;
+        answer.met[0] = answer.met[1] = i + 1;
         if (one->failover_us < 0 && t->targets.ptr[one->target].is_first_choice)
             incidents_answered(&t->incidents, &answer);
     }
+}
+
+static void note_struck(struct trouble *t, const struct strike *s, struct target *here,
+                        struct call_book *c)
+{
+    if (!incidents_struck_again(&t->incidents, here->incident_plus_one, s->at_us)) {
+        struct incident stretch = find_stretch(t, s);
+        incidents_begin(&t->incidents, (uint32_t)(here - t->targets.ptr), &here->incident_plus_one,
+                        s->at_us, &stretch);
+    }
+    if (!c)
+        return;
+    if (c->met[0] <= t->incidents.first_open) /* none, or of a call before that asked the same */
+        c->met[0] = here->incident_plus_one;
+    c->met[1] = here->incident_plus_one;
 }
 
 static void note_incidents(struct trouble *t, const struct strike *s, struct call_book *c,
                            const struct answer *a)
 {
     struct target *here = target_of(t, s);
-    int64_t stretch_us[2];
 
     here->is_first_choice |= !c || c->attempts == 1;
-    if (s->count) {
-        find_stretch(t, s, stretch_us);
-        uint32_t met = incidents_struck(&t->incidents, (uint32_t)(here - t->targets.ptr),
-                                        &here->incident_plus_one, s->at_us, stretch_us);
-        if (c && met)
-            c->met = met;
-    } else if (t->incidents.list.len && a->status >= 200 && a->status <= 299 && !a->is_cut) {
+    if (s->count)
+        note_struck(t, s, here, c);
+    else if (t->incidents.list.len && a->status >= 200 && a->status <= 299 && !a->is_cut)
         note_answer(t, s, here, c, a);
-    }
 }
 
 static void log_attempt(struct trouble *t, const struct strike *s, unsigned status)
@@ -631,6 +644,8 @@ static void tell_incidents(const struct trouble *t, struct buf *out)
         json_add_int(out, "from_us", one->from_us);
         if (one->until_us != PLAN_FOREVER)
             json_add_int(out, "until_us", one->until_us);
+        if (one->goes_on)
+            json_add_bool(out, "goes_on", true);
         json_add_int(out, "first_us", one->first_us);
         json_add_int(out, "struck", (int64_t)one->struck);
         if (one->failover_us >= 0)

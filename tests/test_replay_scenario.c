@@ -160,6 +160,44 @@ START_TEST(a_window_has_its_beginning_and_not_its_end)
 }
 END_TEST
 
+START_TEST(a_stretch_of_a_target_has_the_edges_of_what_is_about_it)
+{
+    CLEANUP(scenario_free)
+    struct scenario *s = read_text("faults:\n"
+                                   "  - {fault: overloaded, upstream: a, from: 10s, to: 30s}\n"
+                                   "  - {fault: slow, upstream: b, from: 20s, to: 40s}\n"
+                                   "  - {fault: slow, upstream: a, model: m, from: 30s, to: 50s}\n"
+                                   "  - {fault: stall, probability: 2%, from: 15s, model: n}\n");
+    static const struct {
+        const char *upstream, *model;
+        int64_t at_s, from_s, until_s; /* -1 = for good */
+        bool goes_on;
+    } rows[] = {
+        {"a",  "x", 9,   0,  10, true },
+        { "a", "x", 10,  10, 30, false},
+        { "a", "x", 29,  10, 30, false},
+        { "a", "x", 30,  30, -1, false},
+        { "a", "m", 25,  10, 30, true }, /* as one ends another one begins */
+        { "a", "m", 30,  30, 50, false},
+        { "a", "n", 12,  10, 15, true },
+        { "a", "n", 29,  15, 30, false}, /* what is there all along is no beginning */
+        { "b", "x", 25,  20, 40, false},
+        { "c", "x", 25,  0,  -1, false},
+        { "c", "n", 100, 15, -1, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct scenario_stretch is;
+        scenario_stretch_of(s, str_from(rows[i].upstream), str_from(rows[i].model),
+                            rows[i].at_s * US_PER_SECOND, &is);
+        ck_assert_int_eq(is.from_us, rows[i].from_s * US_PER_SECOND);
+        ck_assert_int_eq(is.until_us,
+                         rows[i].until_s < 0 ? PLAN_FOREVER : rows[i].until_s * US_PER_SECOND);
+        ck_assert_msg(is.goes_on == rows[i].goes_on, "row %zu", i);
+    }
+}
+END_TEST
+
 START_TEST(parameters_are_the_usual_ones_unless_said)
 {
     CLEANUP(scenario_free)
@@ -537,6 +575,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(mistakes));
     tcase_add_test(tc, more_faults_than_there_may_be_are_refused);
     tcase_add_test(tc, a_window_has_its_beginning_and_not_its_end);
+    tcase_add_test(tc, a_stretch_of_a_target_has_the_edges_of_what_is_about_it);
     tcase_add_test(tc, parameters_are_the_usual_ones_unless_said);
     tcase_add_test(tc, a_ramp_moves_over_its_window);
     tcase_add_test(tc, chance_is_what_was_asked_for_and_comes_from_the_seed);
