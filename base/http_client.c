@@ -99,13 +99,16 @@ static enum http_failure failure_of(CURLcode code)
     return HTTP_FAILURE_OTHER;
 }
 
-/* Has it failed since the certificate of a proxy on the way is not trusted? */
+/* Has TLS failed with a proxy on the way?  That its certificate is not trusted curl says; another's
+ * name in it, or no TLS at all, is one of the proxy as long as that has not answered. */
 static bool of_proxy(const struct http_conn *c)
 {
-    long result = 0;
+    const char *proxy = c->origin->proxy;
+    long distrust = 0, answered = 0;
 
-    return curl_easy_getinfo(c->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &result) == CURLE_OK &&
-           result != 0;
+    curl_easy_getinfo(c->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &distrust);
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &answered);
+    return distrust || (proxy && str_istarts_with(str_from(proxy), STR("https://")) && !answered);
 }
 
 static void on_io(void *ctx, unsigned events);
@@ -141,7 +144,9 @@ static void finish_connect(struct http_conn *c, CURLcode code)
     struct err err = { 0 };
 
     if (code != CURLE_OK) {
-        c->failure = of_proxy(c) ? HTTP_FAILURE_PROXY : failure_of(code);
+        c->failure = failure_of(code);
+        if (c->failure == HTTP_FAILURE_TLS && of_proxy(c))
+            c->failure = HTTP_FAILURE_PROXY;
         err_set(&err, ERR_SYS, "cannot connect to '%s': %s", c->origin->url,
                 *c->reason ? c->reason : curl_easy_strerror(code));
     } else if (adopt_socket(c, &err) < 0) {

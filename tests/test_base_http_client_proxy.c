@@ -63,14 +63,22 @@ static struct forward_proxy proxy;
 static struct buf pem;
 static char proxy_url[100];
 
-static void start_tls_proxy(void)
+static void start_tls_proxy_as(const char *name)
 {
-    char cert[600];
+    char cert[600], key[600];
 
     snprintf(cert, sizeof(cert), "%s", temp_path("cert2"));
-    forward_proxy_start(&proxy, cert, temp_path("key2"));
+    snprintf(key, sizeof(key), "%s", temp_path("key2"));
+    if (name)
+        tls_files_make(cert, key, name, name);
+    forward_proxy_start(&proxy, cert, key);
     snprintf(proxy_url, sizeof(proxy_url), "https://localhost:%u", proxy.port);
     ck_assert_int_eq(file_read(cert, 1u << 20, &pem, &err), 0);
+}
+
+static void start_tls_proxy(void)
+{
+    start_tls_proxy_as(NULL);
 }
 
 static void stop_tls_proxy(void)
@@ -127,6 +135,19 @@ START_TEST(what_is_trusted_of_the_upstream_is_not_of_the_proxy)
 }
 END_TEST
 
+START_TEST(a_proxy_with_a_name_of_another_is_not_trusted)
+{
+    start_server(&server, true, POLITE);
+    start_tls_proxy_as("DNS:proxy.invalid");
+    struct http_origin_options options = { .port = server.port, .tls = true, .proxy = proxy_url };
+    options.host = "localhost";
+    options.proxy_ca_pem = buf_str(&pem);
+    ck_assert_int_eq(fail_to_connect(options, "localhost"), HTTP_FAILURE_PROXY);
+    ck_assert_int_eq(proxy.tunnels, 0);
+    stop_tls_proxy();
+}
+END_TEST
+
 START_TEST(what_is_trusted_of_the_proxy_is_not_of_the_upstream)
 {
     start_server(&server, true, POLITE); /* who is "cert" */
@@ -147,6 +168,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_proxy_that_refuses_is_told_apart);
     tcase_add_loop_test(tc, a_proxy_in_tls_is_trusted_as_said_of_it, 0, 4);
     tcase_add_test(tc, what_is_trusted_of_the_upstream_is_not_of_the_proxy);
+    tcase_add_test(tc, a_proxy_with_a_name_of_another_is_not_trusted);
     tcase_add_test(tc, what_is_trusted_of_the_proxy_is_not_of_the_upstream);
 }
 CHECK_MAIN("base/http_client to a proxy", add_tests)
