@@ -3,6 +3,7 @@
 #include "replay/drill.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/timestamp.h"
@@ -101,7 +102,11 @@ static int start_standin(struct drill *d, struct err *err)
         return -1;
     struct drill_waiting waiting = { &d->standin,     "the stand-in", output,
                                      d->control_port, d->o->ready_us, NULL };
-    return drill_wait_ready(&waiting, err);
+    r = drill_wait_ready(&waiting, err);
+    /* It was read before it listened, and a drill that is killed leaves its folder. */
+    if (g->places.ca)
+        unlink(drill_textf(g, "%s/" DRILL_KEY, g->folder));
+    return r;
 }
 
 /* --- the drive --- */
