@@ -362,7 +362,7 @@ static void say_why_unknown(struct reading *r)
     if (call->status == 0)
         reading_note(r, "no answer arrived");
     else if (call->response_body_missing)
-        reading_note(r, "the answer's body was not recorded");
+        reading_note(r, CALL_NOTE_NO_BODY);
     else if (!call->response_body.len)
         reading_note(r, "the answer is empty");
     else if (call->status >= 500 || may_be_billed(call->status))

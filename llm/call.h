@@ -57,6 +57,8 @@ struct call_part {
     struct usage usage;
 };
 
+#define CALL_NOTE_NO_BODY "the answer's body was not recorded" /* a usage_note */
+
 /* Output: strings are borrowed from the call, from static storage or from the arena given. */
 struct call_facts {
     enum provider provider;

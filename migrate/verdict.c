@@ -219,12 +219,16 @@ static bool is_over(const struct verdict_calls *c, int64_t cap_per_million)
            (double)c->failed * 1e6 > (double)cap_per_million * (double)c->all;
 }
 
-/* Whether what goes straight to the provider fails as well in an hour.  The application's own calls
- * say so first, if it has enough of them. */
+/* Whether what goes straight to the provider fails as well in an hour, and at least half as often:
+ * else going back would help.  The application's own calls say so first, if it has enough of them.
+ */
 static bool is_outage(const struct tally *a, const struct hour_calls *h, int64_t cap)
 {
-    return a->way && h->calls[0].all < MEASURED_CALLS &&
-           is_over(&hours_find(a->way, h->hour)->calls[0], cap);
+    if (!a->way || h->calls[0].all >= MEASURED_CALLS)
+        return false;
+    const struct verdict_calls *beside = &hours_find(a->way, h->hour)->calls[0];
+    return is_over(beside, cap) && 2.0 * (double)beside->failed * (double)h->calls[1].all >=
+                                       (double)h->calls[1].failed * (double)beside->all;
 }
 
 static struct verdict_calls outages_of(const struct tally *a, size_t gate, int64_t cap)

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "capture/ledger_scan.h"
 #include "capture/segment_read.h"
+#include "llm/call.h"
 #include "llm/provider.h"
 #include "migrate/verdict_parts.h"
 
@@ -31,28 +32,12 @@ static const bool is_outage[ERROR_CLASS_COUNT] = {
 };
 
 static const enum ledger_column plain_columns[] = {
-    LEDGER_PART,
-    LEDGER_PARTS,
-    LEDGER_REQUESTS,
-    LEDGER_STARTED_AT,
-    LEDGER_FIRST_TOKEN_US,
-    LEDGER_END_US,
-    LEDGER_APP,
-    LEDGER_END_USER,
-    LEDGER_KEY_ID,
-    LEDGER_CLIENT_ADDRESS,
-    LEDGER_UPSTREAM,
-    LEDGER_ARM,
-    LEDGER_STREAM,
-    LEDGER_FEATURES,
-    LEDGER_STATUS,
-    LEDGER_ERROR_CLASS,
-    LEDGER_TRUNCATED,
-    LEDGER_ATTEMPTS,
-    LEDGER_FIRST_UPSTREAM,
-    LEDGER_CUTOVER_EPOCH,
-    LEDGER_CUTOVER_SHARE,
-    LEDGER_CUTOVER_UNIT,
+    LEDGER_PART,           LEDGER_PARTS,          LEDGER_REQUESTS,     LEDGER_STARTED_AT,
+    LEDGER_FIRST_TOKEN_US, LEDGER_END_US,         LEDGER_APP,          LEDGER_END_USER,
+    LEDGER_KEY_ID,         LEDGER_CLIENT_ADDRESS, LEDGER_UPSTREAM,     LEDGER_ARM,
+    LEDGER_STREAM,         LEDGER_FEATURES,       LEDGER_STATUS,       LEDGER_ERROR_CLASS,
+    LEDGER_TRUNCATED,      LEDGER_USAGE_NOTE,     LEDGER_ATTEMPTS,     LEDGER_FIRST_UPSTREAM,
+    LEDGER_CUTOVER_EPOCH,  LEDGER_CUTOVER_SHARE,  LEDGER_CUTOVER_UNIT,
 };
 #define PLAIN_COUNT (sizeof(plain_columns) / sizeof(plain_columns[0]))
 
@@ -143,11 +128,21 @@ static struct str unit_of(const struct walk *w)
     return STR("");
 }
 
+/* Bytes came, and nobody can say whether a first token was among them: withheld by a rule, dropped,
+ * or of an encoding that could not be undone. */
+static bool is_unseen(const struct walk *w)
+{
+    return !has(w, LEDGER_FIRST_TOKEN_US) &&
+           str_eq(text(w, LEDGER_USAGE_NOTE), STR(CALL_NOTE_NO_BODY));
+}
+
 /* Whether a caller who left had nothing to show for the wait: a head and keep-alives are no answer,
  * nor is a part of one that does not come in pieces. */
 static bool had_nothing(const struct walk *w, int64_t status)
 {
-    return status == 0 || !number(w, LEDGER_STREAM) || !has(w, LEDGER_FIRST_TOKEN_US);
+    if (status == 0)
+        return true;
+    return !is_unseen(w) && (!number(w, LEDGER_STREAM) || !has(w, LEDGER_FIRST_TOKEN_US));
 }
 
 static bool is_failure(const struct walk *w, enum error_class class, int64_t status)
@@ -185,7 +180,7 @@ static void measure_wait(const struct walk *w, struct call_seen *call)
 {
     enum ledger_column first = LEDGER_FIRST_TOKEN_US;
 
-    if (number(w, LEDGER_STREAM) && !has(w, first)) {
+    if (number(w, LEDGER_STREAM) && !has(w, first) && !is_unseen(w)) {
         first = LEDGER_END_US;
         call->at_least |= 1u << GATE_FIRST_TOKEN;
     }

@@ -25,7 +25,7 @@ static const struct {
     enum error_class error;
     int status;
     bool fails;
-    int streamed; /* bytes; 0 = not a stream, -1 = one of which nothing came */
+    int streamed; /* bytes; 0 = not a stream, -1 = nothing came of one, -2 = nobody knows what */
 } classes[] = {
     {ERROR_CLASS_NONE,                 200, false, 0  },
     { ERROR_CLASS_NONE,                246, true,  0  },
@@ -52,6 +52,8 @@ static const struct {
     { ERROR_CLASS_CLIENT_GONE,         200, true,  0  },
     { ERROR_CLASS_CLIENT_GONE,         200, true,  -1 },
     { ERROR_CLASS_CLIENT_GONE,         200, false, 500},
+    { ERROR_CLASS_CLIENT_GONE,         200, false, -2 },
+    { ERROR_CLASS_CLIENT_GONE,         -1,  true,  -2 },
 };
 
 START_TEST(what_the_caller_brought_upon_itself_is_no_failure)
@@ -68,6 +70,7 @@ START_TEST(what_the_caller_brought_upon_itself_is_no_failure)
                                            .unit = "u",
                                            .stream = classes[_i].streamed != 0,
                                            .answer_bytes = classes[_i].streamed > 0 ? 500 : 0,
+                                           .is_unseen = classes[_i].streamed == -2,
                                            .status = classes[_i].status,
                                            .error = classes[_i].error });
     sample_seal(&s);
@@ -194,6 +197,8 @@ static const struct {
     { "dog",     "openai",    200, 50, ERROR_CLASS_OVERLOADED, 0,         false, true },
     { "unnamed", "openai",    200, 50, ERROR_CLASS_TRANSPORT,  0,         false, true },
     { "cat",     "openai",    200, 2,  ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* as ever */
+    { "cat",     "openai",    200, 10, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* seldom */
+    { "cat",     "openai",    200, 25, ERROR_CLASS_STATUS_5XX, 0,         false, true },
     { "cat",     "openai",    10,  50, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* too few */
     { "cat",     "openai",    200, 50, ERROR_CLASS_STATUS_4XX, 0,         true,  false}, /* its own */
     { "cat",     "anthropic", 200, 50, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* another */
@@ -249,11 +254,12 @@ START_TEST(an_outage_that_others_have_without_the_gateway_trips_no_cap)
     ck_assert_int_eq(g->cap_excused, besides[_i].excused);
     ck_assert_int_eq(v->says, besides[_i].trips ? VERDICT_ROLLBACK : VERDICT_HOLD);
     if (g->cap_excused) {
-        ck_assert_msg(strstr(v->why.ptr, "100 of 200 calls") &&
-                          strstr(v->why.ptr, "'openai' directly"),
-                      "%s", v->why.ptr);
+        char of[40];
+        snprintf(of, sizeof(of), "%d of 200 calls", 2 * besides[_i].of_100);
+        ck_assert_msg(strstr(v->why.ptr, of) && strstr(v->why.ptr, "'openai' directly"), "%s",
+                      v->why.ptr);
         ck_assert_int_eq(g->in_outages, 400);
-        ck_assert_int_eq(g->beside.failed, 100);
+        ck_assert_int_eq(g->beside.failed, 2 * besides[_i].of_100);
     }
     verdict_free(v, 1);
     sample_end(&s);

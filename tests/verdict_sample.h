@@ -121,6 +121,7 @@ struct sample_call {
     int64_t input_tokens;
     unsigned answer_bytes;
     bool stream, truncated, is_part_of_sum;
+    bool is_unseen;    /* its answer was not recorded */
     unsigned attempts; /* 0 = not known */
 };
 
@@ -166,6 +167,7 @@ static inline void sample_call(struct sample *s, const struct sample_call *c)
     x.facts.stream = c->stream;
     x.facts.billable = true;
     x.facts.usage_source = USAGE_SOURCE_REPORTED;
+    x.facts.usage_note = c->is_unseen ? CALL_NOTE_NO_BODY : NULL;
     x.facts.part_count = 1;
     x.facts.parts[0].model = STR("gpt-4o");
     usage_set(&x.facts.parts[0].usage, USAGE_INPUT, c->input_tokens);
