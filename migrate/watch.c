@@ -170,6 +170,20 @@ static int note_verdicts(const struct step_context *c, const struct group *g, st
     return 0;
 }
 
+/* Why it goes back is worth less than that it does: on a disk without room for it, it is left out.
+ */
+static int put_evidence(const struct step_context *c, enum decide_action action, struct str bytes,
+                        char ret_sha[static ROLLOUT_SHA_BYTES], struct err *err)
+{
+    bool is_back = action == DECIDE_ROLLBACK;
+
+    if (is_back)
+        rollout_free_reserve(c->rollout);
+    if (!bytes.len || rollout_put_blob(c->rollout, bytes, ret_sha, err) == 0)
+        return 0;
+    return is_back && err->code == ERR_SYS ? 0 : -1;
+}
+
 static int run_group(const struct step_context *c, enum decide_action action,
                      const struct actuator *actuator, const struct group *g, enum step_result *ret,
                      struct buf *ret_why, struct err *err)
@@ -183,7 +197,7 @@ static int run_group(const struct step_context *c, enum decide_action action,
         .detail = g->apps.ptr[0]->decision.reason,
     };
 
-    if (g->evidence.len && rollout_put_blob(c->rollout, buf_str(&g->evidence), sha, err) < 0)
+    if (put_evidence(c, action, buf_str(&g->evidence), sha, err) < 0)
         return -1;
     wanted.evidence = str_from(sha);
     if (step_run(c, &wanted, ret, ret_why, err) < 0)

@@ -12,6 +12,7 @@
 
 #include "check_main.h"
 #include "migrate/step.h"
+#include "migrate/watch.h"
 #include "tests/step_sample.h"
 
 static const char plan[] = "programme: {name: g, start: 2026-10-05}\n"
@@ -37,6 +38,28 @@ static int move(const struct step_context *c, enum rollout_why why, struct buf *
     buf_add_text(ret_why, err.text);
     return -1;
 }
+
+/* Back, as who watches does it: with a verdict. */
+static int go_back_by_watch(const struct step_context *c, struct buf *ret_why)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const struct portfolio_app place = { .app = &c->programme->apps[0] };
+    const struct verdict verdict = { .app = STR("bot"), .why = STR("error: too many") };
+    struct watch_app app = {
+        .decision = {.app = &place,
+                     .action = DECIDE_ROLLBACK,
+                     .from = 500,
+                     .reason = verdict.why},
+        .verdict = &verdict,
+        .is_chosen = true,
+    };
+
+    watch_act(c, DECIDE_ROLLBACK, &app, 1, &arena);
+    buf_add_str(ret_why, app.said);
+    return app.end == WATCH_DONE ? 0 : -1;
+}
+
+enum way { BY_HAND, BY_WATCH, WITHOUT_RESERVE, WAY_COUNT };
 
 #define NOT_ALLOWED 77
 
@@ -86,8 +109,9 @@ static void fill(const char *folder)
 }
 
 /* In a process of its own.  What went wrong, "" = nothing, NULL = not allowed. */
-static const char *roll_back_on_a_full_disk(bool has_reserve)
+static const char *roll_back_on_a_full_disk(enum way way)
 {
+    bool has_reserve = way != WITHOUT_RESERVE;
     struct programme *p = sample_programme(plan);
     CLEANUP(buf_release) struct buf why = { 0 };
     struct rollout_audit audit;
@@ -104,7 +128,7 @@ static const char *roll_back_on_a_full_disk(bool has_reserve)
     if (!has_reserve)
         unlink(reserve);
     fill(p->rollout.ptr);
-    int r = move(&c, ROLLOUT_ROLLBACK, &why);
+    int r = way == BY_WATCH ? go_back_by_watch(&c, &why) : move(&c, ROLLOUT_ROLLBACK, &why);
     if (has_reserve && (r < 0 || sample_live("bot") != 0 || access(reserve, F_OK) == 0))
         return "no rollback, or the reserve is still there";
     if (!has_reserve && (r == 0 || sample_live("bot") != 500 ||
@@ -123,7 +147,7 @@ START_TEST(a_rollback_has_room_on_a_disk_that_is_full)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        const char *wrong = roll_back_on_a_full_disk(_i == 0);
+        const char *wrong = roll_back_on_a_full_disk((enum way)_i);
         if (wrong && *wrong)
             puts(wrong);
         fflush(stdout);
@@ -140,7 +164,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, sample_make, sample_remove);
-    tcase_add_loop_test(tc, a_rollback_has_room_on_a_disk_that_is_full, 0, 2);
+    tcase_add_loop_test(tc, a_rollback_has_room_on_a_disk_that_is_full, 0, WAY_COUNT);
 }
 
 CHECK_MAIN("migrate/rollout_reserve", add_tests)
