@@ -34,6 +34,8 @@ struct shape {
     struct str body; /* as the first was, but for what was left out */
     size_t hole_count;
     struct shape_hole holes[DRAFT_HOLES_MAX];
+    int64_t values[DRAFT_HOLES_MAX]; /* of the holes with counts, */
+    bool repeats_count;              /* one of which stands in two places: the last one is it */
     struct counts counts;
     const char *id_prefix; /* where that decides: of recognise_ids, "" = none of them */
     bool asks_id;
@@ -153,6 +155,15 @@ static bool take_value(struct compared *c, int count)
     return !c->scan.failed;
 }
 
+/* The holes that end before `at` of the shape, in which the body is alike. */
+static size_t pass_holes(const struct shape *shape, size_t hole, size_t at, struct counts *counts)
+{
+    for (; hole < shape->hole_count && shape->holes[hole].to < at; hole++)
+        if (shape->repeats_count && shape->holes[hole].count >= 0)
+            counts->n[shape->holes[hole].count] = shape->values[hole];
+    return hole;
+}
+
 /* Shape and body are compared up to where they differ: there a hole's value must begin or be under
  * way, or have ended (a number ends with the byte after it), and behind the body's value in its
  * place it goes on.  Values that are alike, with the byte after them, would be taken alike. */
@@ -166,10 +177,11 @@ static bool is_alike(const struct shape *shape, struct compared *c)
                                        str_sub(body, c->scan.at, SIZE_MAX));
         at += len;
         c->scan.at += len;
-        if (at == shape->body.len && c->scan.at == body.len)
+        if (at == shape->body.len && c->scan.at == body.len) {
+            pass_holes(shape, hole, SIZE_MAX, c->counts);
             return true;
-        while (hole < shape->hole_count && shape->holes[hole].to < at)
-            hole++;
+        }
+        hole = pass_holes(shape, hole, at, c->counts);
         if (hole == shape->hole_count || shape->holes[hole].from > at)
             return false;
         c->scan.at -= at - shape->holes[hole].from;
@@ -301,6 +313,8 @@ static bool fill_counts(struct shape *shape, const struct reading *r)
             continue;
         if (!str_to_i64(str_sub(d->body, hole->from, hole->to - hole->from), &value))
             return false;
+        shape->values[i] = value;
+        shape->repeats_count |= present >> hole->count & 1;
         n[hole->count] = value;
         present |= UINT64_C(1) << hole->count;
     }

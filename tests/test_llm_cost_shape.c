@@ -149,6 +149,42 @@ START_TEST(a_shape_holds_for_its_status_its_api_and_its_headers_only)
 }
 END_TEST
 
+/* Gateways write a count under two names, of which one may stay as it is: what came last stands. */
+START_TEST(a_count_in_two_places_is_the_last_one)
+{
+    static const struct {
+        const char *input[2];
+        const char *cached[2];
+    } bodies[] = {
+        {{ "30", "40" },  { "5", "6" }},
+        { { "31", "40" }, { "5", "6" }},
+        { { "30", "41" }, { "7", "6" }},
+        { { "31", "41" }, { "7", "8" }},
+        { { "40", "40" }, { "6", "6" }},
+    };
+    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    static struct call_facts facts;
+    struct call_header type = { STR("Content-Type"), STR("application/json") };
+    struct call call = call_of(&type, 1);
+    struct recognition known;
+
+    recognise(&call, &arena, &known);
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        CLEANUP(buf_release) struct buf body = { 0 };
+        buf_addf(&body,
+                 "{\"id\":\"a\",\"object\":\"chat.completion\",\"model\":\"m\",\"usage\":{"
+                 "\"prompt_tokens\":%s,\"completion_tokens\":9,\"prompt_tokens_details\":"
+                 "{\"cached_tokens\":%s},\"prompt_cache_hit_tokens\":%s,\"input_tokens\":%s}}",
+                 bodies[i].input[0], bodies[i].cached[0], bodies[i].cached[1], bodies[i].input[1]);
+        call.response_body = buf_str(&body);
+        if (i == 0)
+            ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
+        ck_assert_msg(is_found(s, &call, &known, &arena), "%zu", i);
+    }
+}
+END_TEST
+
 /* Of many shapes the latest are remembered. */
 START_TEST(shapes_are_forgotten_when_there_are_too_many)
 {
@@ -182,6 +218,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, an_answer_with_other_values_in_the_same_places_is_known, 0,
                         (int)ARRAY_LEN(rows));
     tcase_add_test(tc, a_shape_holds_for_its_status_its_api_and_its_headers_only);
+    tcase_add_test(tc, a_count_in_two_places_is_the_last_one);
     tcase_add_test(tc, shapes_are_forgotten_when_there_are_too_many);
 }
 
