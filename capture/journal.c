@@ -212,6 +212,11 @@ uint64_t journal_bytes(const struct journal_writer *j)
     return j->written_bytes + j->leaving.len + j->out.len;
 }
 
+size_t journal_unwritten_bytes(const struct journal_writer *j)
+{
+    return j->leaving.len + j->out.len;
+}
+
 uint64_t journal_sequence(const struct journal_writer *j)
 {
     return j->next_sequence;

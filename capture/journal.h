@@ -96,6 +96,9 @@ int journal_sync_run(struct journal_ticket *t, struct err *err);
 void journal_sync_end(struct journal_writer *j, const struct journal_ticket *t, bool succeeded);
 /* Bytes appended, buffered ones included. */
 uint64_t journal_bytes(const struct journal_writer *j);
+/* Of these, how many are in memory, be they with a ticket: while one writes, no append fails, so
+ * the caller sees to it that they stay few. */
+size_t journal_unwritten_bytes(const struct journal_writer *j);
 /* The sequence the next BEGIN must carry. */
 uint64_t journal_sequence(const struct journal_writer *j);
 /* The normal end: appends CLOSE, syncs, renames WRITER.journal to WRITER.ready and syncs the

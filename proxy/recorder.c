@@ -10,6 +10,8 @@
 
 #define SLOW_BYTES     (64u << 20) /* that wait for the disk; then on_pressure says what */
 #define HELD_BYTES_MAX (16u << 20) /* of frames that could not be written yet */
+/* In memory while a write hangs: what makes it slow, then heads and ends of further calls. */
+#define UNWRITTEN_BYTES_MAX (SLOW_BYTES + HELD_BYTES_MAX)
 
 /* --- failing and recovering --- */
 
@@ -19,10 +21,20 @@ bool recorder_is_blocked(const struct recorder *r)
            (r->is_failing || r->is_slow || r->held_bytes > HELD_BYTES_MAX / 2);
 }
 
+static size_t unwritten_bytes(const struct recorder *r)
+{
+    size_t sum = 0;
+
+    for (const struct recorder_journal *j = r->journals; j; j = j->next)
+        sum += j->writer ? journal_unwritten_bytes(j->writer) : 0;
+    return sum;
+}
+
 bool recorder_must_refuse(const struct recorder *r)
 {
     return ((r->is_failing || r->is_slow) && r->pressure == PROXY_REFUSE) ||
-           r->held_bytes > HELD_BYTES_MAX;
+           r->held_bytes > HELD_BYTES_MAX ||
+           (r->is_slow && unwritten_bytes(r) > UNWRITTEN_BYTES_MAX);
 }
 
 /* After any of what they depend on has changed. */

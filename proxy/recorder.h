@@ -12,9 +12,10 @@
  * journal's file is made, its frames are held in memory.
  *
  * Pressure: the journal cannot be written or synced; or a sync takes longer than 2 s; or 64 MiB
- * wait for one.  A failed write is tried again every 100 ms.  After a failed sync nothing in that
- * journal can be promised any more: it takes no new exchanges, those that had not been promised are
- * counted as lost, and in strict mode nobody gets the rest of their answers.
+ * wait for one.  Whatever on_pressure says, nothing new begins while 16 MiB could not be written or
+ * 80 MiB wait for a write that hangs.  A failed write is tried again every 100 ms.  After a failed
+ * sync nothing in that journal can be promised any more: it takes no new exchanges, those that had
+ * not been promised are counted as lost, and in strict mode nobody gets the rest of their answers.
  */
 #ifndef PROXY_RECORDER_H
 #define PROXY_RECORDER_H

@@ -98,8 +98,11 @@ static void collect_job(struct recorder *r, struct sync_job *job)
         break_journal(r, j);
         return;
     }
-    if (!job->ticket.is_sync && r->durability != JOURNAL_RELAXED)
+    if (!job->ticket.is_sync && r->durability != JOURNAL_RELAXED) {
+        if (!j->is_broken)
+            j->is_dirty = true; /* be it that the ticket was made when that was relaxed */
         return;
+    }
     j->ends_syncing = 0;
     if (!j->is_broken)
         tell_waiting(r, j, job->ticket.bytes, true);

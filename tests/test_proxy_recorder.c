@@ -2,7 +2,9 @@
 
 #include "proxy/recorder.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -29,6 +31,17 @@ int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
+static pthread_t main_thread;
+static atomic_bool hangs; /* any write of the other thread's that is not a mere wake */
+
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+    while (atomic_load(&hangs) && len > sizeof(uint64_t) &&
+           !pthread_equal(pthread_self(), main_thread))
+        usleep(1000);
+    return syscall(SYS_write, fd, bytes, len);
+}
+
 static void on_unblocked(void *ctx)
 {
     (void)ctx;
@@ -46,6 +59,7 @@ static void start(void)
     stats = (struct proxy_stats){ 0 };
     unblocked = 0;
     sync_us = 0;
+    main_thread = pthread_self();
     ck_assert_msg(loop_open(&loop, &err) == 0, "%s", err.text);
     loop_read_clocks(loop);
     ck_assert_msg(archive_open(temp_path("archive"), true, &archive, &err) == 0, "%s", err.text);
@@ -364,6 +378,45 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
 }
 END_TEST
 
+/* Bodies are dropped, but what else comes would have no end. */
+START_TEST(memory_has_a_bound_while_a_write_hangs)
+{
+    static char path[1u << 20];
+    struct exchange x = {
+        .started_us = 1,
+        .origin = STR("proxy"),
+        .method = STR("GET"),
+        .path = {path, sizeof(path)}
+    };
+    struct recording rec, others[64];
+    size_t count = 0;
+    struct err err;
+
+    memset(path, 'x', sizeof(path));
+    conf.pressure = PROXY_DROP_BODIES;
+    open_recorder();
+    begin(&rec);
+    atomic_store(&hangs, true);
+    fill(&rec, 40);
+    turn_for(100000);
+    fill(&rec, 2020);
+    ck_assert(stats.journal_failing && !recorder_must_refuse(recorder));
+    for (; !recorder_must_refuse(recorder); count++) {
+        ck_assert_uint_lt(count, ARRAY_LEN(others));
+        others[count] = (struct recording){ .began_us = loop_now_us(loop) };
+        ck_assert_int_eq(recorder_begin(recorder, &others[count], &x, &err), 0);
+        ck_assert(finish(&others[count]));
+    }
+    ck_assert_uint_gt(count, 8);
+    ck_assert_int_eq(recorder_begin(recorder, &others[0], &x, &err), -1);
+    atomic_store(&hangs, false);
+    TURN_UNTIL(!recorder_must_refuse(recorder) && !stats.journal_failing);
+    ck_assert(finish(&rec));
+    turn_for(100000);
+    ck_assert_uint_eq(count_records().ended, count + 1);
+}
+END_TEST
+
 START_TEST(refuse_takes_no_new_calls)
 {
     struct recording rec, other = { 0 };
@@ -395,6 +448,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_old_journal_is_ready_without_another_call);
     tcase_add_test(tc, block_stops_reading_and_loses_nothing);
     tcase_add_test(tc, drop_bodies_keeps_the_rest_and_counts);
+    tcase_add_test(tc, memory_has_a_bound_while_a_write_hangs);
     tcase_add_test(tc, refuse_takes_no_new_calls);
 }
 
