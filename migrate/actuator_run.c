@@ -36,7 +36,6 @@ static void memory_file_close(struct memory_file *f)
     if (f->fd >= 0)
         close(f->fd);
 }
-DEFINE_CLEANUP_VALUE(struct memory_file, memory_file_close)
 
 static int memory_file_open(struct memory_file *f, struct err *err)
 {
