@@ -109,7 +109,7 @@ struct guarding {
     struct start *start;
     const posix_spawn_file_actions_t *actions;
     const posix_spawnattr_t *attr;
-    char **argv, **env;
+    char **argv, **env, **afterwards;
     int lifeline; /* the end that reads */
 };
 
@@ -158,12 +158,21 @@ static _Noreturn void end_as(int status)
     _exit(EXIT_FAILURE);
 }
 
+static void clear_up(const struct guarding *g)
+{
+    pid_t pid;
+
+    if (g->afterwards &&
+        posix_spawnp(&pid, g->afterwards[0], NULL, g->attr, g->afterwards, g->env) == 0)
+        waitpid(pid, NULL, 0);
+}
+
 /* SIGTERM is for the program, the lifeline's end is the end of all. */
-static _Noreturn void stand_guard(pid_t program, int signals, int lifeline)
+static _Noreturn void stand_guard(const struct guarding *g, pid_t program, int signals)
 {
     struct pollfd fds[2] = {
-        {.fd = lifeline, .events = POLLIN},
-        { .fd = signals, .events = POLLIN},
+        {.fd = g->lifeline, .events = POLLIN},
+        { .fd = signals,    .events = POLLIN},
     };
     struct signalfd_siginfo info;
     int status = 0;
@@ -172,6 +181,7 @@ static _Noreturn void stand_guard(pid_t program, int signals, int lifeline)
         poll(fds, 2, -1);
         if (fds[0].revents) {
             end_group(program, &status);
+            clear_up(g);
             end_as(status);
         }
         if (!fds[1].revents || read(signals, &info, sizeof(info)) != sizeof(info))
@@ -205,7 +215,7 @@ static _Noreturn void run_guard(const struct guarding *g)
     __atomic_store_n(&g->start->is_known, 1, __ATOMIC_RELEASE);
     if (failed)
         _exit(EXIT_FAILURE);
-    stand_guard(program, signals, g->lifeline);
+    stand_guard(g, program, signals);
 }
 
 /* --- ours --- */
@@ -248,7 +258,7 @@ int subprocess_start(const struct subprocess_options *options, struct subprocess
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    char **argv, **env;
+    char **argv, **env, **afterwards;
     struct start *start =
         mmap(NULL, sizeof(*start), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -257,9 +267,10 @@ int subprocess_start(const struct subprocess_options *options, struct subprocess
         return err_sys(err, "cannot start '%s'", options->argv[0]);
     env = make_env(options->env);
     memcpy(&argv, &options->argv, sizeof(argv)); /* as above */
+    memcpy(&afterwards, &options->afterwards, sizeof(afterwards));
     set_files(&actions, options);
     set_attributes(&attr);
-    struct guarding g = { start, &actions, &attr, argv, env, -1 };
+    struct guarding g = { start, &actions, &attr, argv, env, afterwards, -1 };
     int failed = start_guard(&g, ret);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);

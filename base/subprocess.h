@@ -32,6 +32,9 @@ struct subprocess_options {
     const char *output; /* stdout and stderr go to this file, made with mode 0600; NULL = ours */
     const char *complaints; /* stderr goes to this one instead; NULL = where stdout goes */
     const char *input;      /* stdin is this file; NULL = nothing */
+    /* What the guard runs once it had to end the group, as we were gone or did not wait any more:
+     * "rm", "-rf", ...  NULL = nothing. */
+    const char *const *afterwards;
 };
 
 /* ERR_SYS if the program cannot be started. */

@@ -95,7 +95,10 @@ static int start_standin(struct drill *d, struct err *err)
     for (size_t i = 0; d->o->archives[i]; i++)
         add_argument(a, d->o->archives[i]);
     const char *output = drill_textf(g, "%s/standin.log", g->folder);
-    struct subprocess_options o = { .argv = a->list, .output = output };
+    struct drill_afterwards afterwards = drill_gateway_afterwards(g);
+    struct subprocess_options o = { .argv = a->list,
+                                    .output = output,
+                                    .afterwards = afterwards.argv };
     int r = subprocess_start(&o, &d->standin, err);
     free(a);
     if (r < 0)
@@ -103,7 +106,7 @@ static int start_standin(struct drill *d, struct err *err)
     struct drill_waiting waiting = { &d->standin,     "the stand-in", output,
                                      d->control_port, d->o->ready_us, NULL };
     r = drill_wait_ready(&waiting, err);
-    /* It was read before it listened, and a drill that is killed leaves its folder. */
+    /* It was read before it listened. */
     if (g->places.ca)
         unlink(drill_textf(g, "%s/" DRILL_KEY, g->folder));
     return r;

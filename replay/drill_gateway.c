@@ -226,6 +226,13 @@ int drill_gateway_open(const struct drill_gateway_options *o, struct drill_gatew
     return render_config(ret, err);
 }
 
+struct drill_afterwards drill_gateway_afterwards(const struct drill_gateway *g)
+{
+    return (struct drill_afterwards){
+        {"rm", "-rf", "--", g->folder, g->rendered}
+    };
+}
+
 /* --- processes --- */
 
 /* The last line that says something. */
@@ -318,10 +325,12 @@ int drill_gateway_start(struct drill_gateway *g, struct loop *loop, struct err *
         shell[2] = buf_cstr(&command);
     }
     const char *const *env = environment(g);
+    struct drill_afterwards afterwards = drill_gateway_afterwards(g);
     struct subprocess_options o = {
         .argv = g->options.command ? shell : own,
         .env = env,
         .output = output,
+        .afterwards = afterwards.argv,
     };
     int r = subprocess_start(&o, &g->process, err);
     free((void *)(uintptr_t)env);

@@ -41,6 +41,11 @@ struct drill_gateway {
 /* Finds free ports and a fresh folder, and writes the configuration. */
 int drill_gateway_open(const struct drill_gateway_options *o, struct drill_gateway *ret,
                        struct err *err);
+/* What takes them away, for subprocess_options.afterwards of a process that uses them. */
+struct drill_afterwards {
+    const char *argv[6];
+};
+struct drill_afterwards drill_gateway_afterwards(const struct drill_gateway *g);
 /* Where the stand-ins' certificate and its key are, if they speak TLS. */
 #define DRILL_CERT "cert.pem"
 #define DRILL_KEY  "key.pem"

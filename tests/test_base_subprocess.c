@@ -92,7 +92,8 @@ START_TEST(all_that_it_started_ends_with_it)
 }
 END_TEST
 
-/* A process that holds the lock of `path`, starts script and is then waiting to be killed. */
+/* A process that holds the lock of `path`, starts script and is then waiting to be killed;
+ * afterwards there is a file "PATH.after". */
 static pid_t start_owner(const char *path, const char *script)
 {
     struct subprocess p;
@@ -105,7 +106,8 @@ static pid_t start_owner(const char *path, const char *script)
     pid_t owner = fork();
     if (owner == 0) {
         const char *argv[] = { "sh", "-c", script, NULL };
-        struct subprocess_options o = { .argv = argv, .output = output };
+        const char *afterwards[] = { "sh", "-c", "touch \"$0\".after", path, NULL };
+        struct subprocess_options o = { .argv = argv, .output = output, .afterwards = afterwards };
         signal(SIGTERM, SIG_DFL); /* Check's own */
         int fd = open(path, O_RDWR | O_CLOEXEC);
         if (fd < 0 || flock(fd, LOCK_EX) < 0 || subprocess_start(&o, &p, &err) < 0 ||
@@ -126,7 +128,7 @@ static const int ends[] = { SIGKILL, SIGTERM, SIGABRT };
 START_TEST(a_lock_is_held_until_nothing_of_ours_runs)
 {
     CLEANUP(buf_release) struct buf bytes = { 0 };
-    char path[] = "/tmp/weir-test-XXXXXX";
+    char path[] = "/tmp/weir-test-XXXXXX", after[100];
     int fd = mkstemp(path), status;
     struct err err;
     int64_t child;
@@ -142,6 +144,8 @@ START_TEST(a_lock_is_held_until_nothing_of_ours_runs)
         str_sub(buf_str(&bytes), 0, (size_t)str_find_char(buf_str(&bytes), '.', 0)), &child));
     ck_assert_int_lt(kill((pid_t)child, 0), 0);
     ck_assert_int_eq(errno, ESRCH);
+    snprintf(after, sizeof(after), "%s.after", path);
+    ck_assert_int_eq(unlink(after), 0);
     close(fd);
     unlink(path);
     unlink(output);
