@@ -146,7 +146,7 @@ struct hour_calls {
 struct hours {
     VEC(struct hour_calls) list;
 };
-/* What there is of an hour, which may be nothing. */
+/* What there is of an hour, which may be nothing; once all calls are in (tallies_finish). */
 const struct hour_calls *hours_find(const struct hours *h, int64_t hour);
 
 struct tally_gate {

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/timestamp.h"
@@ -48,19 +49,33 @@ static void find_ways(struct tallies *t)
             t->list[i].way = &t->ways[way_index(t, t->list[i].app->direct)];
 }
 
+static int compare_hours(const void *a, const void *b)
+{
+    const struct hour_calls *x = a, *y = b;
+
+    return (x->hour > y->hour) - (x->hour < y->hour);
+}
+
+static void sort_hours(struct hours *h)
+{
+    if (h->list.len)
+        qsort(h->list.ptr, h->list.len, sizeof(*h->list.ptr), compare_hours);
+}
+
 const struct hour_calls *hours_find(const struct hours *h, int64_t hour)
 {
     static const struct hour_calls none;
+    const struct hour_calls wanted = { .hour = hour };
+    const struct hour_calls *found =
+        h->list.len ? bsearch(&wanted, h->list.ptr, h->list.len, sizeof(wanted), compare_hours)
+                    : NULL;
 
-    /* Ledgers come by days: what is looked for is among the last. */
-    for (size_t i = h->list.len; i > 0; i--)
-        if (h->list.ptr[i - 1].hour == hour)
-            return &h->list.ptr[i - 1];
-    return &none;
+    return found ? found : &none;
 }
 
 static struct hour_calls *hour_of(struct hours *h, int64_t hour)
 {
+    /* Ledgers come by days: what is looked for is among the last. */
     for (size_t i = h->list.len; i > 0; i--)
         if (h->list.ptr[i - 1].hour == hour)
             return &h->list.ptr[i - 1];
@@ -364,6 +379,11 @@ static void finish_gate(const struct tally *a, size_t gate, const struct unit *u
 
 void tallies_finish(struct tallies *t)
 {
+    for (size_t i = 0; i < t->direct.len; i++)
+        sort_hours(&t->ways[i]);
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t g = 0; t->list[i].way && g < t->list[i].app->gate_count; g++)
+            sort_hours(&t->list[i].gates[g].hours);
     for (size_t i = 0; i < t->units.len; i++) {
         const struct map_entry *e = &t->units.entries[i];
         const struct unit *u = e->ptr;

@@ -277,16 +277,21 @@ START_TEST(what_failed_in_an_outage_does_not_count_afterwards)
     uint64_t other = sample_step(&s, "dog", 0, 5000, T0 + 7 * HOUR + HOUR / 2, true);
     uint64_t epoch = sample_step(&s, "bot", 0, ROLLOUT_ALL, T0 + 8 * HOUR, true);
     sample_ledger(&s, T0);
-    add_failing(&s, epoch, T0 + 8 * HOUR + 200 * US_PER_SECOND);
-    add_beside(&s, "cat", 2);
     sample_call(
         &s, &(struct sample_call){
                 .app = "dog", .at_us = T0 + 9 * HOUR, .epoch = other, .share = 5000, .unit = "x" });
+    sample_call(
+        &s,
+        &(struct sample_call){
+            .app = "dog", .at_us = T0 + 10 * HOUR, .epoch = other, .share = 5000, .unit = "x" });
     sample_call(&s, &(struct sample_call){ .at_us = T0 + 10 * HOUR,
                                            .on_gateway = true,
                                            .epoch = epoch,
                                            .share = ROLLOUT_ALL,
                                            .unit = "x" });
+    /* Ledgers of a day are in no order. */
+    add_failing(&s, epoch, T0 + 8 * HOUR + 200 * US_PER_SECOND);
+    add_beside(&s, "cat", 2);
     sample_seal(&s);
     v = sample_judge(&s, T0 + DAY);
     ck_assert(!v->gates[0].cap_tripped && !v->gates[0].cap_excused);
