@@ -219,16 +219,18 @@ static bool is_over(const struct verdict_calls *c, int64_t cap_per_million)
            (double)c->failed * 1e6 > (double)cap_per_million * (double)c->all;
 }
 
-/* Whether what goes straight to the provider fails as well in an hour, and at least half as often:
- * else going back would help.  The application's own calls say so first, if it has enough of them.
- */
+/* Whether what goes straight to the provider fails as well in an hour, unless the gateway surely
+ * fails more than twice as often: then going back would help.  The application's own calls say so
+ * first, if it has enough of them. */
 static bool is_outage(const struct tally *a, const struct hour_calls *h, int64_t cap)
 {
     if (!a->way || h->calls[0].all >= MEASURED_CALLS)
         return false;
     const struct verdict_calls *beside = &hours_find(a->way, h->hour)->calls[0];
-    return is_over(beside, cap) && 2.0 * (double)beside->failed * (double)h->calls[1].all >=
-                                       (double)h->calls[1].failed * (double)beside->all;
+    const struct verdict_calls *there = &h->calls[1];
+    double n = (double)there->all;
+    return is_over(beside, cap) && (n <= 0 || 2.0 * (double)beside->failed / (double)beside->all >=
+                                                  lower_bound((double)there->failed / n, n));
 }
 
 static struct verdict_calls outages_of(const struct tally *a, size_t gate, int64_t cap)

@@ -198,7 +198,7 @@ static const struct {
     { "unnamed", "openai",    200, 50, ERROR_CLASS_TRANSPORT,  0,         false, true },
     { "cat",     "openai",    200, 2,  ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* as ever */
     { "cat",     "openai",    200, 10, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* seldom */
-    { "cat",     "openai",    200, 25, ERROR_CLASS_STATUS_5XX, 0,         false, true },
+    { "cat",     "openai",    200, 22, ERROR_CLASS_STATUS_5XX, 0,         false, true },
     { "cat",     "openai",    10,  50, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* too few */
     { "cat",     "openai",    200, 50, ERROR_CLASS_STATUS_4XX, 0,         true,  false}, /* its own */
     { "cat",     "anthropic", 200, 50, ERROR_CLASS_STATUS_5XX, 0,         true,  false}, /* another */
