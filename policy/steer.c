@@ -170,7 +170,7 @@ static void start(struct go *g, struct steer *s, const struct policy *p, struct 
     g->ret = NULL;
     g->passed = note_passed;
     g->is_dry = false;
-    g->unit = POLICY_NONE;
+    g->unit = g->seen_unit = POLICY_NONE;
 }
 
 /* In observe and warn the call goes where it asked to; what would have been done is noted. */

@@ -203,12 +203,16 @@ static struct health_seen look_at(struct go *g, const struct tree_node *n)
 {
     if (n->unit == POLICY_NONE)
         return (struct health_seen){ .level = HEALTH_USUAL };
+    if (g->seen_unit == n->unit) /* a group has, which then went there */
+        return g->seen;
     struct health_call call = {
         .now_us = g->now_us,
         .draw = tree_mix(g->w->seed, n->unit),
         .all_out = g->w->all_out,
     };
-    return health_look(walk_health(g, n->unit), walk_unit(g, n->unit), &call);
+    g->seen = health_look(walk_health(g, n->unit), walk_unit(g, n->unit), &call);
+    g->seen_unit = n->unit;
+    return g->seen;
 }
 
 /* A group is as well as the best of its targets; what led to its being out is not one thing. */
@@ -603,6 +607,7 @@ static const struct tree_node *here(const struct go *g)
 /* Goes on until there is something to do. */
 static void walk_on(struct go *g, enum turn turn, struct result *r, struct walk_move *ret)
 {
+    g->seen_unit = POLICY_NONE;
     while (turn != TURN_MOVE) {
         if (turn == TURN_IN) {
             enter_frame(g->w, frame_of(g, here(g)), g->now_us);

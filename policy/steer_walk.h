@@ -57,6 +57,8 @@ struct go {
     bool is_dry;           /* only to see what would be done */
     uint32_t unit;         /* whose health was looked for last, and where it is */
     struct health *health;
+    uint32_t seen_unit; /* looked at last in this walk, and how it is; POLICY_NONE = none */
+    struct health_seen seen;
     struct health scratch; /* of a target for which the state has no room */
 };
 
