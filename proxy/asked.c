@@ -245,17 +245,20 @@ static void take_config(struct body_reading *b, struct jscan *s)
             jscan_skip(s);
 }
 
-/* "model" in any case, and with escapes: who could read it so? */
-static bool is_model(struct str key)
+static bool is_model_escaped(struct str key)
 {
     CLEANUP(buf_release) struct buf plain = { 0 };
 
-    if (str_ieq(key, STR("model")))
-        return true;
-    if (key.len < 10 || str_find_char(key, '\\', 0) < 0) /* an escape takes six bytes */
-        return false;
     jscan_unescape(key, &plain);
     return str_ieq(buf_str(&plain), STR("model"));
+}
+
+/* "model" in any case, and with escapes: who could read it so? */
+static bool is_model(struct str key)
+{
+    if (key.len < 10) /* an escape takes six bytes */
+        return key.len == 5 && str_ieq(key, STR("model"));
+    return str_find_char(key, '\\', 0) >= 0 && is_model_escaped(key);
 }
 
 static void read_json(struct body_reading *b)
@@ -294,8 +297,9 @@ void asked_read_body(struct str body, struct str content_type, struct arena *are
                      struct asked *ret)
 {
     struct body_reading b = { .asked = ret, .arena = arena, .body = body };
+    bool is_usual = content_type.len && content_type.ptr[0] == 'a'; /* application/json */
 
-    if (str_istarts_with(str_trim(content_type), STR("multipart/")))
+    if (!is_usual && str_istarts_with(str_trim(content_type), STR("multipart/")))
         read_form(&b);
     else
         read_json(&b);

@@ -594,6 +594,7 @@ static void take_answer(struct proxy_call *call, struct str in)
         take_answer_event(call, &e);
     if (in.len || r < 0)
         call->may_keep_conn = false;
+    call_policy_keep_answer(call);
     if (call->state == CALL_WAIT)
         return;
     pass(call);

@@ -306,11 +306,14 @@ struct str call_policy_warning(const struct proxy_call *call)
 
 /* --- the end --- */
 
-static void read_used(struct call_policy *p, enum error_class error, struct policy_used *ret)
+void call_decided_read_used(struct call_policy *p, struct str whole, struct policy_used *ret)
 {
     const struct proxy_call *call = p->call;
     struct call_used_of of = {
         .request = call->request,
+        .answer = http1_head(call->answer),
+        .known = call_policy_recognise(p),
+        .whole = whole,
         .prices = p->conf->prices,
         .shapes = p->conf->shapes,
         .arena = &p->call->worker->arena,
@@ -318,15 +321,22 @@ static void read_used(struct call_policy *p, enum error_class error, struct poli
         .at_us = call_policy_now(p),
     };
 
+    call_used_read(&p->used, &of, ret);
+}
+
+static void read_used(struct call_policy *p, enum error_class error, struct policy_used *ret)
+{
+    const struct proxy_call *call = p->call;
     bool may_cost = p->walks ? p->may_cost : call->anything_sent;
 
     *ret = p->was_sent && (may_cost || error == ERROR_CLASS_NONE) ? (struct policy_used){ -1, -1 }
                                                                   : (struct policy_used){ 0 };
     if (!p->used.is_on || !p->was_sent || error != ERROR_CLASS_NONE || !call->answer_done)
         return;
-    of.known = call_policy_recognise(p);
-    of.answer = http1_head(call->answer);
-    call_used_read(&p->used, &of, ret);
+    if (p->is_used_read)
+        *ret = p->used_read;
+    else
+        call_decided_read_used(p, STR(""), ret);
 }
 
 /* An attempt that nobody waits for any more: the caller has left, or is at fault. */

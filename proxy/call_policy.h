@@ -91,12 +91,15 @@ struct call_policy {
     bool was_sent; /* an attempt has been made */
     bool may_cost; /* of one that failed, a provider may have worked for it */
     bool holds_answer;
+    struct str piece; /* of the answer: held where it was read, until all of that read is taken */
+    bool is_used_read;
+    struct policy_used used_read; /* of an answer that was whole in one piece */
     /* What follows is memory that the next call has as well. */
     struct arena arena; /* strings of subject and asked */
     struct buf body;    /* held, or the copy */
     struct buf tail;    /* of a chunked one: the last chunk with its trailers */
     struct buf path;    /* of the present attempt, where it differs */
-    struct buf held;    /* of the answer */
+    struct buf held;    /* of the answer, if piece is not all of it */
     struct call_attempts more_attempts;
     struct call_used used;
     /* Left to run out when an attempt ends well: setting it anew is cheap while it is set. */
@@ -123,6 +126,8 @@ void call_policy_connected(struct proxy_call *call);
 bool call_policy_answer_head(struct proxy_call *call, const struct http1_head *head);
 bool call_policy_answer_body(struct proxy_call *call, struct str bytes);
 bool call_policy_answer_end(struct proxy_call *call);
+/* The bytes that were handed in are about to go: what is held of them is copied. */
+void call_policy_keep_answer(struct proxy_call *call);
 /* The call is about to fail.  True: it does not: something else is tried, or was answered. */
 bool call_policy_failed(struct proxy_call *call, enum reply_kind kind, enum error_class error);
 /* Its timers are the policy's: the call's own are not looked at. */
@@ -175,5 +180,7 @@ void call_policy_unlock(const struct call_policy *p);
 /* The decisions that came since, as attempts passed over; and those made. */
 void call_decided_attempt(struct call_policy *p);
 void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *end);
+/* What the answer used, as far as it says; whole: all of its body, or empty: what p->used kept. */
+void call_decided_read_used(struct call_policy *p, struct str whole, struct policy_used *ret);
 
 #endif

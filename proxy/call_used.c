@@ -302,7 +302,7 @@ void call_used_read(const struct call_used *u, const struct call_used_of *of,
     struct call call = { .method = of->request->method,
                          .request_body_missing = true,
                          .status = (int)of->answer->status,
-                         .response_body = join(u, &body) };
+                         .response_body = of->whole.len ? of->whole : join(u, &body) };
     if (!u->in_events && read_plain(&call, of, ret))
         return;
     take_headers(&call, of->answer, of->arena);

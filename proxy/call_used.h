@@ -45,6 +45,7 @@ struct call_used_of {
     struct cost_shapes *shapes; /* NULL = every answer is read */
     struct arena *arena;        /* for what is needed meanwhile */
     struct call_facts *facts;   /* likewise: seven kilobytes that need not be cleared */
+    struct str whole;           /* the body, where it need not be kept; "" = what u kept of it */
     int64_t at_us;              /* when it was asked */
 };
 void call_used_read(const struct call_used *u, const struct call_used_of *of,

@@ -145,6 +145,7 @@ static void begin_attempt(struct call_policy *p)
     }
     p->model = model.len ? model : policy_class_model(p->class);
     p->holds_answer = true;
+    p->piece = STR("");
     buf_clear(&p->held);
     call_decided_attempt(p);
     steered_attempt(&p->steered, call_policy_recognise(p)->api, call_policy_now(p));
@@ -206,14 +207,54 @@ static void on_task(void *ctx)
 
 /* --- what comes --- */
 
+/* A piece at a time: most answers that are no streams are one, and never copied. */
+static void hold_answer(struct call_policy *p, struct str bytes)
+{
+    if (!p->piece.len && !p->held.len) {
+        p->piece = bytes;
+        return;
+    }
+    call_policy_keep_answer(p->call);
+    buf_add_str(&p->held, bytes);
+}
+
+void call_policy_keep_answer(struct proxy_call *call)
+{
+    struct call_policy *p = call->policy;
+
+    if (!p || !p->piece.len)
+        return;
+    if (!p->held.ptr)
+        p->held = worker_lend(call->worker);
+    buf_add_str(&p->held, p->piece);
+    p->piece = STR("");
+}
+
+/* What is held is looked at for what was used, before it goes. */
+static void use_held(struct call_policy *p)
+{
+    bool is_plain = p->used.is_on && !p->used.codec && !p->used.is_unknown && !p->used.in_events;
+
+    if (p->piece.len && p->call->answer_done && is_plain) {
+        call_decided_read_used(p, p->piece, &p->used_read);
+        p->is_used_read = true;
+    } else if (p->piece.len && p->used.is_on) {
+        call_used_body(&p->used, p->piece);
+    }
+}
+
 /* The caller gets what is held, and what comes after it. */
 static void release(struct call_policy *p)
 {
+    struct str bytes = p->piece.len ? p->piece : buf_str(&p->held);
+
     p->holds_answer = false;
+    use_held(p);
+    p->piece = STR("");
     call_give_head(p->call);
-    if (p->held.len)
-        call_give_body(p->call, buf_str(&p->held));
-    if (p->used.is_on)
+    if (bytes.len)
+        call_give_body(p->call, bytes);
+    if (p->used.is_on && p->held.len)
         call_used_take(&p->used, &p->held);
     buf_clear(&p->held);
 }
@@ -230,6 +271,7 @@ static bool end_attempt(struct call_policy *p, const struct steer_end *end)
         return false;
     loop_timer_cancel(p->call->worker->loop, &p->timer);
     call_pause(p->call);
+    p->piece = STR("");
     p->holds_answer = true;
     loop_defer(p->call->worker->loop, &p->task);
     return true;
@@ -279,7 +321,7 @@ bool call_policy_answer_head(struct proxy_call *call, const struct http1_head *h
 /* What the attempt's answer has come to; bytes are held already, if it is. */
 static void take_verdict(struct call_policy *p, enum watch_verdict v)
 {
-    bool is_full = p->holds_answer && p->held.len > CALL_POLICY_ANSWER_BYTES;
+    bool is_full = p->holds_answer && p->held.len + p->piece.len > CALL_POLICY_ANSWER_BYTES;
 
     if (v == WATCH_FAILED && !p->steered.has_begun) {
         if (!end_attempt(p, &p->steered.watch.end) && p->holds_answer)
@@ -298,10 +340,8 @@ bool call_policy_answer_body(struct proxy_call *call, struct str bytes)
         call_used_body(&p->used, bytes);
     if (p->attempt_count)
         call_policy_last_attempt(p)->bytes += bytes.len;
-    if (was_held && !p->held.ptr)
-        p->held = worker_lend(call->worker);
     if (was_held)
-        buf_add_str(&p->held, bytes);
+        hold_answer(p, bytes);
     if (p->steered.is_under_way)
         take_verdict(p, steered_body(&p->steered, bytes, call_policy_now(p)));
     return was_held;

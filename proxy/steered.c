@@ -60,18 +60,15 @@ enum watch_verdict steered_end(struct steered *s, int64_t now_us)
 /* Which of them run now, a bit each. */
 static unsigned running(const struct steered *s)
 {
-    const bool is[PLAN_TIMERS] = {
-        [PLAN_TIMER_CONNECT] = !s->is_connected,
-        [PLAN_TIMER_HEAD] = !s->has_head,
-        [PLAN_TIMER_FIRST_TOKEN] = s->is_stream && !s->has_begun,
-        [PLAN_TIMER_IDLE] = s->has_head || s->is_stream, /* the first piece is waited for, too */
-        [PLAN_TIMER_TOTAL] = s->is_stream,
-        [PLAN_TIMER_WHOLE] = !s->is_stream,
-    };
-    unsigned bits = 0;
+    unsigned bits = (unsigned)!s->is_connected << PLAN_TIMER_CONNECT |
+                    (unsigned)!s->has_head << PLAN_TIMER_HEAD |
+                    (unsigned)s->has_head << PLAN_TIMER_IDLE;
 
-    for (unsigned t = 0; t < PLAN_TIMERS; t++)
-        bits |= (unsigned)is[t] << t;
+    if (s->is_stream) /* of which the first piece is waited for, too */
+        bits |= 1u << PLAN_TIMER_IDLE | 1u << PLAN_TIMER_TOTAL |
+                (unsigned)!s->has_begun << PLAN_TIMER_FIRST_TOKEN;
+    else
+        bits |= 1u << PLAN_TIMER_WHOLE;
     return s->is_under_way ? bits : 0;
 }
 

@@ -21,6 +21,7 @@ enum origin_does {
     ORIGIN_STALLS_LATER, /* behind the first token */
     ORIGIN_ERRS,         /* an error event instead of the first token */
     ORIGIN_CUTS,         /* a head and a role, then the end */
+    ORIGIN_PIECES,       /* what is no stream comes in three, ms apart; 0 = in one write */
 };
 
 struct policy_origin {
@@ -100,6 +101,26 @@ static inline bool origin_stream(int fd, struct policy_origin *o)
     return true;
 }
 
+static inline void origin_pieces(int fd, const struct policy_origin *o, const char *body)
+{
+    int third = (int)strlen(body) / 3, rest = (int)strlen(body) - 2 * third;
+    char text[900];
+
+    snprintf(text, sizeof(text),
+             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+             "\r\n%x\r\n%.*s\r\n",
+             (unsigned)third, third, body);
+    if (o->ms) {
+        upstream_text(fd, text);
+        text[0] = '\0';
+        origin_sleep(o);
+    }
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof(text) - len, "%x\r\n%.*s\r\n%x\r\n%s\r\n0\r\n\r\n", (unsigned)third,
+             third, body + third, (unsigned)rest, body + 2 * third);
+    upstream_text(fd, text);
+}
+
 static inline void origin_whole(int fd, const struct policy_origin *o)
 {
     char body[600], head[200];
@@ -110,6 +131,10 @@ static inline void origin_whole(int fd, const struct policy_origin *o)
              "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":40,"
              "\"completion_tokens\":50,\"total_tokens\":90}}",
              o->name);
+    if (o->does == ORIGIN_PIECES) {
+        origin_pieces(fd, o, body);
+        return;
+    }
     snprintf(head, sizeof(head),
              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
              strlen(body));

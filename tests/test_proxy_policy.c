@@ -659,6 +659,33 @@ START_TEST(two_hundred_callers_spend_no_more_than_there_is)
 }
 END_TEST
 
+/* With a route answers are held: in place, or copied. */
+START_TEST(what_an_answer_costs_is_told_however_it_comes)
+{
+    static const struct {
+        enum origin_does does;
+        int ms;
+    } comes[] = {
+        {ORIGIN_ANSWERS, 0 },
+        { ORIGIN_PIECES, 0 },
+        { ORIGIN_PIECES, 50},
+    };
+    long spent = 0;
+
+    begin("teams: {cx: {budget: {month: 1 USD, hard: true}}}\n" ROUTE_AB, 1);
+    for (size_t i = 0; i < ARRAY_LEN(comes); i++) {
+        a->ms = comes[i].ms;
+        origin_does(a, comes[i].does);
+        ck_assert_int_eq(call(",\"max_tokens\":60"), 200);
+        ck_assert_msg(says("A says hi") && says("\"total_tokens\":90"), "%s", answer.ptr);
+        ck_assert_int_eq(metric_nusd("\nweir_budget_spent_usd{"), spent += 600000);
+    }
+    ck_assert_int_eq(call(STREAM ",\"max_tokens\":60"), 200);
+    ck_assert_int_eq(metric_nusd("\nweir_budget_spent_usd{"), spent + 600000);
+    finish();
+}
+END_TEST
+
 START_TEST(what_is_spent_is_remembered_over_a_restart)
 {
     begin(BUDGET, 1);
@@ -774,6 +801,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, no_more_calls_are_under_way_than_may_be);
     tcase_add_test(tc, two_hundred_callers_spend_no_more_than_there_is);
+    tcase_add_test(tc, what_an_answer_costs_is_told_however_it_comes);
     tcase_add_test(tc, what_is_spent_is_remembered_over_a_restart);
     tcase_add_test(tc, what_a_worker_held_is_given_back_when_it_dies);
     tcase_add_test(tc, another_policy_holds_from_the_next_call_on);
