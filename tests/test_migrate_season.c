@@ -103,6 +103,16 @@ static int probe(const struct actuator *a, struct actuator_live *ret, struct err
     return 0;
 }
 
+/* Nor is there one to ask whether it is there. */
+static int check(const struct actuator *a, struct str bytes, const struct actuator_wait *wait,
+                 struct err *err)
+{
+    CLEANUP(cutover_free) struct cutover *c = NULL;
+
+    (void)a, (void)wait;
+    return cutover_parse(bytes, "cutover", &c, err);
+}
+
 static void read_live(struct season *z)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
@@ -312,6 +322,7 @@ static void take_up_plan(struct season *z)
     weir_driver = actuators[0].driver;
     z->driver = *weir_driver;
     z->driver.probe = probe;
+    z->driver.check = check;
     actuators[0].driver = &z->driver;
     ck_ok(rollout_put_blob(z->s.rollout, z->s.programme->bytes, sha, &sample_err));
     c = context(z);
