@@ -725,18 +725,6 @@ static bool read_cost(struct reading *r, const struct recognition *known, struct
     return is_plain_usage;
 }
 
-bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
-                    struct call_facts *ret)
-{
-    struct reading r;
-    bool more;
-
-    memset(&r, 0, offsetof(struct reading, parts)); /* the parts are ten kilobytes, rarely used */
-    r.call = call;
-    r.arena = arena;
-    return read_cost(&r, known, ret, &more);
-}
-
 bool cost_shapes_read(struct cost_shapes *s, const struct call *call,
                       const struct recognition *known, struct arena *arena, struct call_facts *ret)
 {
@@ -744,10 +732,10 @@ bool cost_shapes_read(struct cost_shapes *s, const struct call *call,
     struct reading r;
     bool more;
 
-    memset(&r, 0, offsetof(struct reading, parts));
+    memset(&r, 0, offsetof(struct reading, parts)); /* the parts are ten kilobytes, rarely used */
     r.call = call;
     r.arena = arena;
-    if (cost_shapes_want(s)) {
+    if (s && cost_shapes_want(s)) {
         draft.body = call->response_body;
         draft.is_odd = false;
         draft.hole_count = 0;
@@ -758,6 +746,12 @@ bool cost_shapes_read(struct cost_shapes *s, const struct call *call,
     if (r.draft && !more)
         shape_learn(s, &r, known);
     return true;
+}
+
+bool call_read_cost(const struct call *call, const struct recognition *known, struct arena *arena,
+                    struct call_facts *ret)
+{
+    return cost_shapes_read(NULL, call, known, arena, ret);
 }
 
 void call_read(const struct call *call, struct arena *arena, struct call_facts *ret)

@@ -40,7 +40,7 @@ struct cost_shape_found {
 bool cost_shapes_find(struct cost_shapes *s, const struct call *call,
                       const struct recognition *known, struct arena *arena,
                       struct cost_shape_found *ret);
-/* call_read_cost, which learns the shape.  Headers as for cost_shapes_find. */
+/* call_read_cost, which learns the shape.  Headers as for cost_shapes_find.  s may be NULL. */
 bool cost_shapes_read(struct cost_shapes *s, const struct call *call,
                       const struct recognition *known, struct arena *arena, struct call_facts *ret);
 

@@ -283,8 +283,7 @@ static bool read_plain(struct call *call, const struct call_used_of *of, struct 
         return false;
     if (of->shapes && read_shape(call, of, ret))
         return true;
-    if (of->shapes ? !cost_shapes_read(of->shapes, call, of->known, of->arena, of->facts)
-                   : !call_read_cost(call, of->known, of->arena, of->facts))
+    if (!cost_shapes_read(of->shapes, call, of->known, of->arena, of->facts))
         return false;
     take_facts(of->facts, of, ret);
     return true;

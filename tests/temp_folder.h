@@ -7,9 +7,11 @@
 
 #include <check.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static char temp_folder[200];
@@ -44,6 +46,17 @@ static inline const char *temp_path(const char *name)
 
     snprintf(path, sizeof(paths[0]), "%s/%s", temp_folder, name);
     return path;
+}
+
+/* A disk that takes no more: no file may grow beyond bytes. */
+static inline void temp_limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 #endif

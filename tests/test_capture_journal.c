@@ -11,6 +11,7 @@
 
 #include "tests/capture_sample.h"
 #include "tests/check_main.h"
+#include "tests/temp_folder.h"
 
 #define WRITER "w0-test"
 
@@ -301,16 +302,6 @@ START_TEST(what_comes_while_a_ticket_writes_stays_behind_it)
 }
 END_TEST
 
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes;
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 START_TEST(a_ticket_that_was_not_written_loses_nothing)
 {
     struct journal_writer *j = create();
@@ -318,7 +309,7 @@ START_TEST(a_ticket_that_was_not_written_loses_nothing)
     uint64_t torn, begun = file_bytes();
 
     append_payload(j, 0);
-    limit_files(begun + 10); /* amid the frame */
+    temp_limit_files(begun + 10); /* amid the frame */
     for (size_t i = 1; i < ARRAY_LEN(payloads); i++) {
         ck_ok(journal_sync_begin(j, true, &t, &sample_err));
         append_payload(j, i);
@@ -327,7 +318,7 @@ START_TEST(a_ticket_that_was_not_written_loses_nothing)
         ck_assert_int_eq(journal_flush(j, &sample_err), -1);
         ck_assert_uint_eq(file_bytes(), begun + 10);
     }
-    limit_files(RLIM_INFINITY);
+    temp_limit_files(RLIM_INFINITY);
     ck_ok(journal_sync(j, &sample_err));
     ck_assert_uint_eq(file_bytes(), journal_bytes(j));
     ck_ok(journal_close(j, &sample_err));

@@ -70,82 +70,96 @@ static const struct {
     { "another value behind it",     { .more = "}{\"a\":1" },                                    false},
 };
 
-static bool is_found(struct cost_shapes *s, const struct call *call,
-                     const struct recognition *known, struct arena *arena)
-{
-    struct cost_shape_found found;
-    static struct call_facts full;
+/* A gateway's answer, and the shapes of those before it. */
+struct known_answers {
+    struct cost_shapes *shapes;
+    struct arena arena;
+    struct call_facts facts;
+    struct call_header headers[2];
+    struct call call;
+    struct recognition known;
+};
 
-    if (!cost_shapes_find(s, call, known, arena, &found))
-        return false;
-    call_read_as(call, known, arena, &full);
-    ck_assert_msg(cost_reading_same_shape(&found, &full), "%.*s", STR_ARG(call->response_body));
-    return true;
+static void known_answers_init(struct known_answers *a)
+{
+    *a = (struct known_answers){ .shapes = cost_shapes_new(),
+                                 .headers = { { STR("Content-Type"), STR("application/json") } } };
+    a->call = (struct call){ .method = STR("POST"),
+                             .host = STR("gateway.example"),
+                             .path = STR("/v1/chat/completions"),
+                             .request_body_missing = true,
+                             .status = 200,
+                             .response_headers = a->headers,
+                             .response_header_count = 1 };
+    recognise(&a->call, &a->arena, &a->known);
 }
 
-static struct call call_of(struct call_header *headers, size_t count)
+static void known_answers_release(struct known_answers *a)
 {
-    return (struct call){ .method = STR("POST"),
-                          .host = STR("gateway.example"),
-                          .path = STR("/v1/chat/completions"),
-                          .request_body_missing = true,
-                          .status = 200,
-                          .response_headers = headers,
-                          .response_header_count = count };
+    cost_shapes_free(a->shapes);
+    arena_release(&a->arena);
+}
+DEFINE_CLEANUP_VALUE(struct known_answers, known_answers_release)
+
+static bool learn(struct known_answers *a)
+{
+    return cost_shapes_read(a->shapes, &a->call, &a->known, &a->arena, &a->facts);
+}
+
+/* What is found is what reading all of it says. */
+static bool is_found(struct known_answers *a)
+{
+    struct cost_shape_found found;
+
+    if (!cost_shapes_find(a->shapes, &a->call, &a->known, &a->arena, &found))
+        return false;
+    call_read_as(&a->call, &a->known, &a->arena, &a->facts);
+    ck_assert_msg(cost_reading_same_shape(&found, &a->facts), "%.*s",
+                  STR_ARG(a->call.response_body));
+    return true;
 }
 
 START_TEST(an_answer_with_other_values_in_the_same_places_is_known)
 {
-    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
-    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(known_answers_release) struct known_answers a;
     CLEANUP(buf_release) struct buf body = { 0 };
-    static struct call_facts facts;
-    struct call_header type = { STR("Content-Type"), STR("application/json") };
-    struct call call = call_of(&type, 1);
-    struct recognition known;
 
-    recognise(&call, &arena, &known);
-    call.response_body = write_answer(&first, &body);
-    ck_assert(!is_found(s, &call, &known, &arena));
-    ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
-    call.response_body = write_answer(&rows[_i].answer, &body);
-    ck_assert_msg(is_found(s, &call, &known, &arena) == rows[_i].is_known, "%s", rows[_i].what);
+    known_answers_init(&a);
+    a.call.response_body = write_answer(&first, &body);
+    ck_assert(!is_found(&a));
+    ck_assert(learn(&a));
+    a.call.response_body = write_answer(&rows[_i].answer, &body);
+    ck_assert_msg(is_found(&a) == rows[_i].is_known, "%s", rows[_i].what);
 }
 END_TEST
 
 START_TEST(a_shape_holds_for_its_status_its_api_and_its_headers_only)
 {
-    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
-    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(known_answers_release) struct known_answers a;
     CLEANUP(buf_release) struct buf body = { 0 };
-    static struct call_facts facts;
-    struct call_header headers[] = {
-        {STR("content-type"),          STR("application/json")},
-        { STR("openai-processing-ms"), STR("5")               },
-    };
-    struct call call = call_of(headers, 2);
-    struct recognition known;
 
-    recognise(&call, &arena, &known);
-    call.response_body = write_answer(&first, &body);
-    ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
-    headers[1].value = STR("6");
-    ck_assert(is_found(s, &call, &known, &arena));
-    headers[1].name = STR("mistral-correlation-id");
-    ck_assert(!is_found(s, &call, &known, &arena));
-    call.response_header_count = 1;
-    ck_assert(!is_found(s, &call, &known, &arena));
-    call.response_header_count = 2;
-    headers[1].name = STR("openai-processing-ms");
-    headers[0].value = STR("text/event-stream");
-    ck_assert(!is_found(s, &call, &known, &arena));
-    headers[0].value = STR("application/json");
-    call.status = 206;
-    ck_assert(!is_found(s, &call, &known, &arena));
-    call.status = 200;
-    call.path = STR("/v1/completions");
-    recognise(&call, &arena, &known);
-    ck_assert(!is_found(s, &call, &known, &arena));
+    known_answers_init(&a);
+    a.headers[1] = (struct call_header){ STR("openai-processing-ms"), STR("5") };
+    a.call.response_header_count = 2;
+    a.call.response_body = write_answer(&first, &body);
+    ck_assert(learn(&a));
+    a.headers[1].value = STR("6");
+    ck_assert(is_found(&a));
+    a.headers[1].name = STR("mistral-correlation-id");
+    ck_assert(!is_found(&a));
+    a.call.response_header_count = 1;
+    ck_assert(!is_found(&a));
+    a.call.response_header_count = 2;
+    a.headers[1].name = STR("openai-processing-ms");
+    a.headers[0].value = STR("text/event-stream");
+    ck_assert(!is_found(&a));
+    a.headers[0].value = STR("application/json");
+    a.call.status = 206;
+    ck_assert(!is_found(&a));
+    a.call.status = 200;
+    a.call.path = STR("/v1/completions");
+    recognise(&a.call, &a.arena, &a.known);
+    ck_assert(!is_found(&a));
 }
 END_TEST
 
@@ -162,14 +176,9 @@ START_TEST(a_count_in_two_places_is_the_last_one)
         { { "31", "41" }, { "7", "8" }},
         { { "40", "40" }, { "6", "6" }},
     };
-    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    static struct call_facts facts;
-    struct call_header type = { STR("Content-Type"), STR("application/json") };
-    struct call call = call_of(&type, 1);
-    struct recognition known;
+    CLEANUP(known_answers_release) struct known_answers a;
 
-    recognise(&call, &arena, &known);
+    known_answers_init(&a);
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
         CLEANUP(buf_release) struct buf body = { 0 };
         buf_addf(&body,
@@ -177,10 +186,10 @@ START_TEST(a_count_in_two_places_is_the_last_one)
                  "\"prompt_tokens\":%s,\"completion_tokens\":9,\"prompt_tokens_details\":"
                  "{\"cached_tokens\":%s},\"prompt_cache_hit_tokens\":%s,\"input_tokens\":%s}}",
                  bodies[i].input[0], bodies[i].cached[0], bodies[i].cached[1], bodies[i].input[1]);
-        call.response_body = buf_str(&body);
+        a.call.response_body = buf_str(&body);
         if (i == 0)
-            ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
-        ck_assert_msg(is_found(s, &call, &known, &arena), "%zu", i);
+            ck_assert(learn(&a));
+        ck_assert_msg(is_found(&a), "%zu", i);
     }
 }
 END_TEST
@@ -188,28 +197,23 @@ END_TEST
 /* Of many shapes the latest are remembered. */
 START_TEST(shapes_are_forgotten_when_there_are_too_many)
 {
-    CLEANUP(cost_shapes_free) struct cost_shapes *s = cost_shapes_new();
-    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(known_answers_release) struct known_answers a;
     CLEANUP(buf_release) struct buf body = { 0 };
-    static struct call_facts facts;
-    struct call_header type = { STR("content-type"), STR("application/json") };
-    struct call call = call_of(&type, 1);
-    struct recognition known;
     char model[32];
 
-    recognise(&call, &arena, &known);
+    known_answers_init(&a);
     for (int i = 0; i < 3 * COST_SHAPES_MAX; i++) {
         snprintf(model, sizeof(model), "\"gpt-%d\"", i);
-        call.response_body = write_answer(&(struct answer){ .model = model }, &body);
-        ck_assert(!is_found(s, &call, &known, &arena));
-        ck_assert(cost_shapes_read(s, &call, &known, &arena, &facts));
+        a.call.response_body = write_answer(&(struct answer){ .model = model }, &body);
+        ck_assert(!is_found(&a));
+        ck_assert(learn(&a));
         if (i == 3) /* met again and again, so that learning stays worth while */
             for (int k = 0; k < 4 * COST_SHAPES_MAX; k++)
-                ck_assert(is_found(s, &call, &known, &arena));
+                ck_assert(is_found(&a));
     }
-    ck_assert(is_found(s, &call, &known, &arena));
-    call.response_body = write_answer(&(struct answer){ .model = "\"gpt-0\"" }, &body);
-    ck_assert(!is_found(s, &call, &known, &arena));
+    ck_assert(is_found(&a));
+    a.call.response_body = write_answer(&(struct answer){ .model = "\"gpt-0\"" }, &body);
+    ck_assert(!is_found(&a));
 }
 END_TEST
 

@@ -23,33 +23,6 @@
 
 #define TOTAL_GATE "{metric: exceed_total, min_units: 10, min_time: 1h}"
 
-/* count calls of a unit each, a second apart from at_us; every `every`-th fails (0 = none). */
-struct crowd {
-    int64_t at_us;
-    const char *name;
-    int count, every;
-    bool on_gateway;
-    uint64_t epoch;
-    int32_t share;
-};
-
-static void add_crowd(struct sample *s, const struct crowd *c)
-{
-    for (int i = 0; i < c->count; i++) {
-        char unit[64];
-        snprintf(unit, sizeof(unit), "%s-%d", c->name, i);
-        bool fails = c->every && i % c->every == 0;
-        sample_call(
-            s, &(struct sample_call){ .at_us = c->at_us + i * US_PER_SECOND,
-                                      .on_gateway = c->on_gateway,
-                                      .epoch = c->epoch,
-                                      .share = c->share,
-                                      .unit = unit,
-                                      .status = fails ? 503 : 200,
-                                      .error = fails ? ERROR_CLASS_STATUS_5XX : ERROR_CLASS_NONE });
-    }
-}
-
 START_TEST(nothing_begun_is_a_hold)
 {
     struct sample s;
@@ -93,17 +66,17 @@ START_TEST(evidence_goes_on_from_stage_to_stage_and_a_key_counts_once)
     uint64_t e2 = sample_step(&s, "bot", 100, 500, T0 + DAY, true);
     uint64_t e3 = sample_step(&s, "bot", 500, 5000, T0 + 2 * DAY, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "a", 100, 10, false, e1, 100 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 5, 5, true, e1, 100 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "a", 100, 10, false, e1, 100 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 5, 5, true, e1, 100 });
     sample_seal(&s);
     sample_ledger(&s, T0 + DAY);
-    add_crowd(&s, &(struct crowd){ T0 + DAY + HOUR, "a", 100, 5, false, e2, 500 });
-    add_crowd(&s, &(struct crowd){ T0 + DAY + HOUR, "b", 40, 4, true, e2, 500 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + DAY + HOUR, "a", 100, 5, false, e2, 500 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + DAY + HOUR, "b", 40, 4, true, e2, 500 });
     sample_seal(&s);
     sample_ledger(&s, T0 + 2 * DAY);
     /* The same keys, now on the other side: where they were first seen and failed is what counts.
      */
-    add_crowd(&s, &(struct crowd){ T0 + 2 * DAY + HOUR, "a", 100, 1, true, e3, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * DAY + HOUR, "a", 100, 1, true, e3, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + 3 * DAY);
     ck_assert_uint_eq(v->gates[0].counts.len, 3);
@@ -149,10 +122,10 @@ START_TEST(evidence_says_what_is_to_be_done)
     sample_begin(&s, PLAN(ERROR_GATE));
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(
-        &s, &(struct crowd){ T0 + HOUR, "d", 1500, outcomes[_i].every_direct, false, epoch, 5000 });
-    add_crowd(
-        &s, &(struct crowd){ T0 + HOUR, "g", 1500, outcomes[_i].every_gateway, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 1500, outcomes[_i].every_direct, false,
+                                             epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 1500, outcomes[_i].every_gateway, true,
+                                             epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_msg(v->says == outcomes[_i].says, "%s", v->why.ptr);
@@ -171,15 +144,15 @@ START_TEST(hardly_any_failures_may_be_enough)
     sample_begin(&s, PLAN("{metric: error, min_units: 10, min_time: 1h, enough: 1%}"));
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 200, 0, false, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 200, 0, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 200, 0, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 200, 0, true, epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->says, VERDICT_HOLD); /* 1 % of 200 are 2: not shown yet */
     verdict_free(v, 1);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + 2 * HOUR, "e", 400, 0, false, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + 2 * HOUR, "h", 400, 0, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * HOUR, "e", 400, 0, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * HOUR, "h", 400, 0, true, epoch, 5000 });
     sample_seal(&s);
     v = sample_judge(&s, T0 + DAY);
     ck_assert_msg(v->says == VERDICT_PROMOTE, "%s", v->why.ptr);
@@ -195,8 +168,10 @@ START_TEST(few_units_and_a_short_time_hold)
     sample_begin(&s, PLAN("{metric: error, min_units: 4000, min_time: 1h}"));
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + 600 * US_PER_SECOND, "d", 1500, 20, false, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + 600 * US_PER_SECOND, "g", 1500, 20, true, epoch, 5000 });
+    sample_crowd(
+        &s, &(struct sample_crowd){ T0 + 600 * US_PER_SECOND, "d", 1500, 20, false, epoch, 5000 });
+    sample_crowd(
+        &s, &(struct sample_crowd){ T0 + 600 * US_PER_SECOND, "g", 1500, 20, true, epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->says, VERDICT_HOLD);
@@ -215,12 +190,12 @@ START_TEST(another_attempt_begins_anew_with_half_the_chance)
     sample_step(&s, "bot", 5000, 0, T0 + DAY, true);
     uint64_t e3 = sample_step(&s, "bot", 0, 500, T0 + 2 * DAY, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 300, 2, true, e1, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 300, 0, false, e1, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 300, 2, true, e1, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 300, 0, false, e1, 5000 });
     sample_seal(&s);
     sample_ledger(&s, T0 + 2 * DAY);
-    add_crowd(&s, &(struct crowd){ T0 + 2 * DAY + HOUR, "g", 20, 0, true, e3, 500 });
-    add_crowd(&s, &(struct crowd){ T0 + 2 * DAY + HOUR, "d", 380, 40, false, e3, 500 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * DAY + HOUR, "g", 20, 0, true, e3, 500 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * DAY + HOUR, "d", 380, 40, false, e3, 500 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->says, VERDICT_ROLLBACK);
@@ -254,9 +229,10 @@ START_TEST(what_was_accepted_is_judged_by_what_it_says_itself)
     e.epoch = ++s.epoch;
     sample_entry(&s, &e, ROLLOUT_ACCEPTED, T0);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 - HOUR - US_PER_SECOND, "o", 30, 1, true, e1, 500 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 300, 5, true, e2, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 300, 0, false, e2, 5000 });
+    sample_crowd(&s,
+                 &(struct sample_crowd){ T0 - HOUR - US_PER_SECOND, "o", 30, 1, true, e1, 500 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 300, 5, true, e2, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 300, 0, false, e2, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->calls[1], 300);
@@ -480,8 +456,8 @@ START_TEST(a_baseline_of_few_calls_makes_no_threshold)
     add_baseline(&s, VERDICT_BASELINE_CALLS - 1);
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 50, 0, true, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 50, 0, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 50, 0, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 50, 0, false, epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->says, VERDICT_HOLD);
@@ -625,8 +601,8 @@ START_TEST(a_cap_is_tripped_by_many_and_not_by_one)
                                                .error = key < caps[_i].bad ? ERROR_CLASS_STATUS_5XX
                                                                            : ERROR_CLASS_NONE });
     }
-    add_crowd(&s,
-              &(struct crowd){ T0 + HOUR, "d", 1000, caps[_i].direct_every, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 1000, caps[_i].direct_every, false,
+                                             epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert_int_eq(v->gates[0].cap_tripped, caps[_i].trips);
@@ -644,10 +620,10 @@ START_TEST(at_the_whole_share_a_bad_hour_is_not_hidden_by_good_days)
     sample_begin(&s, PLAN(CAP_GATE));
     uint64_t epoch = sample_step(&s, "bot", 0, 10000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "a", 3000, 0, true, epoch, 10000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "a", 3000, 0, true, epoch, 10000 });
     sample_seal(&s);
     sample_ledger(&s, T0 + DAY);
-    add_crowd(&s, &(struct crowd){ T0 + DAY, "b", 60, 2, true, epoch, 10000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + DAY, "b", 60, 2, true, epoch, 10000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert(!v->gates[0].cap_tripped);
@@ -667,8 +643,8 @@ START_TEST(a_split_that_is_not_as_intended_holds)
     sample_begin(&s, PLAN(ERROR_GATE));
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 2000, 20, false, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 1200, 20, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 2000, 20, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 1200, 20, true, epoch, 5000 });
     sample_seal(&s);
     struct verdict *v = sample_judge(&s, T0 + DAY);
     ck_assert(v->split_is_off);
@@ -703,15 +679,15 @@ START_TEST(a_verdict_can_be_recomputed_byte_for_byte_later)
     add_baseline(&s, 300);
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "d", 500, 20, false, epoch, 5000 });
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 500, 10, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "d", 500, 20, false, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 500, 10, true, epoch, 5000 });
     sample_seal(&s);
     print(&s, T0 + DAY, 0, &then);
     print(&s, T0 + DAY, 0, &now);
     ck_assert(str_eq(buf_str(&then), buf_str(&now)));
     /* Sealed later, of the same day; and steps after it. */
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + 2 * HOUR, "x", 500, 3, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 2 * HOUR, "x", 500, 3, true, epoch, 5000 });
     sample_seal(&s);
     sample_step(&s, "bot", 5000, 0, T0 + DAY, true);
     print(&s, T0 + DAY, 0, &now);
@@ -775,7 +751,7 @@ START_TEST(a_ledger_that_is_not_what_was_sealed_is_refused)
     sample_begin(&s, PLAN(ERROR_GATE));
     uint64_t epoch = sample_step(&s, "bot", 0, 5000, T0, true);
     sample_ledger(&s, T0);
-    add_crowd(&s, &(struct crowd){ T0 + HOUR, "g", 50, 0, true, epoch, 5000 });
+    sample_crowd(&s, &(struct sample_crowd){ T0 + HOUR, "g", 50, 0, true, epoch, 5000 });
     sample_seal(&s);
     app = programme_find_app(s.programme, STR("bot"));
     struct verdict_input in = sample_input(&s, T0 + DAY);

@@ -220,23 +220,6 @@ static void add_beside(struct sample *s, const char *app, size_t row)
     }
 }
 
-static void add_failing(struct sample *s, uint64_t epoch, int64_t at_us)
-{
-    for (int i = 0; i < 400; i++) {
-        char unit[64];
-        bool fails = i % 100 < 50;
-        snprintf(unit, sizeof(unit), "u-%d", i);
-        sample_call(
-            s, &(struct sample_call){ .at_us = at_us + i * US_PER_SECOND,
-                                      .on_gateway = true,
-                                      .epoch = epoch,
-                                      .share = ROLLOUT_ALL,
-                                      .unit = unit,
-                                      .status = fails ? 503 : 200,
-                                      .error = fails ? ERROR_CLASS_STATUS_5XX : ERROR_CLASS_NONE });
-    }
-}
-
 START_TEST(an_outage_that_others_have_without_the_gateway_trips_no_cap)
 {
     struct sample s;
@@ -244,7 +227,8 @@ START_TEST(an_outage_that_others_have_without_the_gateway_trips_no_cap)
     sample_begin(&s, PLAN(CAP_GATE));
     uint64_t epoch = sample_step(&s, "bot", 0, ROLLOUT_ALL, T0, true);
     sample_ledger(&s, T0);
-    add_failing(&s, epoch, T0 + 8 * HOUR);
+    sample_crowd(&s,
+                 &(struct sample_crowd){ T0 + 8 * HOUR, "u", 400, 2, true, epoch, ROLLOUT_ALL });
     if (besides[_i].app)
         add_beside(&s, besides[_i].app, (size_t)_i);
     sample_seal(&s);
@@ -290,7 +274,8 @@ START_TEST(what_failed_in_an_outage_does_not_count_afterwards)
                                            .share = ROLLOUT_ALL,
                                            .unit = "x" });
     /* Ledgers of a day are in no order. */
-    add_failing(&s, epoch, T0 + 8 * HOUR + 200 * US_PER_SECOND);
+    sample_crowd(&s, &(struct sample_crowd){ T0 + 8 * HOUR + 200 * US_PER_SECOND, "u", 400, 2, true,
+                                             epoch, ROLLOUT_ALL });
     add_beside(&s, "cat", 2);
     sample_seal(&s);
     v = sample_judge(&s, T0 + DAY);

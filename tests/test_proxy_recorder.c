@@ -311,17 +311,6 @@ START_TEST(an_old_journal_is_ready_without_another_call)
 }
 END_TEST
 
-/* A disk that takes no more: no file may grow beyond bytes. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes;
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void fill(struct recording *rec, int pieces)
 {
     static char piece[32768];
@@ -337,13 +326,13 @@ START_TEST(block_stops_reading_and_loses_nothing)
     conf.pressure = PROXY_BLOCK;
     open_recorder();
     begin(&rec);
-    limit_files(100000);
+    temp_limit_files(100000);
     fill(&rec, 20);
     TURN_UNTIL(recorder_is_blocked(recorder));
     ck_assert(!recorder_must_refuse(recorder));
     ck_assert_uint_eq(stats.journal_failing, 1);
     ck_assert(finish(&rec));
-    limit_files(RLIM_INFINITY);
+    temp_limit_files(RLIM_INFINITY);
     TURN_UNTIL(unblocked);
     ck_assert(!recorder_is_blocked(recorder));
     ck_assert_int_eq(unblocked, 1);
@@ -360,7 +349,7 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
     conf.pressure = PROXY_DROP_BODIES;
     open_recorder();
     begin(&rec);
-    limit_files(100000);
+    temp_limit_files(100000);
     fill(&rec, 40);
     TURN_UNTIL(stats.journal_failing);
     ck_assert(!recorder_is_blocked(recorder) && !recorder_must_refuse(recorder));
@@ -370,7 +359,7 @@ START_TEST(drop_bodies_keeps_the_rest_and_counts)
     recorder_chunk(recorder, &rec, STR("hello"));
     ck_assert(finish(&rec));
     ck_assert_uint_eq(stats.bodies_dropped, 2);
-    limit_files(RLIM_INFINITY);
+    temp_limit_files(RLIM_INFINITY);
     TURN_UNTIL(!stats.journal_failing);
     struct totals t = count_records();
     ck_assert_uint_eq(t.ended, 2);
@@ -426,12 +415,12 @@ START_TEST(refuse_takes_no_new_calls)
     conf.pressure = PROXY_REFUSE;
     open_recorder();
     begin(&rec);
-    limit_files(100000);
+    temp_limit_files(100000);
     fill(&rec, 40);
     TURN_UNTIL(recorder_must_refuse(recorder));
     ck_assert_int_eq(recorder_begin(recorder, &other, &x, &err), -1);
     ck_assert(finish(&rec));
-    limit_files(RLIM_INFINITY);
+    temp_limit_files(RLIM_INFINITY);
     TURN_UNTIL(!recorder_must_refuse(recorder));
     ck_assert_uint_eq(count_records().ended, 1);
 }

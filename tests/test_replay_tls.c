@@ -8,22 +8,18 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "replay/scenario.h"
 #include "tests/check_main.h"
+#include "tests/standin_run.h"
 #include "tests/temp_folder.h"
 #include "tests/tls_files.h"
 
-enum { PORT_A, PORT_B, PORT_CONTROL, PORTS };
-
-static pid_t pid;
-static int ports[PORTS];
+static struct stand_in it;
 static struct buf answer;
 
-static void serve(const int *listeners, const char *scenario)
+static void speak_tls(struct server_options *o, const void *scenario)
 {
     char cert[300];
     snprintf(cert, sizeof(cert), "%s", temp_path("cert"));
@@ -31,43 +27,17 @@ static void serve(const int *listeners, const char *scenario)
                                .key_path = temp_path("key"),
                                .may_refuse = true };
     struct trouble_options trouble = { .seed = 1 };
-    struct server_options o = { .library = library_new(),
-                                .listener = -1,
-                                .speed = PLAY_SPEED_MAX,
-                                .unmatched = SERVER_UNMATCHED_SYNTH };
-    struct server *s;
     struct err err;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
-    if (scenario_parse(str_from(scenario), "s.yaml", &trouble.scenario, &err) < 0)
+    if (scenario_parse(str_from(scenario), "s.yaml", &trouble.scenario, &err) < 0 ||
+        tls_context_load(&tls, &o->tls, &err) < 0)
         abort();
-    o.trouble = trouble_new(&trouble);
-    if (tls_context_load(&tls, &o.tls, &err) < 0 || loop_open(&o.loop, &err) < 0 ||
-        server_open(&o, &s, &err) < 0 || server_add_port(s, listeners[PORT_A], "a", &err) < 0 ||
-        server_add_port(s, listeners[PORT_B], "b", &err) < 0 ||
-        server_add_port(s, listeners[PORT_CONTROL], NULL, &err) < 0 || loop_run(o.loop, &err) < 0)
-        abort();
-    _exit(0);
+    o->trouble = trouble_new(&trouble);
 }
 
 static void start(const char *scenario)
 {
-    char address[LISTENER_ADDRESS_BYTES];
-    int listeners[PORTS];
-    struct err err;
-
-    for (int i = 0; i < PORTS; i++) {
-        uint16_t port;
-        ck_assert_int_eq(listener_open(STR("127.0.0.1"), 0, false, &listeners[i], &err), 0);
-        listener_address(listeners[i], address, &port);
-        ports[i] = port;
-    }
-    pid = fork();
-    if (pid == 0)
-        serve(listeners, scenario);
-    for (int i = 0; i < PORTS; i++)
-        close(listeners[i]);
+    standin_start(&it, speak_tls, scenario);
 }
 
 static void set_up(void)
@@ -82,11 +52,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-    pid = 0;
+    standin_stop(&it);
     buf_release(&answer);
     temp_folder_remove();
 }
@@ -160,7 +126,7 @@ static char call(int port, int version, const char *model)
 
 static const char *control(const char *method, const char *path, const char *body)
 {
-    int fd = dial(ports[PORT_CONTROL]);
+    int fd = dial(it.ports[PORT_CONTROL]);
     char request[400];
     ssize_t n;
 
@@ -181,8 +147,8 @@ START_TEST(a_handshake_that_fails_is_a_fatal_alert)
 {
     start("faults: [{fault: tls_failure, upstream: a}]\n");
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(call(ports[PORT_A], versions[_i], "m"), 'a');
-    ck_assert_int_eq(call(ports[PORT_B], versions[_i], "m"), 'w');
+        ck_assert_int_eq(call(it.ports[PORT_A], versions[_i], "m"), 'a');
+    ck_assert_int_eq(call(it.ports[PORT_B], versions[_i], "m"), 'w');
     /* each is an attempt, though nobody knows what it would have asked for */
     const char *stats = control("GET", "/-/stats", "");
     ck_assert_msg(strstr(stats, "\"a\":{\"attempts\":3,\"answered\":0,\"refused\":0,\"struck\":3"),
@@ -199,14 +165,14 @@ START_TEST(who_was_connected_before_has_to_come_anew)
     char byte;
 
     start("faults: [{fault: tls_failure, upstream: a, from: 1h, to: 2h}]\n");
-    ck_assert_int_eq(open_client(&idle, ports[PORT_A], versions[_i]), 'w');
+    ck_assert_int_eq(open_client(&idle, it.ports[PORT_A], versions[_i]), 'w');
     ck_assert_int_eq(ask_client(&idle, "m"), 'w');
     control("POST", "/-/scenario/time", "90m");
     ck_assert_int_le(SSL_read(idle.ssl, &byte, 1), 0);
     close_client(&idle);
-    ck_assert_int_eq(call(ports[PORT_A], versions[_i], "m"), 'a');
+    ck_assert_int_eq(call(it.ports[PORT_A], versions[_i], "m"), 'a');
     control("POST", "/-/scenario/time", "3h");
-    ck_assert_int_eq(call(ports[PORT_A], versions[_i], "m"), 'w');
+    ck_assert_int_eq(call(it.ports[PORT_A], versions[_i], "m"), 'w');
 }
 END_TEST
 
@@ -214,8 +180,8 @@ END_TEST
 START_TEST(what_strikes_only_some_is_a_reset_behind_the_request)
 {
     start("faults: [{fault: tls_failure, model: bad}]\n");
-    ck_assert_int_eq(call(ports[PORT_A], versions[_i], "bad"), 'r');
-    ck_assert_int_eq(call(ports[PORT_A], versions[_i], "good"), 'w');
+    ck_assert_int_eq(call(it.ports[PORT_A], versions[_i], "bad"), 'r');
+    ck_assert_int_eq(call(it.ports[PORT_A], versions[_i], "good"), 'w');
 }
 END_TEST
 

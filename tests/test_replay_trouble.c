@@ -10,9 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,17 +18,11 @@
 #include "replay/server.h"
 #include "tests/check_main.h"
 #include "tests/http2_frames.h"
+#include "tests/standin_run.h"
 #include "tests/temp_folder.h"
 
 #define DATE_US  INT64_C(1790899140000000) /* 2026-10-01T23:59:00Z */
 #define QUIET_MS 300                       /* so long nothing comes of what hangs */
-
-enum { PORT_A, PORT_B, PORT_CONTROL, PORTS };
-
-struct stand_in {
-    pid_t pid;
-    int ports[PORTS];
-};
 
 static struct stand_in it;
 static struct buf answer;
@@ -58,52 +50,21 @@ static struct trouble *make_trouble(const char *scenario, uint64_t seed, const c
     return trouble_new(&o);
 }
 
-static void serve(const int *listeners, struct trouble *t)
-{
-    struct server_options o = { .library = library_new(),
-                                .listener = -1,
-                                .speed = PLAY_SPEED_MAX,
-                                .unmatched = SERVER_UNMATCHED_SYNTH,
-                                .trouble = t };
-    struct server *s;
-    struct err err;
+struct start {
+    const char *scenario, *log;
+    uint64_t seed;
+};
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
-    if (loop_open(&o.loop, &err) < 0 || server_open(&o, &s, &err) < 0 ||
-        server_add_port(s, listeners[PORT_A], "a", &err) < 0 ||
-        server_add_port(s, listeners[PORT_B], "b", &err) < 0 ||
-        server_add_port(s, listeners[PORT_CONTROL], NULL, &err) < 0 || loop_run(o.loop, &err) < 0)
-        abort();
-    _exit(0);
+static void add_trouble(struct server_options *o, const void *ctx)
+{
+    const struct start *of = ctx;
+
+    o->trouble = make_trouble(of->scenario, of->seed, of->log);
 }
 
 static void start(const char *scenario, uint64_t seed, const char *log)
 {
-    char address[LISTENER_ADDRESS_BYTES];
-    int listeners[PORTS];
-    struct err err;
-
-    for (int i = 0; i < PORTS; i++) {
-        uint16_t port;
-        ck_assert_int_eq(listener_open(STR("127.0.0.1"), 0, false, &listeners[i], &err), 0);
-        listener_address(listeners[i], address, &port);
-        it.ports[i] = port;
-    }
-    it.pid = fork();
-    if (it.pid == 0)
-        serve(listeners, make_trouble(scenario, seed, log));
-    for (int i = 0; i < PORTS; i++)
-        close(listeners[i]);
-}
-
-static void stop(void)
-{
-    if (it.pid <= 0)
-        return;
-    kill(it.pid, SIGKILL);
-    waitpid(it.pid, NULL, 0);
-    it.pid = 0;
+    standin_start(&it, add_trouble, &(struct start){ scenario, log, seed });
 }
 
 static void setup(void)
@@ -113,7 +74,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    stop();
+    standin_stop(&it);
     buf_release(&answer);
     temp_folder_remove();
 }
@@ -394,7 +355,7 @@ static void collect(uint64_t seed, const char *log, struct buf *bytes, struct bu
         chat(it.ports[i % 3 ? PORT_A : PORT_B], i % 2 ? STREAMED : UNARY);
         buf_add_str(bytes, buf_str(&answer));
     }
-    stop();
+    standin_stop(&it);
     ck_assert_int_eq(file_read(temp_path(log), 1 << 20, lines, &err), 0);
 }
 

@@ -181,6 +181,33 @@ static inline void sample_call(struct sample *s, const struct sample_call *c)
     ck_ok(parquet_add_row(s->ledger, cells, &sample_err));
 }
 
+/* count calls of a unit each, a second apart from at_us; every `every`-th fails (0 = none). */
+struct sample_crowd {
+    int64_t at_us;
+    const char *name;
+    int count, every;
+    bool on_gateway;
+    uint64_t epoch;
+    int32_t share;
+};
+
+static inline void sample_crowd(struct sample *s, const struct sample_crowd *c)
+{
+    for (int i = 0; i < c->count; i++) {
+        char unit[64];
+        snprintf(unit, sizeof(unit), "%s-%d", c->name, i);
+        bool fails = c->every && i % c->every == 0;
+        sample_call(
+            s, &(struct sample_call){ .at_us = c->at_us + i * US_PER_SECOND,
+                                      .on_gateway = c->on_gateway,
+                                      .epoch = c->epoch,
+                                      .share = c->share,
+                                      .unit = unit,
+                                      .status = fails ? 503 : 200,
+                                      .error = fails ? ERROR_CLASS_STATUS_5XX : ERROR_CLASS_NONE });
+    }
+}
+
 static inline void sample_entry(struct sample *s, struct rollout_entry *e, enum rollout_kind kind,
                                 int64_t at_us)
 {
