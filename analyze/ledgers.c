@@ -127,6 +127,7 @@ int ledgers_add_archive(struct ledgers *l, const struct archive *a, int64_t from
     CLEANUP(archive_ledgers_release) struct archive_ledgers list = { 0 };
     CLEANUP(map_release) struct map sealed = { 0 };
 
+    l->is_mixed |= l->paths.len > 0;
     /* The chain first: what is sealed meanwhile is then among the files. */
     if (read_chain(a, from_us, to_us, &sealed, err) < 0 ||
         archive_ledgers_list(a, from_us, to_us, &list, err) < 0)
@@ -203,10 +204,14 @@ int ledgers_add_path(struct ledgers *l, const char *path, int64_t from_us, int64
     const int64_t span[2] = { from_us, to_us };
     struct stat st;
 
-    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        l->is_mixed |= l->paths.len > 0;
         return add(l, path, err);
-    if (is_ledger_folder(path))
+    }
+    if (is_ledger_folder(path)) {
+        l->is_mixed = true; /* as it may be one that several archives' were copied to */
         return add_folder(l, path, span, 0, err);
+    }
     if (archive_open(path, false, &a, err) < 0)
         return -1;
     return ledgers_add_archive(l, a, from_us, to_us, err);
@@ -218,4 +223,5 @@ void ledgers_release(struct ledgers *l)
         free(l->paths.ptr[i]);
     vec_release(&l->paths);
     map_release(&l->known);
+    l->is_mixed = false;
 }

@@ -6,11 +6,13 @@
  * of their folder (date=2026-10-01, UTC).
  *
  * A ledger that is there twice - an archive named twice, a copy of it - is an error rather than a
- * sum twice as large: those of one segment by their name (ID.parquet), others by their bytes.
+ * sum twice as large: those of one segment by their name (ID.parquet), others by their bytes. Calls
+ * that were imported into two archives are analyze/overlap's to find.
  */
 #ifndef ANALYZE_LEDGERS_H
 #define ANALYZE_LEDGERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/map.h"
@@ -22,7 +24,9 @@
 
 struct ledgers {
     VEC(char *) paths;
-    struct map known; /* private: what tells one from the others, to its index */
+    struct map known;  /* private: what tells one from the others, to its index */
+    bool is_mixed;     /* not all are of one archive, which holds nothing twice */
+    bool count_shared; /* calls that several of them hold are no error: set by the caller */
 };
 
 /* from_us and to_us as in archive_ledgers_list. */

@@ -5,12 +5,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "analyze/overlap.h"
 #include "analyze/where.h"
 
 struct scan_feed {
     pthread_mutex_t lock;
     const struct ledgers *ledgers;
     struct scan_options options;
+    struct overlap overlap;
     size_t next_ledger;
     struct feed_ledger *current; /* counted as one user */
     size_t next_group;
@@ -41,6 +43,7 @@ void scan_feed_free(struct scan_feed *f)
     if (!f)
         return;
     let_go(f->current);
+    overlap_release(&f->overlap);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -88,7 +91,9 @@ static int open_next(struct scan_feed *f, struct err *err)
     *l = (struct feed_ledger){ .path = path, .index = f->next_ledger++, .users = 1 };
     if (ledger_open(path, &l->file, l->columns, err) < 0)
         return err_wrap(err, "ledger '%s'", path);
-    return 0;
+    return overlap_is_possible(f->ledgers)
+               ? overlap_note(&f->overlap, f->ledgers, l->index, l->file, l->columns, err)
+               : 0;
 }
 
 static int next_locked(struct scan_feed *f, struct feed_ledger **ret, size_t *ret_group,

@@ -93,9 +93,11 @@ static struct analysis begin(const struct invocation *inv, const char *const *pa
 {
     const char *zone = invocation_get(inv, "tz");
 
-    return (struct analysis){
-        .zone = zone ? zone : "UTC", .paths = paths, .from_us = INT64_MIN, .to_us = INT64_MAX
-    };
+    return (struct analysis){ .zone = zone ? zone : "UTC",
+                              .paths = paths,
+                              .count_shared = invocation_has(inv, "count-shared"),
+                              .from_us = INT64_MIN,
+                              .to_us = INT64_MAX };
 }
 
 int analysis_open(const struct invocation *inv, struct analysis *ret, struct err *err)
@@ -121,6 +123,8 @@ int analysis_set_span(struct analysis *a, int64_t from_us, int64_t to_us, struct
 {
     ledgers_release(&a->ledgers);
     ledgers_release(&a->earlier);
+    a->ledgers.count_shared = a->count_shared;
+    a->earlier.count_shared = true; /* nothing of them is counted */
     a->from_us = from_us;
     a->to_us = to_us;
     for (const char *const *path = a->paths; *path; path++) {

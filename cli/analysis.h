@@ -37,7 +37,8 @@
                        "maps"),                                                                    \
         OPTION(VALUE, .name = "threads", .value = "N",                                             \
                .help = "how many threads read ledgers (default: one for each processor, 8 at "     \
-                       "most)")
+                       "most)"),                                                                   \
+        OPTION_COUNT_SHARED
 
 struct analysis {
     struct conf *conf; /* NULL = none given */
@@ -47,6 +48,7 @@ struct analysis {
     const char *zone; /* its name */
     struct where *where;
     unsigned threads;
+    bool count_shared;         /* see struct ledgers */
     const char *const *paths;  /* of --archive; none with a server */
     struct clickhouse *server; /* of --engine; NULL = the ledgers are here */
     struct ledgers ledgers, earlier;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyze/clickhouse.h"
+#include "analyze/overlap.h"
 #include "analyze/push_clickhouse.h"
 #include "analyze/push_s3.h"
 #include "analyze/push_table.h"
@@ -17,6 +18,7 @@ static const char *const formats[] = { "text", "json", NULL };
 static const struct option_def options[] = {
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .required = true,
            .is_path = true, .help = "an archive's folder, or a folder or file of ledgers"),
+    OPTION_COUNT_SHARED,
     OPTION(VALUE, .name = "to", .letter = 't', .value = "URL", .required = true,
            .help = "clickhouse://HOST:8123/DATABASE[?table=NAME], with TLS clickhouses://; or "
                    "s3://BUCKET[/PREFIX]"),
@@ -84,10 +86,11 @@ static int open_ledgers(const struct invocation *inv, struct ledgers *ret, struc
 {
     const char *const *paths = invocation_list(inv, "archive");
 
+    ret->count_shared = invocation_has(inv, "count-shared");
     for (; *paths; paths++)
         if (ledgers_add_path(ret, *paths, INT64_MIN, INT64_MAX, err) < 0)
             return -1;
-    return 0;
+    return overlap_check(ret, err);
 }
 
 static int push_to_clickhouse(const struct invocation *inv, struct str url, struct err *err)

@@ -132,6 +132,11 @@ enum cli_format cli_format(const struct invocation *inv);
         .kind = OPTION_VALUE, .name = "archive", .letter = 'a', .value = "DIR",                    \
         .help = "the archive's folder", .required = true, .is_path = true                          \
     }
+#define OPTION_COUNT_SHARED                                                                        \
+    {                                                                                              \
+        .kind = OPTION_FLAG, .name = "count-shared",                                               \
+        .help = "count calls that several archives hold in each of them, instead of refusing"      \
+    }
 #define OPTION_FORMAT(choices_)                                                                    \
     {                                                                                              \
         .kind = OPTION_VALUE, .name = "format", .letter = 'f', .value = "FORMAT",                  \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/overlap.h"
 #include "base/file.h"
 #include "base/timestamp.h"
 #include "cli/datadir.h"
@@ -120,9 +121,13 @@ static int open_ledgers(struct simulation_setup *s, const char *const *paths,
 {
     const int64_t span_us[2] = { span->from_us, span->to_us };
 
+    /* A drill makes all that it is given. */
+    s->files.count_shared = !s->inv || invocation_has(s->inv, "count-shared");
     for (; *paths; paths++)
         if (ledgers_add_path(&s->files, *paths, span->from_us, span->to_us, err) < 0)
             return -1;
+    if (overlap_check(&s->files, err) < 0)
+        return -1;
     if (sim_ledgers_open((const char *const *)s->files.paths.ptr, s->files.paths.len, span_us,
                          s->speeds, &s->ledgers, err) < 0)
         return -1;

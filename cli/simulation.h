@@ -18,7 +18,7 @@
 #define OPTIONS_SIMULATION                                                                         \
     OPTION(LIST, .name = "archive", .letter = 'a', .value = "DIR", .is_path = true,                \
            .help = "take the calls of this archive, folder or file of ledgers"),                   \
-        OPTIONS_SPAN,                                                                              \
+        OPTION_COUNT_SHARED, OPTIONS_SPAN,                                                         \
         OPTION(VALUE, .name = "rate", .value = "N/UNIT",                                           \
                .help = "make up calls instead, so many a s, min, h or day"),                       \
         OPTION(VALUE, .name = "duration", .value = "DURATION", .help = "of made-up calls (1h)"),   \
