@@ -61,6 +61,7 @@ struct engine_sums {
     i128 cache_savings_pusd;
     int64_t unknown_requests;  /* billable, but nobody said how much was used, or how much input */
     int64_t unpriced_requests; /* used something the book has no price for */
+    int64_t costed_requests;   /* billable, and all that they cost is known, be it nothing */
 };
 
 /* So much of a unit at one price.  The charges of a group come to its cost, exactly. */

@@ -431,6 +431,7 @@ void worker_price_cell(struct worker *w, const struct cell *c, const struct pric
         ret->unpriced_requests = c->requests;
         return;
     }
+    ret->costed_requests = c->requests - ret->unknown_requests;
     parts_of(c, parts);
     for (size_t p = 0; p < PRICE_PART_COUNT; p++) {
         bool is_input = p < PRICE_PART_OUTPUT;

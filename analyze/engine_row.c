@@ -272,6 +272,8 @@ static void price_row(struct worker *w, size_t row, struct usage *usage, struct 
         if (price.flags >> i & 1)
             w->tally->flagged[i] += s->requests;
     s->cost_pusd[pocket] = reported ? reported_pusd : price.cost_pusd;
+    if (reported || (price.status == PRICE_OK && s->unknown_requests == 0))
+        s->costed_requests = s->requests;
     if (!reported && price.status == PRICE_OK && uses_cache(usage))
         s->cache_savings_pusd = cost_without_cache(w, &query, usage) - price.cost_pusd;
     if (!reported && usage->present && price.status != PRICE_OK) {

@@ -6,7 +6,8 @@
 
 bool engine_cost_is_unknown(const struct engine_sums *s)
 {
-    return engine_cost(s) == 0 && (s->unknown_requests > 0 || s->unpriced_requests > 0);
+    return engine_cost(s) == 0 && s->costed_requests == 0 &&
+           (s->unknown_requests > 0 || s->unpriced_requests > 0);
 }
 
 i128 engine_cost(const struct engine_sums *s)
@@ -41,6 +42,7 @@ void engine_add_sums(struct engine_sums *to, const struct engine_sums *s)
     to->cache_savings_pusd += s->cache_savings_pusd;
     to->unknown_requests += s->unknown_requests;
     to->unpriced_requests += s->unpriced_requests;
+    to->costed_requests += s->costed_requests;
 }
 
 void tally_init(struct engine_result *t, const struct engine_query *q,

@@ -290,11 +290,13 @@ static void plain_cost(struct oracle *o, const struct exchange *x, size_t part,
     if (f->has_reported_cost && (!estimate || price.status != PRICE_OK)) {
         s->cost_pusd[estimate ? COST_GATEWAY : COST_REPORTED] =
             part == 0 ? f->reported_cost_pusd : 0;
+        s->costed_requests = s->requests;
         return;
     }
     s->cost_pusd[f->usage_source == USAGE_SOURCE_ESTIMATED ? COST_ESTIMATED : COST_TABLE] =
         price.cost_pusd;
     s->unpriced_requests = usage.present && price.status != PRICE_OK ? s->requests : 0;
+    s->costed_requests = price.status == PRICE_OK ? s->requests - s->unknown_requests : 0;
     for (size_t i = 0; i < PRICE_FLAG_COUNT; i++)
         o->flagged[i] += price.flags >> i & 1 ? s->requests : 0;
     if (price.status != PRICE_OK)
@@ -427,6 +429,7 @@ static void ck_sums(const struct engine_sums *got, const struct engine_sums *wan
     ck_assert_int_eq(got->reasoning_tokens, want->reasoning_tokens);
     ck_assert_int_eq(got->unknown_requests, want->unknown_requests);
     ck_assert_int_eq(got->unpriced_requests, want->unpriced_requests);
+    ck_assert_int_eq(got->costed_requests, want->costed_requests);
     for (size_t i = 0; i < COST_SOURCE_COUNT; i++)
         ck_assert_msg(got->cost_pusd[i] == want->cost_pusd[i], "%s: cost %zu is %s, not %s", what,
                       i, decimal_format(got->cost_pusd[i], PUSD_SCALE, a),

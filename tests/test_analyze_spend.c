@@ -253,8 +253,39 @@ START_TEST(unknown_usage_and_unknown_models_are_listed_not_zero)
     ck_assert_int_eq(r.spend.totals.unpriced_requests, 1);
     ck_assert_int_eq(r.spend.totals.input_tokens, 1000);
     ck_cost(engine_cost(&r.spend.totals), 0);
+    ck_assert(engine_cost_is_unknown(&r.spend.totals));
     ck_assert_uint_eq(r.spend.unpriced.len, 1);
     ck_assert_int_eq(r.spend.unpriced.ptr[0].output_tokens, 100);
+}
+END_TEST
+
+/* Beside what nobody knows, what costs nothing is as known as what costs much. */
+START_TEST(a_cost_is_unknown_only_where_none_of_it_is_known)
+{
+    static const struct {
+        bool free, paid, unknown;
+    } cases[] = {
+        {true,   false, false},
+        { true,  false, true },
+        { false, true,  true },
+        { false, false, true }
+    };
+    CLEANUP(result_release) struct result r;
+    struct exchange xs[] = { a_call(), a_call(), a_call(), a_call() };
+
+    xs[0].facts.billable = cases[_i].free; /* no token in, none out */
+    xs[0].facts.parts[0].usage = (struct usage){ 0 };
+    usage_set(&xs[0].facts.parts[0].usage, USAGE_INPUT, 0);
+    xs[1].facts.billable = cases[_i].paid;
+    xs[2].facts.billable = xs[3].facts.billable = cases[_i].unknown;
+    xs[2].facts.model = STR("omega");
+    xs[3].facts.usage_source = USAGE_SOURCE_UNKNOWN;
+    xs[3].facts.part_count = 0;
+    write_ledger("2026-10-01", "a", xs, 4);
+    run(&r, NULL, NULL);
+    ck_assert_int_eq(r.spend.totals.costed_requests, cases[_i].free + cases[_i].paid);
+    ck_assert(engine_cost_is_unknown(&r.spend.totals) == (_i == 3));
+    ck_cost(engine_cost(&r.spend.totals), cases[_i].paid ? A_CALL_PUSD : 0);
 }
 END_TEST
 
@@ -534,6 +565,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_exchange_of_several_models_is_one_request);
     tcase_add_test(tc, a_reported_cost_covers_all_parts_of_its_exchange);
     tcase_add_test(tc, unknown_usage_and_unknown_models_are_listed_not_zero);
+    tcase_add_loop_test(tc, a_cost_is_unknown_only_where_none_of_it_is_known, 0, 4);
     tcase_add_test(tc, output_without_input_is_priced_and_still_unknown);
     tcase_add_test(tc, calls_without_app_and_team_are_a_row_of_their_own);
     tcase_add_test(tc, a_row_that_sums_several_requests_counts_them);
