@@ -6,6 +6,7 @@
 
 #include "base/timestamp.h"
 #include "cli/evidence.h"
+#include "cli/scenarios.h"
 #include "migrate/preflight.h"
 
 #define SELF_BYTES    4096
@@ -61,11 +62,26 @@ static int keep(const struct migration *m, const struct preflight_options *o,
     return evidence_keep(m, &e, 1, err);
 }
 
+/* That which the plan names; of the usual one nothing is a stand-in. */
+static int open_faults(const struct invocation *inv, const struct programme *p,
+                       struct scenario **ret, struct err *err)
+{
+    static const char *const whole[] = { NULL };
+
+    if (invocation_has(inv, "no-faults") || !p->preflight.scenario.len)
+        return 0;
+    if (scenarios_open(p->preflight.scenario.ptr, whole, ret, err) < 0)
+        return err_wrap(err, "%s: preflight: scenario", p->file.ptr);
+    scenarios_tell_stand_ins(inv, *ret, (struct scenario_means){ .has_names = true });
+    return 0;
+}
+
 static int try_it(struct migration *m, const struct programme_app *app, size_t *ret_failures,
                   struct err *err)
 {
     CLEANUP(preflight_release) struct preflight p = { 0 };
     CLEANUP(document_release) struct document d = { 0 };
+    CLEANUP(scenario_free) struct scenario *faults = NULL;
     char self[SELF_BYTES];
     struct preflight_options o = {
         .self = self,
@@ -77,8 +93,13 @@ static int try_it(struct migration *m, const struct programme_app *app, size_t *
     };
 
     if (find_self(self, err) < 0 || read_key(m->programme, &o.key, err) < 0 ||
-        preflight_run(&o, &p, err) < 0)
+        open_faults(m->inv, m->programme, &faults, err) < 0)
         return -1;
+    o.faults = faults;
+    if (preflight_run(&o, &p, err) < 0)
+        return -1;
+    if (p.load.is_in_clear)
+        cli_note(m->inv, SCENARIOS_IN_CLEAR);
     preflight_build(&o, &p, &d);
     *ret_failures = p.failures;
     evidence_print(m->inv, &d);

@@ -186,6 +186,8 @@ static int run(const struct invocation *inv)
                                  simulates ? &fidelity : NULL };
     print(&in, invocation_get(inv, "format"));
     note_if_untouched(&d, &result);
+    if (result.is_in_clear)
+        cli_note(inv, SCENARIOS_IN_CLEAR);
     if (result.report.is_late) {
         cli_note(inv, "no verdict: this machine was late itself");
         return EXIT_FINDINGS;
@@ -216,8 +218,9 @@ const struct command command_replay_drill = {
         "and how often the gateway tried, counted where attempts arrive. SCENARIO is a file or "
         "the name of a preset (weir-scenario(5)), or none.\n\n"
         "The gateway is weir's own proxy, if --config is weir's: its upstreams keep their names, "
-        "paths and keys, at the addresses of stand-ins; listen and archive are the drill's. Any "
-        "other one is started by --gateway, a command of the shell, in which as in its "
+        "paths and keys, at the addresses of stand-ins; listen and archive are the drill's, and "
+        "callers speak plain HTTP to it, whatever listen says of tls. Any other one is started by "
+        "--gateway, a command of the shell, in which as in its "
         "configuration\n\n"
         " {port}      is the port that the gateway is to listen on, at 127.0.0.1\n"
         " {url:NAME}  is the address of the stand-in for the provider NAME (--provider)\n"

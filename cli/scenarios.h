@@ -15,6 +15,11 @@
     "nothing of the scenario struck: its faults are about other upstreams, models or times, or "   \
     "too rare (weir-scenario(5))"
 
+/* For people who would take callers' TLS for tried as well; of struct drill_result.is_in_clear. */
+#define SCENARIOS_IN_CLEAR                                                                         \
+    "callers spoke plain HTTP to the gateway: its listener is the drill's, without the tls of "    \
+    "its configuration"
+
 /* Says which faults of a scenario (which may be NULL) are played as something else. */
 void scenarios_tell_stand_ins(const struct invocation *inv, const struct scenario *s,
                               struct scenario_means means);

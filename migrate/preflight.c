@@ -272,6 +272,7 @@ static int run_drill(struct run *r, const struct trial *t, struct err *err)
     };
     buf_add_str(&scenario, t->scenario);
     o.scenario = scenario.len ? buf_cstr(&scenario) : NULL;
+    o.faults = scenario.len ? r->o->faults : NULL;
     return drill_run(&o, t->ret, err);
 }
 

@@ -41,7 +41,8 @@ struct preflight_options {
     const struct archive *archive;
     struct str key; /* goes with each call through the gateway; "" = none */
     int64_t now_us;
-    bool without_faults; /* 1 and 2 alone: a pass says nothing of how it fails */
+    bool without_faults;           /* 1 and 2 alone: a pass says nothing of how it fails */
+    const struct scenario *faults; /* the plan's, read; NULL = it has none */
 };
 
 struct preflight_finding {

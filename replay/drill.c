@@ -282,6 +282,7 @@ int drill_run(const struct drill_options *o, struct drill_result *ret, struct er
         start_standin(&d, err) < 0 || drill_gateway_start(&d.gateway, NULL, err) < 0 ||
         run_drive(&d, ret, err) < 0)
         return -1;
+    ret->is_in_clear = d.gateway.config.has_tls;
     return take_book(&d, ret, err);
 }
 

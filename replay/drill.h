@@ -53,6 +53,7 @@ struct drill_result {
     int64_t last_us;            /* when the last call was over */
     bool is_struck;             /* anything was */
     bool is_uncounted;          /* a stand-in was shut: there were more attempts than were seen */
+    bool is_in_clear;           /* callers spoke no TLS, though the configuration's listener does */
     struct arena arena;
 };
 

@@ -43,6 +43,7 @@ int drill_config_read(struct str text, const char *name, struct drill_config *re
     if (root->kind != YAML_MAP || !upstreams || upstreams->kind != YAML_MAP)
         return 0;
     ret->is_weir = true;
+    ret->has_tls = yaml_get(yaml_get(root, "listen"), "tls") != NULL;
     for (const struct yaml_node *i = upstreams->items; i; i = i->next)
         add_text(ret, i->key, true);
     find_environment(ret, upstreams);

@@ -44,6 +44,7 @@ struct drill_places {
 /* What must be known of a configuration before anything can be started. */
 struct drill_config {
     bool is_weir;
+    bool has_tls;                /* weir's own: its listener speaks TLS */
     VEC(struct str) upstreams;   /* weir's own: their names */
     VEC(struct str) environment; /* weir's own: variables that hold upstreams' keys */
     struct arena arena;

@@ -253,6 +253,18 @@ void scenario_stretch_of(const struct scenario *s, struct str upstream, struct s
     }
 }
 
+bool scenario_is_about(const struct scenario *s, struct str upstream, struct str model,
+                       int64_t at_us)
+{
+    for (size_t i = 0; i < s->entries.len; i++) {
+        const struct scenario_entry *e = &s->entries.ptr[i];
+        if (is_within(&e->window, at_us) && fits(&e->upstreams, upstream) &&
+            fits(&e->models, model))
+            return true;
+    }
+    return false;
+}
+
 static bool is_kind(const struct scenario_entry *e, const char *name)
 {
     return str_eq(str_from(e->fault.kind->name), str_from(name));

@@ -97,6 +97,10 @@ struct scenario_stretch {
 void scenario_stretch_of(const struct scenario *s, struct str upstream, struct str model,
                          int64_t at_us, struct scenario_stretch *ret);
 
+/* Whether anything is about it then. */
+bool scenario_is_about(const struct scenario *s, struct str upstream, struct str model,
+                       int64_t at_us);
+
 /* What of it is about a target: for a hot loop that draws millions: faults that can strike
  * (upstream, model, app) at all, so that none is matched by pattern twice.  The same three give the
  * same scope, which lives as long as s; NULL beyond SCENARIO_SCOPES_MAX different ones. */

@@ -188,20 +188,42 @@ uint64_t trouble_next_edge_us(const struct trouble *t, uint64_t now_us)
     return a < b ? a : b;
 }
 
+/* The live faults end by hand, before the next ones (NULL = none) begin: an edge of what is about
+ * their targets, where incidents are over unless something else is about them still. */
+static void end_live(struct trouble *t, const struct scenario *next, uint64_t now_us)
+{
+    int64_t at_us = trouble_time_us(t, now_us), live_us = (int64_t)(now_us - t->live_us);
+
+    for (size_t i = 0; t->live && i < t->incidents.list.len; i++) {
+        struct incident *one = &t->incidents.list.ptr[i];
+        const struct target *target = &t->targets.ptr[one->target];
+        struct str upstream = t->upstreams.ptr[target->upstream].name;
+        if (one->until_us <= at_us || one->from_us > at_us ||
+            !scenario_is_about(t->live, upstream, target->model, live_us))
+            continue;
+        one->until_us = at_us;
+        one->goes_on = (next && scenario_is_about(next, upstream, target->model, 0)) ||
+                       (t->options.scenario &&
+                        scenario_is_about(t->options.scenario, upstream, target->model, at_us));
+    }
+}
+
 int trouble_set(struct trouble *t, struct str yaml, uint64_t now_us, struct err *err)
 {
     struct scenario *s;
 
     if (scenario_parse(yaml, "faults", &s, err) < 0)
         return -1;
-    trouble_clear(t);
+    end_live(t, s, now_us);
+    scenario_free(t->live);
     t->live = s;
     t->live_us = now_us;
     return 0;
 }
 
-void trouble_clear(struct trouble *t)
+void trouble_clear(struct trouble *t, uint64_t now_us)
 {
+    end_live(t, NULL, now_us);
     scenario_free(TAKE(t->live));
 }
 

@@ -60,7 +60,8 @@ void trouble_note_shut(struct trouble *t, size_t upstream);
 
 /* In place of those that were set before. */
 int trouble_set(struct trouble *t, struct str yaml, uint64_t now_us, struct err *err);
-void trouble_clear(struct trouble *t);
+/* What they struck is over then, as at the end of a window. */
+void trouble_clear(struct trouble *t, uint64_t now_us);
 
 /* --- attempts --- */
 

@@ -51,7 +51,7 @@ static int put_faults(struct asking *a, struct err *err)
 
 static int delete_faults(struct asking *a, struct err *err)
 {
-    trouble_clear(a->trouble);
+    trouble_clear(a->trouble, a->now_us);
     a->has_changed = true;
     return get_faults(a, err);
 }

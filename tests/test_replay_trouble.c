@@ -461,6 +461,53 @@ START_TEST(a_port_that_refuses_refuses_and_opens_again)
 }
 END_TEST
 
+/* Of an upstream, in the book of incidents. */
+static size_t count_incidents(const char *stats, const char *upstream, const char *with)
+{
+    char begins[64];
+    size_t n = 0;
+
+    snprintf(begins, sizeof(begins), "{\"upstream\":\"%s\",\"model\":", upstream);
+    for (const char *at = strstr(stats, "\"incidents\":["); at && (at = strstr(at, begins)); at++) {
+        const char *found = strstr(at, with);
+        n += found && found < strchr(at, '}');
+    }
+    return n;
+}
+
+START_TEST(what_live_faults_struck_is_over_when_they_are_taken_away)
+{
+    const char *stats;
+
+    start("faults: [{fault: overloaded, upstream: b}]\n", 1, "log");
+    control("PUT", "/-/faults", "faults: [{fault: server_error}]");
+    chat(it.ports[PORT_A], UNARY);
+    chat(it.ports[PORT_B], UNARY);
+    ck_assert_ptr_null(strstr(control("GET", "/-/stats", ""), "\"until_us\""));
+    /* Others in their place: it goes on, and is another one. */
+    control("PUT", "/-/faults", "faults: [{fault: overloaded, upstream: a}]");
+    chat(it.ports[PORT_A], UNARY);
+    ck_assert(strncmp(answer.ptr, "HTTP/1.1 503 ", 13) == 0);
+    stats = control("GET", "/-/stats", "");
+    ck_assert_msg(count_incidents(stats, "a", "first_us") == 2 &&
+                      count_incidents(stats, "a", "goes_on") == 1,
+                  "%s", stats);
+    /* At b the scenario's own fault stays. */
+    ck_assert_msg(count_incidents(stats, "b", "first_us") == 1 &&
+                      count_incidents(stats, "b", "goes_on") == 1,
+                  "%s", stats);
+    control("DELETE", "/-/faults", "");
+    stats = control("GET", "/-/stats", "");
+    ck_assert_ptr_null(strstr(stats, "recovered_us"));
+    chat(it.ports[PORT_A], UNARY);
+    ck_assert(strncmp(answer.ptr, "HTTP/1.1 200 ", 13) == 0);
+    stats = control("GET", "/-/stats", "");
+    ck_assert_msg(count_incidents(stats, "a", "until_us") == 2 &&
+                      count_incidents(stats, "a", "recovered_us") > 0,
+                  "%s", stats);
+}
+END_TEST
+
 START_TEST(the_clock_starts_at_the_first_attempt_or_when_told_and_can_be_set)
 {
     start("faults: [{fault: server_error, from: 1h, to: 2h}]\n", 1, "log");
@@ -597,6 +644,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, incidents_have_their_moments);
     tcase_add_test(tc, a_quota_is_counted_down_in_headers_and_then_refuses);
     tcase_add_test(tc, a_port_that_refuses_refuses_and_opens_again);
+    tcase_add_test(tc, what_live_faults_struck_is_over_when_they_are_taken_away);
     tcase_add_test(tc, the_clock_starts_at_the_first_attempt_or_when_told_and_can_be_set);
     tcase_add_test(tc, attempts_of_one_call_are_told_apart_from_other_calls);
     tcase_add_loop_test(tc, control_says_what_it_understands, 0, (int)ARRAY_LEN(misuses));
