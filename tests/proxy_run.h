@@ -111,6 +111,28 @@ static inline void proxy_launch(struct proxy_run *p)
     ck_assert_msg(p->port > 0, "weir does not listen: see %s", p->log_path);
 }
 
+/* The process of that worker, from 0, once the log has it. */
+static inline pid_t proxy_worker_pid(const struct proxy_run *p, int number)
+{
+    struct buf log = { 0 };
+    struct err err;
+    char want[64];
+    pid_t pid = 0;
+
+    snprintf(want, sizeof(want), "event=worker_started number=%d pid=", number);
+    for (int i = 0; i < 3000 && pid == 0; i++) {
+        buf_clear(&log);
+        ck_assert_msg(file_read(p->log_path, 64u << 20, &log, &err) == 0, "%s", err.text);
+        const char *at = strstr(buf_cstr(&log), want);
+        pid = at && strchr(at, '\n') ? atoi(at + strlen(want)) : 0;
+        if (pid == 0)
+            proxy_sleep_ms(10);
+    }
+    buf_release(&log);
+    ck_assert_msg(pid > 1, "no worker %d: see %s", number, p->log_path);
+    return pid;
+}
+
 /* All that proxy_start does, but for weir itself. */
 static inline void proxy_prepare(struct proxy_run *p, const char *settings)
 {

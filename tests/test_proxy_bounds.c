@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
-#include "tests/proxy_run.h"
+#include "tests/proxy_memory.h"
 
 #define LISTEN  "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"
 #define ARCHIVE "archive: {path: ./archive}\n"
@@ -57,45 +57,17 @@ static void check_others(void)
     buf_release(&got);
 }
 
-/* Memory of the worker, in KiB. */
-static long rss_kib(void)
-{
-    char path[64], line[256];
-    int child = 0;
-    long kib = 0;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
-    for (int i = 0; i < 3000 && child == 0; i++) { /* until it is there */
-        FILE *children = fopen(path, "r");
-        ck_assert_ptr_nonnull(children);
-        if (fscanf(children, "%d", &child) != 1)
-            proxy_sleep_ms(10);
-        fclose(children);
-    }
-    snprintf(path, sizeof(path), "/proc/%d/status", child);
-    FILE *f = fopen(path, "r");
-    ck_assert_ptr_nonnull(f);
-    while (fgets(line, sizeof(line), f))
-        sscanf(line, "VmRSS: %ld", &kib);
-    fclose(f);
-    ck_assert_int_gt(kib, 0);
-    return kib;
-}
-
 /* More than what allocators and sanitizers keep for themselves: these do not give buffers back that
  * have grown. */
 #ifdef __SANITIZE_ADDRESS__
-#define RSS_SLACK_KIB (30l << 10)
+#define SLACK_KIB (30l << 10)
 #else
-#define RSS_SLACK_KIB (12l << 10)
+#define SLACK_KIB (12l << 10)
 #endif
 
-static void check_memory(long before_kib)
+static void check_memory(const struct proxy_memory *before)
 {
-    long after = rss_kib();
-
-    ck_assert_msg(after < before_kib + RSS_SLACK_KIB, "the worker grew from %ld KiB to %ld KiB",
-                  before_kib, after);
+    proxy_memory_check(&run, before, SLACK_KIB);
 }
 
 /* --- slow --- */
@@ -184,13 +156,13 @@ END_TEST
 
 START_TEST(a_client_that_reads_nothing_is_left)
 {
-    long before = rss_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
     int fd = proxy_connect(run.port), small = 4096;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     upstream_text(fd, "GET /up/body/50000000 HTTP/1.1\r\nHost: w\r\n\r\n");
-    proxy_sleep_ms(300);
-    check_memory(before); /* of 50 MB */
+    ck_assert_int_lt(proxy_wait_until_held(&run, &before), proxy_socket_kib() + SLACK_KIB);
+    check_memory(&before); /* of 50 MB */
     check_others();
     struct proxy_run admin = run;
     admin.port = run.admin_port;
@@ -201,7 +173,7 @@ START_TEST(a_client_that_reads_nothing_is_left)
     ck_assert_ptr_nonnull(strstr(answer.ptr, "\nweir_clients_gone_total 1\n"));
     ck_assert_ptr_nonnull(strstr(answer.ptr, "\nweir_exchanges_open 0\n"));
     close(fd);
-    check_memory(before);
+    check_memory(&before);
 }
 END_TEST
 
@@ -244,14 +216,14 @@ START_TEST(what_is_too_large_has_its_answer)
         { "",                                                                          "\r\n",       100000,  "",         "bad_request"    },
         { "GET /up/x HTTP/1.1\r\nHost: w\r\nConnection: ",                             "a,",         10000,   "\r\n\r\n", "bad_request"    },
     };
-    long before = rss_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         ask_repeated(rows[i].begin, rows[i].part, rows[i].count, rows[i].end);
         ck_assert_msg(strcmp(error_of(), rows[i].error) == 0, "row %zu: %s", i, answer.ptr);
     }
     check_others();
-    check_memory(before);
+    check_memory(&before);
 }
 END_TEST
 
@@ -260,13 +232,13 @@ START_TEST(chunks_of_one_byte_with_long_extensions_cost_no_memory)
 {
     static const char chunk[] =
         "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n";
-    long before = rss_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
 
     ask_repeated("POST /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n"
                  "Transfer-Encoding: chunked\r\n\r\n",
                  chunk, 50000, "0\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(buf_cstr(&answer), "\r\n\r\nabc"));
-    check_memory(before);
+    check_memory(&before);
 }
 END_TEST
 
@@ -339,7 +311,7 @@ START_TEST(connections_beyond_the_limit_are_503_and_cost_little)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     proxy_start(&run, LISTEN ARCHIVE "limits: {connections: 2000}\n");
-    long before = rss_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
     for (int i = 0; i < LIMIT; i++) {
         fds[i] = proxy_connect(run.port);
         ck_assert_int_ge(fds[i], 0);
@@ -352,7 +324,7 @@ START_TEST(connections_beyond_the_limit_are_503_and_cost_little)
         ck_assert_str_eq(error_of(), "too_many_connections");
         close(fd);
     }
-    long grown = rss_kib() - before;
+    long grown = proxy_memory_grown(&run, &before);
     ck_assert_msg(grown < LIMIT * 8, "%d idle connections take %ld KiB", LIMIT, grown);
     upstream_text(fds[0], "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n");
     buf_clear(&answer);
@@ -369,7 +341,7 @@ END_TEST
 START_TEST(requests_sent_ahead_are_not_held_without_limit)
 {
     static const char request[] = "GET /up/sse/1000/20 HTTP/1.1\r\nHost: w\r\n\r\n";
-    long before = rss_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
     struct pollfd p = { .fd = proxy_connect(run.port), .events = POLLOUT };
     size_t sent = 0;
 
@@ -381,7 +353,7 @@ START_TEST(requests_sent_ahead_are_not_held_without_limit)
             break;
         sent += (size_t)n;
     }
-    check_memory(before);
+    check_memory(&before);
     ck_assert_uint_lt(sent, 64u << 20);
     check_others();
     close(p.fd);

@@ -5,7 +5,7 @@
 #include "tests/check_main.h"
 #include "tests/h2_client.h"
 #include "tests/http2_frames.h"
-#include "tests/proxy_run.h"
+#include "tests/proxy_memory.h"
 
 #define LISTEN  "listen: {address: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", workers: 1}\n"
 #define ARCHIVE "archive: {path: ./archive}\n"
@@ -70,27 +70,6 @@ static void check_others(void)
     proxy_ask(&run, "GET /up/body/3 HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", &got);
     ck_assert_ptr_nonnull(strstr(got.ptr, "\r\n\r\nabc"));
     buf_release(&got);
-}
-
-/* Of the worker, which came first. */
-static long memory_kib(void)
-{
-    char path[64], line[256];
-    int child = 0;
-    long kib = 0;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
-    FILE *f = fopen(path, "r");
-    ck_assert(f && fscanf(f, "%d", &child) == 1);
-    fclose(f);
-    snprintf(path, sizeof(path), "/proc/%d/status", child);
-    f = fopen(path, "r");
-    ck_assert_ptr_nonnull(f);
-    while (fgets(line, sizeof(line), f))
-        sscanf(line, "VmRSS: %ld", &kib);
-    fclose(f);
-    ck_assert_int_gt(kib, 0);
-    return kib;
 }
 
 /* --- slow --- */
@@ -223,7 +202,8 @@ START_TEST(a_client_that_never_reads_is_left_and_holds_one_read_of_each_stream)
 
     start(SLOW);
     check_others();
-    long before = memory_kib(), most = 0;
+    struct proxy_memory before = proxy_memory_now(&run);
+    long most = 0;
     int fd = proxy_connect(run.port);
     frame_add_preface(&bytes);
     frame_add(&bytes, FRAME_SETTINGS, 0, 0, STR("\0\4\x7f\xff\xff\xff")); /* windows of 2 GiB */
@@ -233,14 +213,14 @@ START_TEST(a_client_that_never_reads_is_left_and_holds_one_read_of_each_stream)
     upstream_send(fd, bytes.ptr, bytes.len);
     wait_for("weir_exchanges_open", 90);
     for (int i = 0; i < 500 && metric("weir_connections_open") > 0; i++) {
-        most = memory_kib() > most ? memory_kib() : most;
+        long grown = proxy_memory_grown(&run, &before);
+        most = grown > most ? grown : most;
         proxy_sleep_ms(10);
     }
     ck_assert_int_eq(metric("weir_connections_open"), 0);
     ck_assert_int_eq(metric("weir_exchanges_open"), 0);
-    printf("90 streams that nobody reads: %ld KiB more, %ld each\n", most - before,
-           (most - before) / 90);
-    ck_assert_int_lt(most - before, 90 * (HELD_KIB + OPEN_KIB) + SLACK_KIB);
+    printf("90 streams that nobody reads: %ld KiB more, %ld each\n", most, most / 90);
+    ck_assert_int_lt(most, 90 * (HELD_KIB + OPEN_KIB) + SLACK_KIB);
     close(fd);
     buf_release(&bytes);
 }
@@ -290,12 +270,12 @@ START_TEST(an_open_stream_costs_so_much_and_no_more)
 
     start("");
     check_others();
-    long before = memory_kib();
+    struct proxy_memory before = proxy_memory_now(&run);
     for (size_t i = 0; i < CONNECTIONS; i++)
         open_streams(fds[i] = proxy_connect(run.port), (size_t)_i);
     wait_for("weir_exchanges_open", CONNECTIONS * EACH);
     proxy_sleep_ms(300);
-    long each = (memory_kib() - before) / (CONNECTIONS * EACH);
+    long each = proxy_memory_grown(&run, &before) / (CONNECTIONS * EACH);
     printf("%d streams %s: %ld KiB each\n", CONNECTIONS * EACH, costs[_i].what, each);
     ck_assert_int_le(each, costs[_i].most_kib + SLACK_KIB / (CONNECTIONS * EACH));
     for (size_t i = 0; i < CONNECTIONS; i++)

@@ -701,23 +701,6 @@ END_TEST
 
 /* --- the ends of processes and configurations --- */
 
-static int worker_of(int number)
-{
-    struct buf log = { 0 };
-    struct err err;
-    char want[64];
-    int pid = 0;
-
-    snprintf(want, sizeof(want), "worker_started number=%d pid=", number);
-    ck_assert_int_eq(file_read(run.log_path, 1u << 20, &log, &err), 0);
-    const char *at = strstr(buf_cstr(&log), want);
-    if (at)
-        pid = atoi(at + strlen(want));
-    buf_release(&log);
-    ck_assert_int_gt(pid, 1);
-    return pid;
-}
-
 START_TEST(what_a_worker_held_is_given_back_when_it_dies)
 {
     struct caller callers[3];
@@ -731,7 +714,7 @@ START_TEST(what_a_worker_held_is_given_back_when_it_dies)
     while (a->open < 3)
         proxy_sleep_ms(10);
     ck_assert_int_eq(call(""), 429);
-    kill(worker_of(0), SIGKILL);
+    kill(proxy_worker_pid(&run, 0), SIGKILL);
     for (int i = 0; i < 3; i++)
         pthread_join(callers[i].thread, NULL);
     origin_does(a, ORIGIN_ANSWERS);

@@ -45,8 +45,7 @@ static bool is_logged(const char *part)
 START_TEST(weir_started_as_root_is_the_user_in_all_its_processes)
 {
     const struct passwd *pw = getpwnam(USER);
-    char want[100], path[100];
-    pid_t child = 0;
+    char want[100];
 
     if (geteuid() != 0 || !pw) {
         fprintf(stderr, "skipped: takes root and a user " USER "\n");
@@ -59,15 +58,7 @@ START_TEST(weir_started_as_root_is_the_user_in_all_its_processes)
                           "archive: {path: ./archive}\n");
     ck_assert_int_eq(chown(run.conf_path, pw->pw_uid, pw->pw_gid), 0);
     proxy_launch(&run);
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
-    for (int i = 0; i < 3000 && !child; i++) {
-        FILE *f = fopen(path, "r");
-        if (!f || fscanf(f, "%d", &child) != 1)
-            proxy_sleep_ms(10);
-        if (f)
-            fclose(f);
-    }
-    ck_assert_int_gt(child, 0);
+    pid_t child = proxy_worker_pid(&run, 0);
     snprintf(want, sizeof(want), "Uid:\t%u\t%u\t%u\t%u", pw->pw_uid, pw->pw_uid, pw->pw_uid,
              pw->pw_uid);
     ck_assert(has_line(run.pid, "status", want) && has_line(child, "status", want));

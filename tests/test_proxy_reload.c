@@ -7,7 +7,7 @@
 
 #include "tests/check_main.h"
 #include "tests/forward_proxy.h"
-#include "tests/proxy_run.h"
+#include "tests/proxy_memory.h"
 #include "tests/tls_files.h"
 
 #define STORM_MS 5000
@@ -226,19 +226,13 @@ static pid_t load(enum habit habit, bool tls, int ms)
 
 /* --- what a worker holds --- */
 
-static void list_processes(pid_t *ret, int *ret_count)
-{
-    char path[100];
-    FILE *f;
+#define PROCESSES 3 /* the parent and two workers; a sealer comes and goes */
 
-    *ret_count = 0;
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)run.pid, (int)run.pid);
-    ret[(*ret_count)++] = run.pid;
-    f = fopen(path, "r");
-    while (f && *ret_count < 8 && fscanf(f, "%d", &ret[*ret_count]) == 1)
-        ++*ret_count;
-    if (f)
-        fclose(f);
+static void list_processes(pid_t ret[static PROCESSES])
+{
+    ret[0] = run.pid;
+    for (int i = 1; i < PROCESSES; i++)
+        ret[i] = proxy_worker_pid(&run, i - 1);
 }
 
 /* Descriptors of pid; -1 if we may not know. */
@@ -255,20 +249,6 @@ static int count_descriptors(pid_t pid)
         count++;
     closedir(dir);
     return count;
-}
-
-static long resident_kib(pid_t pid)
-{
-    char path[64], line[200];
-    long kib = 0;
-
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof(line), f))
-        sscanf(line, "VmRSS: %ld kB", &kib);
-    if (f)
-        fclose(f);
-    return kib;
 }
 
 /* --- tests --- */
@@ -356,27 +336,24 @@ END_TEST
 
 START_TEST(fifty_reloads_leave_nothing_behind)
 {
-    pid_t pids[8];
-    int descriptors[8], count;
-    long kib[8];
+    pid_t pids[PROCESSES];
+    int descriptors[PROCESSES];
+    long kib[PROCESSES];
 
     start(true);
+    list_processes(pids);
     for (int i = 1; i <= 60; i++) { /* the first ten fill what is kept for good */
-        if (i == 11) {
-            list_processes(pids, &count);
-            ck_assert_int_ge(count, 3);
-            for (int k = 0; k < count; k++) {
-                descriptors[k] = count_descriptors(pids[k]);
-                kib[k] = resident_kib(pids[k]);
-            }
+        for (int k = 0; k < PROCESSES && i == 11; k++) {
+            descriptors[k] = count_descriptors(pids[k]);
+            kib[k] = proxy_memory_kib(pids[k]);
         }
         kill(run.pid, SIGHUP);
         wait_for_reloads(2 * i);
     }
-    for (int k = 0; k < 3; k++) { /* the parent and two workers; a sealer may have come and gone */
+    for (int k = 0; k < PROCESSES; k++) {
         ck_assert_int_eq(count_descriptors(pids[k]), descriptors[k]);
-        ck_assert_msg(resident_kib(pids[k]) - kib[k] < GROWTH_MAX, "%ld KiB, then %ld", kib[k],
-                      resident_kib(pids[k]));
+        ck_assert_msg(proxy_memory_kib(pids[k]) - kib[k] < GROWTH_MAX, "%ld KiB, then %ld", kib[k],
+                      proxy_memory_kib(pids[k]));
     }
 }
 END_TEST
@@ -508,10 +485,7 @@ START_TEST(a_certificate_that_does_not_fit_is_refused_and_counted)
     peer_close(&p);
 
     /* A worker that comes later begins with what the others have. */
-    pid_t pids[8];
-    int count;
-    list_processes(pids, &count);
-    kill(pids[1], SIGKILL);
+    kill(proxy_worker_pid(&run, 0), SIGKILL);
     wait_for_log("event=worker_started", 3);
     for (int i = 0; i < 8; i++) {
         ck_assert(peer_open(&p, ctx, NULL));
