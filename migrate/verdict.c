@@ -233,6 +233,16 @@ static bool is_outage(const struct tally *a, const struct hour_calls *h, int64_t
                                                   lower_bound((double)there->failed / n, n));
 }
 
+/* Whether calls straight to the provider have gone well since, in the last later hour that has
+ * enough of them: the application itself may have no call for days. */
+static bool is_well_again(const struct tally *a, int64_t cap)
+{
+    for (size_t i = a->way->list.len; i > 0 && a->way->list.ptr[i - 1].hour > a->hour; i--)
+        if (a->way->list.ptr[i - 1].calls[0].all >= MEASURED_CALLS)
+            return !is_over(&a->way->list.ptr[i - 1].calls[0], cap);
+    return false;
+}
+
 static struct verdict_calls outages_of(const struct tally *a, size_t gate, int64_t cap)
 {
     struct verdict_calls ret = { 0 };
@@ -279,7 +289,7 @@ static void look_at_cap(const struct tally *a, size_t i, struct verdict_gate *re
         if (!is_surely_over(&c, each, cap) || is_over(&windows[w][0], cap))
             continue;
         if (w == 1 && is_outage(a, hours_find(&t->hours, a->hour), cap))
-            ret->cap_excused = true;
+            ret->cap_excused = !is_well_again(a, cap);
         else
             ret->cap_tripped = true;
     }

@@ -296,6 +296,47 @@ START_TEST(what_failed_in_an_outage_does_not_count_afterwards)
 }
 END_TEST
 
+/* An application without a call since: others tell that its provider is well again. */
+static const struct {
+    int calls, of_10; /* straight to the provider in the next hour, and how many fail */
+    bool excused;
+} sinces[] = {
+    {0,   0, true },
+    { 19, 0, true },
+    { 40, 5, true },
+    { 40, 0, false},
+};
+
+START_TEST(an_outage_is_over_when_direct_calls_go_well)
+{
+    struct sample s;
+
+    sample_begin(&s, PLAN(CAP_GATE));
+    uint64_t epoch = sample_step(&s, "bot", 0, ROLLOUT_ALL, T0, true);
+    sample_ledger(&s, T0);
+    sample_crowd(&s,
+                 &(struct sample_crowd){ T0 + 8 * HOUR, "u", 400, 2, true, epoch, ROLLOUT_ALL });
+    add_beside(&s, "cat", 2);
+    for (int i = 0; i < sinces[_i].calls; i++) {
+        bool fails = i % 10 < sinces[_i].of_10;
+        sample_call(&s, &(struct sample_call){ .app = "cat",
+                                               .at_us = T0 + 9 * HOUR + i * US_PER_SECOND,
+                                               .upstream = "openai",
+                                               .arm = "direct",
+                                               .status = fails ? 500 : 200,
+                                               .error = fails ? ERROR_CLASS_STATUS_5XX
+                                                              : ERROR_CLASS_NONE });
+    }
+    sample_seal(&s);
+    struct verdict *v = sample_judge(&s, T0 + DAY);
+    ck_assert(!v->gates[0].cap_tripped);
+    ck_assert_int_eq(v->gates[0].cap_excused, sinces[_i].excused);
+    ck_assert_int_eq(v->gates[0].in_outages, 400);
+    verdict_free(v, 1);
+    sample_end(&s);
+}
+END_TEST
+
 /* --- what is not given twice --- */
 
 /* Three applications, one gate each: 1 % / 3, and half of that for the first attempt. */
@@ -338,6 +379,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, who_left_after_the_threshold_waited_longer_than_it);
     tcase_add_loop_test(tc, an_outage_that_others_have_without_the_gateway_trips_no_cap, 0,
                         ARRAY_LEN(besides));
+    tcase_add_loop_test(tc, an_outage_is_over_when_direct_calls_go_well, 0, ARRAY_LEN(sinces));
     tcase_add_test(tc, what_failed_in_an_outage_does_not_count_afterwards);
     tcase_add_test(tc, who_is_taken_out_of_the_plan_leaves_nothing_to_the_others);
 }
