@@ -19,19 +19,29 @@
 
 /* --- calls in the window --- */
 
+/* Whether now_us is in that part of time.  The number is read from memory that several processes
+ * write, and may be any: hence no sum that could overflow. */
+static bool is_in_part(int64_t number, int64_t part_us, int64_t now_us)
+{
+    return (uint64_t)now_us - (uint64_t)number * (uint64_t)part_us < (uint64_t)part_us;
+}
+
+/* A clock that was set back a little leaves the newest bucket as it is; a number that no clock can
+ * have led to begins anew. */
 static void turn_buckets(struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    if (now_us < (h->bucket + 1) * u->bucket_us)
+    if (is_in_part(h->bucket, u->bucket_us, now_us))
         return;
     int64_t now = now_us / u->bucket_us;
-    if (now - h->bucket >= HEALTH_BUCKETS) {
+    if (h->bucket < 0 || h->bucket > now + HEALTH_BUCKETS || now - h->bucket >= HEALTH_BUCKETS) {
         memset(h->calls, 0, sizeof(h->calls));
         memset(h->failed, 0, sizeof(h->failed));
-    } else {
-        for (int64_t i = h->bucket + 1; i <= now; i++)
-            h->calls[i % HEALTH_BUCKETS] = h->failed[i % HEALTH_BUCKETS] = 0;
+        h->bucket = now;
     }
-    h->bucket = now;
+    for (; h->bucket < now; h->bucket++) {
+        size_t i = (size_t)(h->bucket + 1) % HEALTH_BUCKETS;
+        h->calls[i] = h->failed[i] = 0;
+    }
 }
 
 static void count_call(struct health *h, const struct tree_unit *u, bool failed, int64_t now_us)
@@ -174,7 +184,7 @@ struct health_seen health_look(struct health *h, const struct tree_unit *u,
     struct health_seen seen = {
         .level = HEALTH_USUAL,
         .until_us = h->until_us,
-        .failure = (enum plan_failure)h->last_failure,
+        .failure = h->last_failure < PLAN_FAILURES ? (enum plan_failure)h->last_failure : 0,
         .status = h->last_status,
     };
 
@@ -308,11 +318,13 @@ static void forget_samples(struct health *h)
 
 static void turn_halves(struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    if (now_us < (h->half + 1) * u->half_us)
+    if (is_in_part(h->half, u->half_us, now_us))
         return;
     int64_t now = now_us / u->half_us;
+    if (h->half > now && h->half - now <= 2) /* the clock was set back a little */
+        return;
     move_baseline(h, u);
-    if (now == h->half + 1) {
+    if (h->half == now - 1) {
         memcpy(h->steps[1], h->steps[0], sizeof(h->steps[0]));
         h->samples[1] = h->samples[0];
         memset(h->steps[0], 0, sizeof(h->steps[0]));
@@ -345,9 +357,9 @@ static int64_t slow_from(const struct health *h, const struct tree_unit *u)
 
 int64_t health_median(const struct health *h, const struct tree_unit *u, int64_t now_us)
 {
-    int64_t age = u->slow_percent ? now_us / u->half_us - h->half : 0;
+    int64_t now = u->slow_percent ? now_us / u->half_us : 0;
 
-    return u->slow_percent && age <= 1 ? median_of(h, age == 1) : -1;
+    return u->slow_percent && h->half >= now - 1 ? median_of(h, h->half == now - 1) : -1;
 }
 
 void health_first_token(struct health *h, const struct tree_unit *u, int64_t us, int64_t now_us)

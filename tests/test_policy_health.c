@@ -2,6 +2,8 @@
 
 #include "policy/health.h"
 
+#include <string.h>
+
 #include "base/timestamp.h"
 #include "tests/check_main.h"
 
@@ -289,6 +291,46 @@ START_TEST(many_samples_do_not_overflow_and_keep_their_proportions)
 }
 END_TEST
 
+/* As a process that went astray may leave them in the memory that all of them share. */
+START_TEST(numbers_that_no_clock_has_led_to_begin_anew)
+{
+    static const int64_t numbers[] = { INT64_MIN,       INT64_MIN + 1, -1,
+                                       INT64_MAX - 1,   INT64_MAX,     INT64_MAX / (10 * S),
+                                       INT64_C(1) << 61 };
+    struct {
+        struct health h;
+        uint8_t behind[64];
+    } at = {
+        .h = {.half = numbers[_i], .baseline_us = 1}
+    };
+    static const uint8_t untouched[sizeof(at.behind)];
+    struct tree_unit u = breaker;
+
+    u.in_a_row = false;
+    memset(at.h.failed, 0xff, sizeof(at.h.failed));
+    at.h.bucket = numbers[_i];
+    call_at(&at.h, &u, FROM, true);
+    ck_assert_int_eq(at.h.bucket, FROM / u.bucket_us);
+    ck_assert_int_eq(level(&at.h, &u, FROM, 0), HEALTH_USUAL);
+    health_first_token(&at.h, &slow, 200 * MS, FROM);
+    ck_assert_int_eq(at.h.half, FROM / slow.half_us);
+    ck_assert_int_gt(health_median(&at.h, &slow, FROM), 0);
+    ck_assert_int_eq(memcmp(at.behind, untouched, sizeof(untouched)), 0);
+}
+END_TEST
+
+START_TEST(a_clock_set_back_a_little_forgets_nothing)
+{
+    struct tree_unit u = breaker;
+    struct health h = { 0 };
+
+    u.in_a_row = false;
+    for (int i = 0; i < 5; i++)
+        call_at(&h, &u, FROM - i * 10 * S, true);
+    ck_assert_int_eq(level(&h, &u, FROM - 40 * S, 0), HEALTH_OUT);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, failures_in_a_row_are_forgotten_with_a_success);
@@ -304,6 +346,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, too_few_samples_make_nobody_slow);
     tcase_add_test(tc, a_slow_target_is_probed_as_often_as_samples_are_needed);
     tcase_add_test(tc, a_target_that_stays_slow_is_usual_in_the_end);
+    tcase_add_loop_test(tc, numbers_that_no_clock_has_led_to_begin_anew, 0, 7);
+    tcase_add_test(tc, a_clock_set_back_a_little_forgets_nothing);
     tcase_add_test(tc, many_samples_do_not_overflow_and_keep_their_proportions);
 }
 
