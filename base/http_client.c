@@ -99,16 +99,53 @@ static enum http_failure failure_of(CURLcode code)
     return HTTP_FAILURE_OTHER;
 }
 
+/* The proxy that the environment has for it, as libcurl reads that; NULL = none.  Whether no_proxy
+ * excepts the origin only libcurl knows. */
+static const char *environment_proxy(const struct http_origin *o)
+{
+    static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+    const char *value = o->options.tls ? NULL : getenv("http_proxy");
+
+    for (size_t i = o->options.tls ? 0 : 2; !value && i < ARRAY_LEN(names); i++)
+        value = getenv(names[i]);
+    return value;
+}
+
+static unsigned port_of(const char *url)
+{
+    CURLU *parts = curl_url();
+    char *port = NULL;
+    unsigned n = 0;
+
+    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        n = (unsigned)strtoul(port, NULL, 10);
+    curl_free(port);
+    curl_url_cleanup(parts);
+    return n;
+}
+
+/* Whether the connection was to the proxy: of the environment's it is not known but by its port. */
+static bool is_to_proxy(const struct http_conn *c, const char *url)
+{
+    long port = 0;
+
+    curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_PORT, &port);
+    return c->origin->proxy ||
+           ((unsigned)port == port_of(url) && (unsigned)port != port_of(c->origin->url));
+}
+
 /* Has TLS failed with a proxy on the way?  That its certificate is not trusted curl says; another's
  * name in it, or no TLS at all, is one of the proxy as long as that has not answered. */
 static bool of_proxy(const struct http_conn *c)
 {
-    const char *proxy = c->origin->proxy;
+    const char *proxy = c->origin->proxy ? c->origin->proxy : environment_proxy(c->origin);
     long distrust = 0, answered = 0;
 
     curl_easy_getinfo(c->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &distrust);
     curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &answered);
-    return distrust || (proxy && str_istarts_with(str_from(proxy), STR("https://")) && !answered);
+    return distrust || (proxy && str_istarts_with(str_from(proxy), STR("https://")) && !answered &&
+                        is_to_proxy(c, proxy));
 }
 
 static void on_io(void *ctx, unsigned events);

@@ -137,13 +137,23 @@ END_TEST
 
 START_TEST(a_proxy_with_a_name_of_another_is_not_trusted)
 {
+    bool by_environment = _i;
+
     start_server(&server, true, POLITE);
     start_tls_proxy_as("DNS:proxy.invalid");
-    struct http_origin_options options = { .port = server.port, .tls = true, .proxy = proxy_url };
+    struct http_origin_options options = { .port = server.port, .tls = true };
     options.host = "localhost";
+    options.proxy = by_environment ? NULL : proxy_url;
+    if (by_environment)
+        setenv("https_proxy", proxy_url, 1);
     options.proxy_ca_pem = buf_str(&pem);
     ck_assert_int_eq(fail_to_connect(options, "localhost"), HTTP_FAILURE_PROXY);
     ck_assert_int_eq(proxy.tunnels, 0);
+    if (by_environment) { /* none on the way: the upstream's is not trusted */
+        setenv("no_proxy", "localhost", 1);
+        options.ca_pem = buf_str(&pem);
+        ck_assert_int_eq(fail_to_connect(options, "certificate"), HTTP_FAILURE_TLS);
+    }
     stop_tls_proxy();
 }
 END_TEST
@@ -168,7 +178,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_proxy_that_refuses_is_told_apart);
     tcase_add_loop_test(tc, a_proxy_in_tls_is_trusted_as_said_of_it, 0, 4);
     tcase_add_test(tc, what_is_trusted_of_the_upstream_is_not_of_the_proxy);
-    tcase_add_test(tc, a_proxy_with_a_name_of_another_is_not_trusted);
+    tcase_add_loop_test(tc, a_proxy_with_a_name_of_another_is_not_trusted, 0, 2);
     tcase_add_test(tc, what_is_trusted_of_the_proxy_is_not_of_the_upstream);
 }
 CHECK_MAIN("base/http_client to a proxy", add_tests)
