@@ -195,4 +195,17 @@ static inline void h2_wait(struct h2_client *c, int32_t id)
     ck_assert_msg(c->answers[id].closed, "stream %d does not end", id);
 }
 
+/* Until its body has that. */
+static inline void h2_wait_for_body(struct h2_client *c, int32_t id, const char *part)
+{
+    const struct buf *body = &c->answers[id].body;
+    bool has = false;
+
+    for (int i = 0; i < 3000 && !has && !c->has_ended; i++) {
+        h2_run(c, 10);
+        has = body->len && memmem(body->ptr, body->len, part, strlen(part));
+    }
+    ck_assert_msg(has, "no '%s' on stream %d", part, id);
+}
+
 #endif

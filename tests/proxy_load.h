@@ -31,6 +31,7 @@ struct load {
     atomic_bool stop;
     atomic_ulong next_made;
     unsigned seed;
+    atomic_ulong cut_after_us; /* the longest that a client had waited when its call was cut */
     size_t count;
     size_t refused; /* answers with 503 */
     size_t wrong;   /* complete, and not what was asked for */
@@ -184,6 +185,7 @@ static inline bool load_call(struct load *l, int fd, unsigned *seed, struct buf 
 {
     struct load_call c = load_pick(l, seed);
     struct pollfd p = { .fd = fd, .events = POLLIN };
+    uint64_t from_us = load_now_us();
 
     buf_clear(&bufs[0]);
     load_send(fd, &c);
@@ -192,8 +194,12 @@ static inline bool load_call(struct load *l, int fd, unsigned *seed, struct buf 
             continue;
         char *at = buf_reserve(&bufs[0], 65536);
         ssize_t n = recv(fd, at, 65536, 0);
+        uint64_t waited_us = load_now_us() - from_us;
+        if (n <= 0 && waited_us > atomic_load(&l->cut_after_us))
+            atomic_store(&l->cut_after_us, waited_us);
         if (n <= 0)
             return false;
+        from_us += waited_us;
         bufs[0].len += (size_t)n;
         /* Then it is too early to take it apart. */
         if (bufs[0].len < c.bytes && memcmp(bufs[0].ptr, "HTTP/1.1 200 ", 13) == 0)
@@ -232,9 +238,28 @@ static inline void load_start(struct load *l, int port, unsigned seed)
     atomic_store(&l->next_made, 1);
     l->seed = seed;
     l->count = l->refused = l->wrong = 0;
+    atomic_store(&l->cut_after_us, 0);
     pthread_mutex_init(&l->lock, NULL);
     for (int i = 0; i < LOAD_CLIENTS; i++)
         ck_assert_int_eq(pthread_create(&l->threads[i], NULL, load_client, l), 0);
+}
+
+static inline size_t load_count(struct load *l)
+{
+    pthread_mutex_lock(&l->lock);
+    size_t count = l->count;
+    pthread_mutex_unlock(&l->lock);
+    return count;
+}
+
+/* Until so many more answers were received: a busy machine takes longer. */
+static inline void load_wait(struct load *l, size_t more)
+{
+    size_t until = load_count(l) + more;
+
+    for (int i = 0; i < 30000 && load_count(l) < until; i++)
+        proxy_sleep_ms(2);
+    ck_assert_msg(load_count(l) >= until, "not %zu answers in a minute", more);
 }
 
 static inline void load_stop(struct load *l)

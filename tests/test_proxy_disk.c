@@ -88,12 +88,12 @@ static bool is_ready(void)
 
 static void wait_until_ready(bool ready)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 2500; i++) {
         if (is_ready() == ready)
             return;
         proxy_sleep_ms(20);
     }
-    ck_abort_msg("/readyz does not say %s after 10 s", ready ? "200" : "503");
+    ck_abort_msg("/readyz does not say %s after 50 s", ready ? "200" : "503");
 }
 
 static int count_log(const char *part)
@@ -112,7 +112,7 @@ static int count_log(const char *part)
 /* The true disk can be slow as well, at any time: each time it is told, so is its end. */
 static void wait_until_caught_up(void)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 2500; i++) {
         int ended = count_log("event=journal_caught_up");
         if (ended > 0 && ended == count_log("event=journal_slow "))
             return;
@@ -139,6 +139,13 @@ static void check_refusal(void)
 }
 
 /* --- how it ends --- */
+
+/* What it counts is final once it has seen all clients leave. */
+static void stop_load(void)
+{
+    load_stop(&load);
+    proxy_wait_for(&run, "weir_exchanges_open", 0);
+}
 
 /* Stops the proxy and seals; what was received must be in the archive. */
 static struct load_found end(void)
@@ -205,6 +212,8 @@ static void check_fault_time(int pressure, size_t fault)
     ck_assert_int_eq(count_log("event=journal_failing "), 1);
     ck_assert_int_eq(count_log("event=journal_recovered"), 0);
     ck_assert_int_gt(count_log(faults[fault].words), 0);
+    for (int i = 0; i < 2500 && metric("journal_failures_total") < 2; i++)
+        proxy_sleep_ms(20); /* it is tried again */
     ck_assert_int_gt(metric("journal_failures_total"), 1);
 }
 
@@ -231,11 +240,9 @@ START_TEST(a_disk_that_fails_for_a_while_loses_nothing_uncounted)
     atomic_store(&control->sync_errno, 0);
     wait_until_ready(true);
     ck_assert_int_eq(count_log("event=journal_recovered"), 1);
-    size_t then = load.count;
+    load_wait(&load, 1);
     proxy_sleep_ms(300);
-    ck_assert_uint_gt(load.count, then);
-    load_stop(&load);
-    proxy_sleep_ms(100);
+    stop_load();
     long dropped = metric("bodies_dropped_total"), lost = metric("exchanges_lost_total");
     struct load_found f = end();
     printf("%s, %s, %s: %zu answers, %zu without a body, %ld bodies dropped, %ld exchanges in "
@@ -256,18 +263,17 @@ START_TEST(a_disk_that_takes_too_long_is_pressure)
     wait_until_ready(true);
     proxy_sleep_ms(250);
     long before = memory_kib();
-    atomic_store(&control->sync_delay_ms, 3500);
+    atomic_store(&control->sync_delay_ms, 600000);
     wait_until_ready(false);
-    ck_assert_int_eq(count_log("event=journal_slow "), 1);
+    ck_assert_int_ge(count_log("event=journal_slow "), 1);
     if (_i == REFUSE)
         check_refusal();
     ck_assert_int_lt(memory_kib() - before, MEMORY_KIB);
     atomic_store(&control->sync_delay_ms, 0);
     wait_until_ready(true);
     wait_until_caught_up();
-    proxy_sleep_ms(200);
-    load_stop(&load);
-    proxy_sleep_ms(100);
+    load_wait(&load, 1);
+    stop_load();
     long dropped = metric("bodies_dropped_total");
     struct load_found f = end();
     ck_assert_int_eq((long)f.dropped, dropped);
@@ -302,7 +308,7 @@ START_TEST(streams_over_http2_wait_for_the_disk)
         ck_assert(c.answers[ids[i]].status == 200 && c.answers[ids[i]].ended);
     }
     h2_close(&c);
-    load_stop(&load);
+    stop_load();
     ck_assert_int_eq(metric("bodies_dropped_total") + metric("exchanges_lost_total"), 0);
     end();
     clean_up();
@@ -331,8 +337,8 @@ START_TEST(a_real_file_system_that_is_full_loses_nothing)
     proxy_sleep_ms(300);
     ck_assert_int_eq(mount("tmpfs", archive, "tmpfs", MS_REMOUNT, "size=300m"), 0);
     wait_until_ready(true);
-    proxy_sleep_ms(300);
-    load_stop(&load);
+    load_wait(&load, 1);
+    stop_load();
     struct load_found f = end();
     ck_assert_uint_eq(f.marked, 0);
     ck_assert_int_eq(umount(archive), 0);

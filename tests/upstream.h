@@ -6,6 +6,8 @@
  *     /made/ID/N/C/MS  N bytes that nobody but ID has (upstream_made), in C chunks MS milliseconds
  *                      apart; C = 0 for a Content-Length
  *     /sse/N/MS        N server-sent events, MS milliseconds apart, chunked
+ *     /steps/N         the same, each when it was asked for by a /step of its own, but the first
+ *     /step            lets the next event of /steps go
  *     /recite/N/MS     the request's body, in chunks of N bytes, MS milliseconds apart; said to be
  *                      gzip if the word "packed" is in the head
  *     /chunked         "one", "two", a trailer
@@ -29,6 +31,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,16 +83,32 @@ static inline void upstream_numbered(int fd, long len)
     free(body);
 }
 
+static atomic_int upstream_steps; /* asked for and not yet made */
+
+static inline void upstream_wait_for_step(void)
+{
+    for (int left = atomic_load(&upstream_steps);;) {
+        if (left > 0 && atomic_compare_exchange_weak(&upstream_steps, &left, left - 1))
+            return;
+        usleep(1000);
+        left = atomic_load(&upstream_steps);
+    }
+}
+
+/* wait_ms < 0: by step. */
 static inline void upstream_sse(int fd, int count, int wait_ms)
 {
     upstream_text(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                       "Transfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < count; i++) {
         char event[64], chunk[96];
+        if (wait_ms < 0 && i > 0)
+            upstream_wait_for_step();
         snprintf(event, sizeof(event), "data: {\"n\":%d}\n\n", i);
         snprintf(chunk, sizeof(chunk), "%zx\r\n%s\r\n", strlen(event), event);
         upstream_text(fd, chunk);
-        usleep((useconds_t)wait_ms * 1000);
+        if (wait_ms > 0)
+            usleep((useconds_t)wait_ms * 1000);
     }
     upstream_text(fd, "0\r\n\r\n");
 }
@@ -183,6 +202,11 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         }
     if (sscanf(path, "/sse/%d/%d", &a, &b) == 2) {
         upstream_sse(fd, a, b);
+    } else if (sscanf(path, "/steps/%d", &a) == 1) {
+        upstream_sse(fd, a, -1);
+    } else if (strncmp(path, "/step ", 6) == 0) {
+        atomic_fetch_add(&upstream_steps, 1);
+        upstream_body(fd, "", 0);
     } else if (sscanf(path, "/body/%d", &a) == 1) {
         upstream_numbered(fd, a);
     } else if (sscanf(path, "/status/%d", &a) == 1) {

@@ -248,13 +248,13 @@ static int sync_with(int fd, int (*real)(int fd))
     char path[PATH_MAX], line[200];
     struct stat st = { 0 };
     uint64_t from = now_us();
-    int delay_ms = atomic_load(&control->sync_delay_ms), number;
+    int number;
 
     touch_fd(fd);
     fstat(fd, &st);
     if (is_below(path_of(fd, path), "/journal")) {
-        if (delay_ms)
-            usleep((useconds_t)delay_ms * 1000);
+        for (int ms = 0; ms < atomic_load(&control->sync_delay_ms); ms += 10)
+            usleep(10000);
         if ((number = atomic_load(&control->sync_errno)) != 0)
             return fail_with(number);
     }

@@ -9,7 +9,7 @@ struct faultfs_control {
     /* Of files below a folder "journal": */
     atomic_int write_errno;   /* for writes, and for opening with O_CREAT */
     atomic_int sync_errno;    /* for fsync and fdatasync */
-    atomic_int sync_delay_ms; /* before a sync does anything */
+    atomic_int sync_delay_ms; /* before a sync does anything; ends with being set to 0 */
     atomic_long faults;       /* how many calls were made to fail */
     /* Of what only sealing does: changes below "segments" and "ledger", to "chain", and unlinking
      * below "journal": */
