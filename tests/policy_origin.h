@@ -16,6 +16,7 @@ enum origin_does {
     ORIGIN_REFUSES,      /* with status and extra */
     ORIGIN_HANGS,        /* no head */
     ORIGIN_CLOSES,       /* no head, the connection ends */
+    ORIGIN_HOLDS,        /* answers once it is to do something else */
     ORIGIN_LATE,         /* the first token after ms */
     ORIGIN_STALLS,       /* a head, keep-alives, no token */
     ORIGIN_STALLS_LATER, /* behind the first token */
@@ -167,6 +168,8 @@ static inline bool origin_answer(int fd, struct policy_origin *o, const char *re
         usleep(50000);
     if (does == ORIGIN_HANGS || does == ORIGIN_CLOSES)
         return false;
+    for (int i = 0; does == ORIGIN_HOLDS && i < 6000 && o->does == does; i++)
+        usleep(10000);
     if (stream)
         return origin_stream(fd, o);
     if (does == ORIGIN_LATE)

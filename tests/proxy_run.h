@@ -322,6 +322,22 @@ static inline void proxy_each_record(const struct proxy_run *run, proxy_record_f
     archive_close(a);
 }
 
+static inline void proxy_count_one(void *ctx, const struct exchange *x, bool ended)
+{
+    int *count = ctx;
+
+    (void)x, (void)ended;
+    ++*count;
+}
+
+static inline int proxy_count_records(const struct proxy_run *run)
+{
+    int count = 0;
+
+    proxy_each_record(run, proxy_count_one, &count);
+    return count;
+}
+
 /* What a weir command prints, on stdout and stderr; it must succeed. */
 static inline void proxy_command(const char *arguments, struct buf *ret)
 {

@@ -187,13 +187,30 @@ static void look_at_two_attempts(void *ctx, const struct exchange *x, bool ended
     e->records++;
 }
 
+/* A call of which B gets so many attempts, A doing that.  If this machine stands still for longer
+ * than a target may take, that is no fault of weir's: then once more, with all that belongs to it.
+ */
+static void call_in_time(enum origin_does does, int ms, const char *more, int attempts)
+{
+    for (int tries = 1;; tries++) {
+        begin(ROUTE_TIMED(""), 1);
+        a->ms = ms;
+        origin_does(a, does);
+        int status = call(more);
+        if ((status == 200 && b->calls == attempts) || tries == 3) {
+            ck_assert_int_eq(status, 200);
+            ck_assert_int_eq(b->calls, attempts);
+            return;
+        }
+        finish();
+    }
+}
+
 START_TEST(another_answers_whatever_the_first_does_before_its_first_token)
 {
     struct expected e = { .error = faults[_i].error };
 
-    begin(ROUTE_TIMED(""), 1);
-    origin_does(a, faults[_i].does);
-    ck_assert_int_eq(call(faults[_i].more), 200);
+    call_in_time(faults[_i].does, 0, faults[_i].more, 1);
     ck_assert_msg(says("B") && !says("\"A\""), "%s", answer.ptr);
     ck_assert(!says("server had an error"));
     ck_assert_int_eq(b->calls, 1);
@@ -221,9 +238,7 @@ END_TEST
 
 START_TEST(behind_the_first_token_nothing_is_repeated)
 {
-    begin(ROUTE_TIMED(""), 1);
-    origin_does(a, ORIGIN_STALLS_LATER);
-    ck_assert_int_eq(call(STREAM), 200);
+    call_in_time(ORIGIN_STALLS_LATER, 0, STREAM, 0);
     ck_assert_msg(says("\"A\"") && !says("B") && !says("[DONE]"), "%s", answer.ptr);
     ck_assert_int_eq(b->calls, 0);
     finish();
@@ -232,10 +247,7 @@ END_TEST
 
 START_TEST(a_late_first_token_is_no_failure_within_its_time)
 {
-    begin(ROUTE_TIMED(""), 1);
-    a->ms = 200;
-    origin_does(a, ORIGIN_LATE);
-    ck_assert_int_eq(call(STREAM), 200);
+    call_in_time(ORIGIN_LATE, 200, STREAM, 0);
     ck_assert(says("\"A\"") && says("[DONE]"));
     ck_assert_int_eq(b->calls, 0);
     finish();
@@ -283,23 +295,33 @@ START_TEST(a_refusal_is_waited_for_and_tried_again_as_said)
 }
 END_TEST
 
+/* Until A answers so many calls in a row. */
+static void wait_until_back(int count)
+{
+    int in_a_row = 0;
+
+    for (int i = 0; i < 600 && in_a_row < count; i++) {
+        ck_assert_int_eq(call(""), 200);
+        in_a_row = says("A says hi") ? in_a_row + 1 : 0;
+        if (!in_a_row)
+            proxy_sleep_ms(50);
+    }
+    ck_assert_int_eq(in_a_row, count);
+}
+
 START_TEST(a_breaker_opens_and_closes_again)
 {
     begin(ROUTE_TIMED("      breaker: {failures: 3, window: 30s, open: 1s, probes: 1}\n"), 1);
     origin_refuses(a, 500, "", "{}");
+    time_t from = time(NULL);
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(call(""), 200);
-    ck_assert_int_eq(a->calls, 3);
+    ck_assert_int_ge(a->calls, 3);
+    ck_assert_int_le(a->calls, 3 + (int)(time(NULL) - from)); /* a probe each second */
     ck_assert_int_eq(b->calls, 8);
     origin_does(a, ORIGIN_ANSWERS);
-    proxy_sleep_ms(1100);
-    ck_assert_int_eq(call(""), 200); /* the probe */
-    ck_assert(says("A says hi"));
-    proxy_sleep_ms(1500); /* they come back bit by bit, in as long as it was out */
-    for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(call(""), 200);
-        ck_assert(says("A says hi"));
-    }
+    wait_until_back(1); /* the probe */
+    wait_until_back(4); /* they come back bit by bit, in as long as it was out */
     finish();
 }
 END_TEST
@@ -548,7 +570,8 @@ END_TEST
 struct caller {
     pthread_t thread;
     const char *more;
-    int status, answered;
+    _Atomic int status;
+    int answered;
 };
 
 /* As call, from a thread of its own: no assertions there. */
@@ -575,15 +598,19 @@ static void *call_once(void *ctx)
     return NULL;
 }
 
-/* So many calls at the same time; returns how many had that status. */
-static int call_many(struct caller *callers, int count, const char *more, int status)
+static void start_many(struct caller *callers, int count, const char *more)
 {
-    int had = 0;
-
     for (int i = 0; i < count; i++) {
         callers[i] = (struct caller){ .more = more };
         ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call_once, &callers[i]), 0);
     }
+}
+
+/* Waits for them; returns how many had that status. */
+static int join_many(struct caller *callers, int count, int status)
+{
+    int had = 0;
+
     for (int i = 0; i < count; i++) {
         pthread_join(callers[i].thread, NULL);
         had += callers[i].status == status;
@@ -594,16 +621,22 @@ static int call_many(struct caller *callers, int count, const char *more, int st
 START_TEST(no_more_calls_are_under_way_than_may_be)
 {
     struct caller callers[20];
+    int refused = 0, passed = 0;
 
     begin("policy:\n  mode: enforce\n  limits: [{app: bot, concurrent: 5}]\n", 2);
-    a->ms = 700;
-    origin_does(a, ORIGIN_LATE);
-    int passed = call_many(callers, 20, "", 200);
-    ck_assert_int_eq(a->most_open, 5);
-    ck_assert_int_ge(passed, 5);
-    for (int i = 0; i < 20; i++)
-        ck_assert(callers[i].status == 200 || callers[i].status == 429);
+    origin_does(a, ORIGIN_HOLDS);
+    start_many(callers, 20, "");
+    for (int i = 0; i < 3000 && refused < 15; i++) {
+        proxy_sleep_ms(10);
+        refused = 0;
+        for (int k = 0; k < 20; k++)
+            refused += callers[k].status == 429;
+    }
+    ck_assert_int_eq(refused, 15);
     origin_does(a, ORIGIN_ANSWERS);
+    passed = join_many(callers, 20, 200);
+    ck_assert_int_eq(passed, 5);
+    ck_assert_int_eq(a->most_open, 5);
     ck_assert_int_eq(call(""), 200);
     finish();
 }
@@ -638,7 +671,8 @@ START_TEST(two_hundred_callers_spend_no_more_than_there_is)
     begin(BUDGET, 2);
     a->ms = 100;
     origin_does(a, ORIGIN_LATE);
-    int passed = call_many(callers, 200, ",\"max_tokens\":60", 200);
+    start_many(callers, 200, ",\"max_tokens\":60");
+    int passed = join_many(callers, 200, 200);
     int refused = 0;
     for (int i = 0; i < 200; i++)
         refused += callers[i].status == 429;
@@ -728,8 +762,7 @@ START_TEST(another_policy_holds_from_the_next_call_on)
     struct caller c = { .more = "" };
 
     begin(ROUTE_AB, 1);
-    a->ms = 500;
-    origin_does(a, ORIGIN_LATE);
+    origin_does(a, ORIGIN_HOLDS);
     pthread_create(&c.thread, NULL, call_once, &c);
     while (a->calls < 1)
         proxy_sleep_ms(5);
@@ -738,6 +771,7 @@ START_TEST(another_policy_holds_from_the_next_call_on)
     while (proxy_metric(&run, "weir_worker_reloads_total") < 1)
         proxy_sleep_ms(10);
     ck_assert_int_eq(call_with(CHAT, "o1-pro", ""), 403);
+    origin_does(a, ORIGIN_ANSWERS);
     pthread_join(c.thread, NULL);
     ck_assert_int_eq(c.status, 200);
     finish();

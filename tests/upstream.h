@@ -7,9 +7,10 @@
  *                      apart; C = 0 for a Content-Length
  *     /sse/N/MS        N server-sent events, MS milliseconds apart, chunked
  *     /steps/N         the same, each when it was asked for by a /step of its own, but the first
- *     /step            lets the next event of /steps go
+ *     /step            lets the next event of /steps go, or chunk of /reciting
  *     /recite/N/MS     the request's body, in chunks of N bytes, MS milliseconds apart; said to be
  *                      gzip if the word "packed" is in the head
+ *     /reciting/N      the same, each chunk but the first when it was asked for by a /step
  *     /chunked         "one", "two", a trailer
  *     /close           reads the request and closes
  *     /cut             half of a chunked answer, then closes
@@ -149,7 +150,8 @@ static inline void upstream_make(int fd, const unsigned long made[static 4])
     free(bytes);
 }
 
-/* The request's body as the answer's, so many bytes a chunk, one every so many ms. */
+/* The request's body as the answer's, so many bytes a chunk, one every so many ms; wait_ms < 0: by
+ * step. */
 static inline void upstream_recite(int fd, const char *request, size_t len, int size, int wait_ms)
 {
     const char *end = memmem(request, len, "\r\n\r\n", 4), *body = end + 4;
@@ -168,7 +170,10 @@ static inline void upstream_recite(int fd, const char *request, size_t len, int 
         upstream_text(fd, "\r\n");
         body += n;
         left -= n;
-        usleep((useconds_t)wait_ms * 1000);
+        if (wait_ms < 0 && left)
+            upstream_wait_for_step();
+        else if (wait_ms > 0)
+            usleep((useconds_t)wait_ms * 1000);
     }
     upstream_text(fd, "0\r\n\r\n");
 }
@@ -217,6 +222,8 @@ static inline bool upstream_answer(int fd, const char *request, size_t len)
         upstream_make(fd, made);
     } else if (sscanf(path, "/recite/%d/%d", &a, &b) == 2) {
         upstream_recite(fd, request, len, a, b);
+    } else if (sscanf(path, "/reciting/%d", &a) == 1) {
+        upstream_recite(fd, request, len, a, -1);
     } else if (strncmp(path, "/never", 6) == 0) {
         sleep(60);
     } else {
