@@ -510,8 +510,11 @@ START_TEST(compared_configurations_meet_the_same_calls)
     run_world(&busy, &with);
     run_world(&plain, &without);
     ck_assert_uint_eq(with.r.all.calls, without.r.all.calls);
-    for (size_t i = 0; i < with.r.buckets.len; i++)
-        ck_assert_uint_eq(with.r.buckets.ptr[i].calls, without.r.buckets.ptr[i].calls);
+    for (size_t i = 0; i < with.r.buckets.len; i++) { /* retries may end later than all calls */
+        bool is_there = i < without.r.buckets.len;
+        ck_assert_uint_eq(with.r.buckets.ptr[i].calls,
+                          is_there ? without.r.buckets.ptr[i].calls : 0);
+    }
     ck_assert_double_lt(share(&without.r, SIM_ANSWERED), share(&with.r, SIM_ANSWERED));
 }
 END_TEST
