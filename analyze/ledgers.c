@@ -178,6 +178,25 @@ static int add_folder(struct ledgers *l, const char *path, const int64_t span[2]
     return 0;
 }
 
+/* Whether a ledger lies in it at any depth, of whatever days. */
+static bool holds_ledger(const char *path, int depth)
+{
+    CLEANUP(dir_list_release) struct dir_list names = { 0 };
+    CLEANUP(buf_release) struct buf inner = { 0 };
+    struct err err;
+
+    if (depth > LEDGERS_DEPTH_MAX || dir_list_read(path, &names, &err) < 0)
+        return false;
+    for (size_t i = 0; i < names.len; i++) {
+        buf_clear(&inner);
+        buf_addf(&inner, "%s/%s", path, names.names[i]);
+        if (names.names[i][0] != '.' && (str_ends_with(str_from(names.names[i]), STR(SUFFIX)) ||
+                                         holds_ledger(buf_cstr(&inner), depth + 1)))
+            return true;
+    }
+    return false;
+}
+
 /* A folder of ledgers holds some, or folders named KEY=VALUE; what looks like neither that nor an
  * archive is opened as one, which says what it lacks. */
 static bool is_ledger_folder(const char *path)
@@ -210,7 +229,15 @@ int ledgers_add_path(struct ledgers *l, const char *path, int64_t from_us, int64
     }
     if (is_ledger_folder(path)) {
         l->is_mixed = true; /* as it may be one that several archives' were copied to */
-        return add_folder(l, path, span, 0, err);
+        size_t before = l->paths.len;
+        if (add_folder(l, path, span, 0, err) < 0)
+            return -1;
+        if (l->paths.len == before && !holds_ledger(path, 0))
+            return err_set(err, ERR_USAGE,
+                           "'%s' holds no ledger (*%s): name an archive's folder, or a folder of "
+                           "ledgers",
+                           path, SUFFIX);
+        return 0;
     }
     if (archive_open(path, false, &a, err) < 0)
         return -1;

@@ -40,15 +40,15 @@ static bool has_part(const struct parts *p, int64_t part)
 }
 
 /* The next row with that identifier: 1, 0 = none, -1. */
-static int next_row(struct ledger_scan *s, enum ledger_column column, struct str id,
-                    struct err *err)
+static int next_row(struct ledger_scan *s, const char *path, enum ledger_column column,
+                    struct str id, struct err *err)
 {
     int more;
 
     while ((more = ledger_scan_next(s, err)) > 0)
         if (!ledger_scan_is_null(s, column) && str_eq(ledger_scan_str(s, column), id))
             break;
-    return more;
+    return more < 0 ? err_wrap(err, "'%s'", path) : more;
 }
 
 static int open_rows(const char *path, enum ledger_column column, struct ledger_scan **ret,
@@ -68,7 +68,7 @@ static int find_parts(const char *path, enum ledger_column column, struct str id
     ret->len = 0;
     if (open_rows(path, column, &s, err) < 0)
         return -1;
-    while (ret->len < PARTS_MAX && (more = next_row(s, column, id, err)) != 0) {
+    while (ret->len < PARTS_MAX && (more = next_row(s, path, column, id, err)) != 0) {
         if (more < 0)
             return -1;
         ret->ptr[ret->len++] = ledger_scan_int(s, LEDGER_PART);
@@ -88,7 +88,7 @@ static int compare_rows(const struct ledgers *l, const size_t pair[2], enum ledg
 
     if (find_parts(one, column, id, &parts, err) < 0 || open_rows(other, column, &s, err) < 0)
         return -1;
-    while ((more = next_row(s, column, id, err)) > 0)
+    while ((more = next_row(s, other, column, id, err)) > 0)
         if (has_part(&parts, ledger_scan_int(s, LEDGER_PART))) {
             struct str call = ledger_scan_str(s, LEDGER_EXCHANGE_ID);
             return err_set(

@@ -90,7 +90,7 @@ static int open_next(struct scan_feed *f, struct err *err)
     f->next_group = 0;
     *l = (struct feed_ledger){ .path = path, .index = f->next_ledger++, .users = 1 };
     if (ledger_open(path, &l->file, l->columns, err) < 0)
-        return err_wrap(err, "ledger '%s'", path);
+        return -1; /* it names the file */
     return overlap_is_possible(f->ledgers)
                ? overlap_note(&f->overlap, f->ledgers, l->index, l->file, l->columns, err)
                : 0;

@@ -379,7 +379,7 @@ static int add_ledger_ids(const char *path, struct map *ret, struct err *err)
         return 0;
     for (size_t g = 0; g < parquet_group_count(file); g++) {
         if (parquet_read(file, g, (size_t)columns[LEDGER_CONTENT_ID], &values, err) < 0)
-            return -1;
+            return err_wrap(err, "ledger '%s'", path);
         for (size_t i = 0; i < values.count; i++)
             if (!values.is_null || !values.is_null[i])
                 map_put(ret, values.dictionary[values.codes[i]], NULL);
@@ -443,6 +443,6 @@ int archive_content_ids(const struct archive *a, struct map *ret, struct err *er
         return -1;
     for (size_t i = 0; i < ledgers.len; i++)
         if (add_ledger_ids(ledgers.ptr[i].path, ret, err) < 0)
-            return err_wrap(err, "ledger '%s'", ledgers.ptr[i].path);
+            return -1;
     return 0;
 }

@@ -71,7 +71,7 @@ static int export_segment(struct exporting *e, const char *path, struct err *err
         if (flush(e, WRITE_BYTES, err) < 0)
             return -1;
     }
-    return got;
+    return got < 0 ? err_wrap(err, "ledger '%s'", path) : 0;
 }
 
 static void add_cell(struct exporting *e, const struct ledger_scan *s, enum ledger_column c)
@@ -146,11 +146,8 @@ static void add_head(struct exporting *e)
 static int export_one(struct exporting *e, const struct archive *a, const struct archive_ledger *l,
                       struct err *err)
 {
-    if (e->options->format == EXPORT_CSV) {
-        if (export_ledger(e, l->path, err) == 0)
-            return 0;
-        return e->out_failed ? -1 : err_wrap(err, "ledger '%s'", l->path);
-    }
+    if (e->options->format == EXPORT_CSV)
+        return export_ledger(e, l->path, err);
     char *path = archive_path(a, "segments/date=%s/%s.tar.zst", l->date, l->id);
     int r = 0;
     if (!file_exists(path))

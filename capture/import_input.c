@@ -38,7 +38,9 @@ static ssize_t read_some(struct import_input *in, char *to, size_t len)
     do
         n = read(in->fd, to, len);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
+    if (n < 0 && errno == EISDIR)
+        err_set(&in->failure, ERR_USAGE, "a folder: name the files in it");
+    else if (n < 0)
         err_sys(&in->failure, "cannot read");
     else
         in->read += (uint64_t)n;

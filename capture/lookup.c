@@ -42,7 +42,7 @@ static int keep_match(const struct archive *a, const struct archive_ledger *ledg
     struct uuid id;
 
     if (!uuid_parse(text, &id))
-        return err_set(err, ERR_CORRUPT, "an exchange_id is not a UUID");
+        return err_set(err, ERR_CORRUPT, "ledger '%s': an exchange_id is not a UUID", ledger->path);
     if (found->ledger_path && memcmp(&id, &found->id, sizeof(id)) != 0)
         return err_set(err, ERR_USAGE, "several exchanges begin so: %s, %.*s, ...",
                        uuid_format(found->id, other), STR_ARG(text));
@@ -72,7 +72,7 @@ static int search_ledger(const struct archive *a, const struct archive_ledger *l
             keep_match(a, ledger, scan, found, err) < 0)
             return -1;
     }
-    return r;
+    return r < 0 ? err_wrap(err, "ledger '%s'", ledger->path) : 0;
 }
 
 static int search(const struct archive *a, struct str prefix, int64_t from_us, int64_t to_us,
@@ -84,7 +84,7 @@ static int search(const struct archive *a, struct str prefix, int64_t from_us, i
         return -1;
     for (size_t i = 0; i < ledgers.len; i++)
         if (search_ledger(a, &ledgers.ptr[i], prefix, found, err) < 0)
-            return err_wrap(err, "ledger '%s'", ledgers.ptr[i].path);
+            return -1;
     return found->ledger_path ? 1 : 0;
 }
 

@@ -147,7 +147,7 @@ static int read_ledger(const struct listing *l, const char *path, struct page *p
     int r;
 
     if (ledger_scan_open(path, wanted, ARRAY_LEN(wanted), &scan, err) < 0)
-        return err_wrap(err, "ledger '%s'", path);
+        return -1; /* it names the file */
     while ((r = ledger_scan_next(scan, err)) > 0) {
         if (ledger_scan_int(scan, LEDGER_PART) == 0) {
             passed = passes(l, scan);

@@ -18,9 +18,7 @@ int sim_block_open(struct sim_block *b, const char *path, struct err *err)
     parquet_close(TAKE(b->file));
     if (!b->scratch)
         b->scratch = parquet_scratch_new();
-    if (ledger_open(path, &b->file, b->map, err) < 0)
-        return err_wrap(err, "ledger '%s'", path);
-    return 0;
+    return ledger_open(path, &b->file, b->map, err); /* its failure names the file */
 }
 
 int sim_block_load(struct sim_block *b, size_t group, const enum ledger_column *columns,
