@@ -17,6 +17,7 @@
 
 #define EVENTS_MAX    256 /* ready descriptors fetched at once; more come in the next turn */
 #define EVENTS_GATHER 64  /* of them are a turn's: then what is to leave does, and time goes on */
+#define EVENTS_FEW    16  /* as many or fewer: what each has to send leaves behind it */
 
 struct loop {
     int epoll_fd;
@@ -258,15 +259,20 @@ static void write_later(struct loop *l, size_t first)
     l->later.len = left;
 }
 
+/* Few events say that there is time, and that who waits is asleep: it wakes up while the next event
+ * is dispatched.  At half load of a proxy a turn has 1 to 8 of them, at full load 30 to 64. */
 static void dispatch(struct loop *l)
 {
+    bool are_few = l->event_count <= EVENTS_FEW;
+
     while (l->event_next < l->event_count) {
         const struct epoll_event *event = &l->events[l->event_next++];
         dispatch_one(l, event);
-        if (l->event_next % EVENTS_GATHER != 0)
-            continue;
-        write_later(l, 0);
-        loop_read_clocks(l);
+        bool is_full = l->event_next % EVENTS_GATHER == 0;
+        if (are_few || is_full)
+            write_later(l, 0);
+        if (is_full)
+            loop_read_clocks(l);
     }
 }
 

@@ -2,7 +2,8 @@
  *
  * A turn is: wait; read the clocks; dispatch what is ready; run timers that are due; write what is
  * to leave; run deferred tasks, and write what they have to leave; tell the kernel what is waited
- * for from now on.  Where very many are ready, clocks are read and bytes leave in between as well.
+ * for from now on.  Where few are ready, bytes leave behind each; where very many are, in between,
+ * and clocks are read there as well.
  *
  * Level-triggered: a handler may read once and leave the rest for the next turn, which saves the
  * read that only finds EAGAIN.  The price is that interest must be dropped while nothing is read;
@@ -83,9 +84,10 @@ void loop_read_clocks(struct loop *l);
 int loop_io_add(struct loop *l, struct loop_io *io, unsigned events, struct err *err);
 /* Replaces what io waits for; 0 leaves LOOP_HANGUP only. */
 void loop_io_want(struct loop *l, struct loop_io *io, unsigned events);
-/* Calls io with LOOP_WRITE once at the end of this turn, wanted or not.  Writing to a socket wakes
- * who waits at its other end, which on one machine takes longer than the write: of many in a row
- * only the first does, as the others find the peer awake. */
+/* Calls io with LOOP_WRITE once, wanted or not: behind the event being dispatched if few are ready
+ * (16), else at the end of this turn.  Writing to a socket wakes who waits at its other end, which
+ * on one machine takes longer than the write: of many in a row only the first does, as the others
+ * find the peer awake.  With little to do, however, the peer better wakes up meanwhile. */
 void loop_io_write_later(struct loop *l, struct loop_io *io);
 /* Had nothing come for io, which waits to be read, when the loop last looked, and is that at most
  * within_us ago?  Takes no system call; false also where it cannot be said.  What was told of io in
