@@ -406,10 +406,10 @@ static enum ready_result can_decide(const struct looking *l)
             buf_clear(l->say);
             buf_addf(l->say,
                      isinf(over) ? "%s at %g %% never, and bakes %.3g"
-                                 : "%s at %g %% needs %.3g days, and bakes %.3g",
+                                 : "%s at %g %% needs about %.0f days, and bakes %.3g",
                      gate_metric_name(l->app->gates[g].metric),
-                     (double)l->app->stages[s].share / 100, isinf(over) ? bake : power.days[s],
-                     bake);
+                     (double)l->app->stages[s].share / 100,
+                     isinf(over) ? bake : ceil(power.days[s]), bake);
         }
     }
     if (!gates)

@@ -178,10 +178,10 @@ static void add_head(const struct ready *r, const struct ready_app *one, struct 
     d->title = arena_str(&d->arena, buf_str(&text));
     buf_clear(&text);
     if (one)
-        buf_addf(&text, "%zu needed checks did not pass.", missing);
+        buf_addf(&text, "%zu needed check%s did not pass.", missing, missing == 1 ? "" : "s");
     else
-        buf_addf(&text, "%zu applications, %zu needed checks did not pass.", r->in->app_count,
-                 missing);
+        buf_addf(&text, "%zu application%s, %zu needed check%s did not pass.", r->in->app_count,
+                 r->in->app_count == 1 ? "" : "s", missing, missing == 1 ? "" : "s");
     d->subtitle = arena_str(&d->arena, buf_str(&text));
     buf_addf(&text, " At %s, plan %.12s.", at, p->sha.ptr);
     d->ending = d->page_ending = arena_str(&d->arena, buf_str(&text));
