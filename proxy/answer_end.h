@@ -24,10 +24,10 @@ struct answer_end {
     enum api api;
     bool is_on;
     bool is_stream; /* events in lines, or frames */
-    uint64_t bytes;
+    char last;      /* that is no blank */
+    uint8_t begin_len;
     char begin[ANSWER_END_BEGIN_BYTES]; /* without the blanks before it */
-    size_t begin_len;
-    char last;       /* that is no blank */
+    uint64_t bytes;
     struct buf tail; /* of a stream; of an error, all of it */
 };
 

@@ -15,22 +15,23 @@
 void answer_watch_begin(struct answer_watch *w, enum api api, bool asks_stream)
 {
     answer_watch_release(w);
+    memset(w, 0, offsetof(struct answer_watch, framer));
     w->api = api;
     w->asks_stream = asks_stream;
 }
 
 void answer_watch_release(struct answer_watch *w)
 {
-    if (w->framer || w->codec || w->ending.tail.ptr || w->plain.ptr || w->refusal.ptr ||
-        w->headers) {
+    if (w->has_parts) {
+        answer_end_release(&w->ending);
         framer_free(w->framer);
         codec_close(w->codec);
-        answer_end_release(&w->ending);
         buf_release(&w->plain);
         buf_release(&w->refusal);
         free(w->headers);
+        memset(&w->framer, 0, sizeof(*w) - offsetof(struct answer_watch, framer));
     }
-    *w = (struct answer_watch){ 0 };
+    w->has_parts = false;
 }
 
 /* --- streams --- */
@@ -287,6 +288,7 @@ enum watch_verdict answer_watch_head(struct answer_watch *w, const struct http1_
     w->encoding = encoding;
     if (w->is_stream)
         w->framer = framer_new(framing, on_event, w);
+    w->has_parts = w->headers || w->codec || w->framer;
     if (head->status == 200 && (w->codec || !is_encoded))
         answer_end_begin(&w->ending, w->api, w->is_stream && framing != FRAMING_JSON_ARRAY);
     w->any_progress = true;
@@ -300,6 +302,7 @@ enum watch_verdict answer_watch_body(struct answer_watch *w, struct str bytes, i
     if (w->is_stream)
         return read_stream(w, bytes);
     answer_end_add(&w->ending, bytes);
+    w->has_parts |= w->ending.tail.ptr != NULL;
     w->any_progress = true;
     return WATCH_MORE;
 }

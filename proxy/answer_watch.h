@@ -38,14 +38,16 @@ struct answer_watch {
     bool has_failed;   /* WATCH_FAILED was told */
     bool is_cut;       /* it ended in good order, behind its first content, and was not all of it */
     bool any_progress; /* since it was last cleared: more than keep-alives came */
-    int status;        /* of the head */
-    struct steer_end end;
+    bool has_parts;    /* any of those below */
+    bool between_events; /* of what the framer was fed: the next byte begins an event */
+    int status;          /* of the head */
     enum framing framing;
     struct str encoding; /* the head's */
-    bool between_events; /* of what the framer was fed: the next byte begins an event */
+    struct steer_end end;
+    struct answer_end ending;
+    /* Of refusals and streams, and what is encoded. */
     struct framer *framer;
     struct codec *codec;
-    struct answer_end ending;
     struct buf plain;   /* what codec made of a piece */
     struct buf refusal; /* its body */
     struct call_header *headers;

@@ -98,6 +98,7 @@ static void drop_conn(struct proxy_call *call, bool keep)
         http_conn_release(call->conn, keep);
     call->conn = NULL;
     call->is_connected = call->is_leaving = false;
+    call_policy_keep_sent(call, call->out.len);
     worker_take_back(call->worker, &call->out);
     call_hold_free(call);
 }
@@ -368,14 +369,16 @@ static void push(struct proxy_call *call)
         if (r < 0) {
             /* It may have answered before it closed. */
             if (!retry(call)) {
+                call_policy_keep_sent(call, call->out.len);
                 buf_clear(&call->out);
                 call_pull(call);
             }
             return;
         }
         call->anything_sent = true;
-        buf_consume(&call->out, n);
         call->progress_us = loop_now_us(call->worker->loop);
+        if (!call_policy_keep_sent(call, n))
+            buf_consume(&call->out, n);
     }
     worker_take_back(call->worker, &call->out);
     if (call_wants_request(call))
@@ -404,6 +407,17 @@ void call_uncork(struct proxy_call *call)
     call->is_corked = false;
     if (call->out.len)
         push_later(call);
+}
+
+void call_lend_request(struct proxy_call *call)
+{
+    call->is_lent = true;
+}
+
+void call_keep_request(struct proxy_call *call)
+{
+    call->is_lent = false;
+    call_policy_keep_request(call);
 }
 
 bool call_takes_request(const struct proxy_call *call)

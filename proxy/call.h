@@ -123,6 +123,7 @@ struct proxy_call {
     bool shows_no_key; /* none of its credentials is a key of ours */
     bool is_connected;
     bool is_corked;     /* more of the request is at hand: out waits for it */
+    bool is_lent;       /* bytes of the request stay where they are until call_keep_request */
     bool is_leaving;    /* out waits for no more than the end of this turn */
     bool is_begun;      /* has its BEGIN, no END yet */
     bool request_done;  /* read to its end */
@@ -161,6 +162,9 @@ bool call_wants_request(const struct proxy_call *call);
  * are there are handed in, so that they leave together. */
 void call_cork(struct proxy_call *call);
 void call_uncork(struct proxy_call *call);
+/* Between these, what is handed in of the body stays where it is. */
+void call_lend_request(struct proxy_call *call);
+void call_keep_request(struct proxy_call *call);
 /* Only while call_takes_request. */
 void call_request_body(struct proxy_call *call, struct str bytes);
 void call_request_end(struct proxy_call *call, const struct http1_header *trailers, size_t count);

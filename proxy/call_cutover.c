@@ -298,6 +298,7 @@ static bool let_go(struct proxy_call *call)
     c->body = (struct buf){ 0 };
     call->worker->held_bytes -= held.len;
     call_go(call);
+    call->is_lent = false; /* that is about to go */
     if (call_is_open(call) && held.len)
         call_pass_body(call, buf_str(&held));
     buf_release(&held);

@@ -372,8 +372,9 @@ void call_policy_end(struct proxy_call *call, enum error_class error, struct exc
     read_used(p, error, &used);
     state = call_policy_lock(p);
     if (p->ended_well) {
-        steered_ended(&p->steered, state, &p->end, call_policy_now(p), &p->notes);
-        call_decided_attempt_ended(p, &p->end);
+        struct steer_end end = steered_good(&p->steered);
+        steered_ended(&p->steered, state, &end, call_policy_now(p), &p->notes);
+        call_decided_attempt_ended(p, &end);
     }
     if (p->has_claims)
         policy_settle(p->conf->policy, state, &p->claims, &used, call_policy_now(p));

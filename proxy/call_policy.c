@@ -15,6 +15,7 @@
 #include "proxy/shared_state.h"
 
 #define SPARES_MAX 256
+#define CACHE_LINE 64 /* bytes; the fields of struct call_policy are put by it */
 
 int64_t call_policy_now(const struct call_policy *p)
 {
@@ -65,6 +66,13 @@ static void take_who(struct call_policy *p, const struct exchange_who *who)
     p->user = keep_text(p, who->end_user);
 }
 
+static struct call_policy *new_room(void)
+{
+    size_t bytes = (sizeof(struct call_policy) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+
+    return memset(mem_check(aligned_alloc(CACHE_LINE, bytes)), 0, bytes);
+}
+
 static struct call_policy *new_policy(struct proxy_call *call)
 {
     struct worker *w = call->worker;
@@ -73,9 +81,12 @@ static struct call_policy *new_policy(struct proxy_call *call)
     if (p)
         w->policies = p->next_spare;
     else
-        p = mem_calloc(1, sizeof(*p));
+        p = new_room();
     w->spare_policies -= w->spare_policies > 0;
-    p->next_spare = NULL;
+    memset(p, 0, offsetof(struct call_policy, arena));
+    p->used.is_on = p->used.is_unknown = p->used.in_events = false;
+    p->claims.count = 0;
+    p->notes.count = p->notes.dropped = 0;
     p->call = call;
     p->conf = call->conf->policy;
     p->upstream = call->upstream;
@@ -93,7 +104,7 @@ static struct call_policy *new_policy(struct proxy_call *call)
 
 static void release(struct worker *w, struct call_policy *p)
 {
-    struct buf *bufs[] = { &p->body, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
+    struct buf *bufs[] = { &p->kept, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
 
     loop_timer_cancel(w->loop, &p->timer);
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
@@ -103,20 +114,18 @@ static void release(struct worker *w, struct call_policy *p)
     free(p);
 }
 
-/* But for its memory. */
+/* Of what it holds; the rest is cleared where the next call begins, which writes to it. */
 static void clear(struct worker *w, struct call_policy *p)
 {
-    struct buf *bufs[] = { &p->body, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
+    struct buf *bufs[] = { &p->kept, &p->tail, &p->path, &p->held, &p->used.first, &p->used.last };
 
-    memset(p, 0, offsetof(struct call_policy, arena));
-    arena_reset(&p->arena);
+    p->call = NULL;
+    if (p->arena.total_bytes)
+        arena_reset(&p->arena);
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         if (bufs[i]->ptr)
             worker_take_back(w, bufs[i]);
     vec_clear(&p->more_attempts);
-    p->used.is_on = p->used.is_unknown = p->used.in_events = false;
-    p->claims.count = 0;
-    p->notes.count = p->notes.dropped = 0;
 }
 
 void call_policy_free(struct call_policy *p)
@@ -154,7 +163,7 @@ void call_policy_free_spares(struct worker *w)
 static bool read_body(struct call_policy *p)
 {
     const struct http1_head *head = p->call->request;
-    struct str encoding = names_value(head, NAME_CODING), body = buf_str(&p->body);
+    struct str encoding = names_value(head, NAME_CODING), body = p->body;
     CLEANUP(buf_release) struct buf plain = { 0 };
     CLEANUP(codec_close) struct codec *codec = NULL;
     struct err err;
@@ -386,16 +395,63 @@ bool call_policy_begin(struct proxy_call *call)
 static void let_go(struct call_policy *p)
 {
     struct proxy_call *call = p->call;
-    struct str held = buf_str(&p->body);
 
     p->body_is = CALL_POLICY_PASSES;
     p->was_sent = true;
     call_begin_upstream(call);
-    call_send_body(call, held);
+    call_send_body(call, p->body);
     call->worker->held_bytes -= p->body.len;
-    buf_release(&p->body);
+    p->body = STR("");
+    buf_release(&p->kept);
 }
 
+static bool is_within(struct str s, struct str all)
+{
+    return s.len && (uintptr_t)s.ptr - (uintptr_t)all.ptr < all.len;
+}
+
+void call_policy_move_body(struct call_policy *p, const char *to)
+{
+    struct str *read[] = { &p->asked.model, &p->asked.user, &p->subject.model };
+
+    for (size_t i = 0; i < ARRAY_LEN(read); i++)
+        if (is_within(*read[i], p->body))
+            read[i]->ptr = to + (read[i]->ptr - p->body.ptr);
+    p->body.ptr = to;
+    p->body_is_lent = p->body_leaves = false;
+}
+
+static void copy_body(struct call_policy *p)
+{
+    if (!p->kept.ptr)
+        p->kept = worker_lend(p->call->worker);
+    buf_add_str(&p->kept, p->body);
+    call_policy_move_body(p, p->kept.ptr);
+}
+
+void call_policy_keep_request(struct proxy_call *call)
+{
+    if (call->policy && call->policy->body_is_lent)
+        copy_body(call->policy);
+}
+
+bool call_policy_keep_leaving(struct call_policy *p, size_t n)
+{
+    struct proxy_call *call = p->call;
+
+    if (n < call->out.len) {
+        copy_body(p);
+        return false;
+    }
+    if (p->kept.ptr)
+        buf_release(&p->kept);
+    p->kept = call->out;
+    p->body_leaves = false;
+    call->out = (struct buf){ 0 };
+    return true;
+}
+
+/* A piece at a time: most bodies are one, and copied but to where they leave. */
 static bool hold_body(struct call_policy *p, struct str bytes)
 {
     struct worker *w = p->call->worker;
@@ -406,9 +462,16 @@ static bool hold_body(struct call_policy *p, struct str bytes)
         return false;
     }
     w->held_bytes += bytes.len;
-    if (!p->body.ptr)
-        p->body = worker_lend(w);
-    buf_add_str(&p->body, bytes);
+    if (!p->body.len) {
+        p->body = bytes;
+        p->body_is_lent = true;
+        if (!p->call->is_lent)
+            copy_body(p);
+        return true;
+    }
+    call_policy_keep_request(p->call);
+    buf_add_str(&p->kept, bytes);
+    p->body = buf_str(&p->kept);
     return true;
 }
 

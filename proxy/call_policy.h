@@ -61,53 +61,55 @@ struct call_attempts {
 };
 
 struct call_policy {
+    /* Looked at in every step; what belongs together lies together: with some hundred calls under
+     * way none of it is still in the cache when the next step comes. */
     struct proxy_call *call;
-    struct call_policy *next_spare;
-    struct proxy_policy *conf; /* of call->conf */
-    /* What it asks for. */
-    struct policy_subject subject;
-    struct str user; /* that shares of a route are kept by; "" = none is known */
-    struct asked asked;
+    struct proxy_policy *conf;             /* of call->conf */
+    const struct policy_class *class;      /* a reference */
     const struct proxy_upstream *upstream; /* where it asked to go */
-    struct str rest;                       /* of the path, as it asked */
-    struct str bare;                       /* the same without the query */
-    const struct recognition *known;       /* of a call to known_for, while known_at holds */
-    const struct proxy_upstream *known_for;
-    uint64_t known_at;
     enum call_policy_body body_is;
-    bool is_over; /* more than may be held */
-    bool is_decided;
-    /* What was decided. */
-    const struct policy_class *class; /* a reference */
-    bool has_claims;
     uint32_t attempt_count; /* EXCHANGE_STEPS_MAX at most */
     uint32_t notes_seen;    /* that are among the attempts already */
+    bool is_over;           /* more than may be held */
+    bool is_decided;
+    bool has_claims;
     /* The walk; without a route only the notes are of interest. */
     bool walks, is_live; /* live: its steps are taken; else they are noted */
-    bool ended_well;     /* the attempt; end says how */
-    struct str model;    /* to ask for in the present attempt; "" = as asked */
+    bool ended_well;     /* the attempt, as steered_good says */
     bool timer_is_stale; /* when it is due is found out at the end of the turn */
-    struct loop_task task;
-    bool was_sent; /* an attempt has been made */
-    bool may_cost; /* of one that failed, a provider may have worked for it */
+    bool was_sent;       /* an attempt has been made */
+    bool may_cost;       /* of one that failed, a provider may have worked for it */
     bool holds_answer;
-    struct str piece; /* of the answer: held where it was read, until all of that read is taken */
     bool is_used_read;
-    struct policy_used used_read; /* of an answer that was whole in one piece */
+    bool body_is_lent, body_leaves; /* body lies where it was read; in call->out */
+    struct loop_task task;
+    struct str body;  /* of the request: held, or the copy */
+    struct str piece; /* of the answer: held where it was read, until all of that read is taken */
+    struct policy_used used_read;    /* of an answer that was whole in one piece */
+    const struct recognition *known; /* of a call to known_for, while known_at holds */
+    const struct proxy_upstream *known_for;
+    uint64_t known_at;
+    struct str model; /* to ask for in the present attempt; "" = as asked */
+    struct call_policy *next_spare;
+    /* What it asks for. */
+    struct str rest; /* of the path, as it asked */
+    struct str bare; /* the same without the query */
+    struct str user; /* that shares of a route are kept by; "" = none is known */
+    struct asked asked;
+    struct policy_subject subject;
     /* What follows is memory that the next call has as well. */
     struct arena arena; /* strings of subject and asked */
-    struct buf body;    /* held, or the copy */
+    struct buf kept;    /* body, where it is not lent and does not leave */
     struct buf tail;    /* of a chunked one: the last chunk with its trailers */
     struct buf path;    /* of the present attempt, where it differs */
     struct buf held;    /* of the answer, if piece is not all of it */
     struct call_attempts more_attempts;
+    struct call_attempt attempts[CALL_POLICY_ATTEMPTS];
     struct call_used used;
     /* Left to run out when an attempt ends well: setting it anew is cheap while it is set. */
     struct loop_timer timer;
     /* And what is long and not cleared, but for the counts and what is under way. */
     struct steered steered;
-    struct steer_end end;
-    struct call_attempt attempts[CALL_POLICY_ATTEMPTS];
     struct policy_claims claims;
     struct policy_decisions notes;
 };
@@ -119,6 +121,15 @@ bool call_policy_begin(struct proxy_call *call);
 bool call_policy_request_body(struct proxy_call *call, struct str bytes);
 bool call_policy_request_end(struct proxy_call *call, const struct http1_header *trailers,
                              size_t count);
+/* The bytes that were handed in are about to go: what is held of them is copied. */
+void call_policy_keep_request(struct proxy_call *call);
+/* The first n bytes of call->out have left, or are not to any more: what of the request is held
+ * there is kept.  True: by taking all of out. */
+bool call_policy_keep_leaving(struct call_policy *p, size_t n);
+static inline bool call_policy_keep_sent(struct proxy_call *call, size_t n)
+{
+    return call->policy && call->policy->body_leaves && call_policy_keep_leaving(call->policy, n);
+}
 /* A connection to the upstream is there. */
 void call_policy_connected(struct proxy_call *call);
 
@@ -172,6 +183,8 @@ void call_walk_step(struct call_policy *p);
 void call_walk_watch(struct call_policy *p);
 /* Sends the request to u, with the model of p. */
 void call_walk_send(struct call_policy *p, const struct proxy_upstream *u);
+/* The body, and what was read of it, now lies there. */
+void call_policy_move_body(struct call_policy *p, const char *to);
 void call_policy_deny(struct call_policy *p, const struct policy_admission *a);
 int64_t call_policy_now(const struct call_policy *p);
 const struct recognition *call_policy_recognise(struct call_policy *p);

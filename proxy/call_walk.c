@@ -85,7 +85,7 @@ static void write_request(struct call_policy *p, const struct proxy_upstream *u,
 {
     struct proxy_call *call = p->call;
     CLEANUP(buf_release) struct buf rewritten = { 0 };
-    struct str body = buf_str(&p->body), hash = STR("");
+    struct str body = p->body, hash = STR("");
     uint8_t digest[SHA256_BYTES];
     char hex[SHA256_HEX_BYTES];
 
@@ -99,6 +99,10 @@ static void write_request(struct call_policy *p, const struct proxy_upstream *u,
     call_write_head_for(call, hash, body.len, out);
     if (call->request->framing != HTTP1_NO_BODY)
         write_body(p, body, out);
+    if (p->body_is_lent && body.ptr == p->body.ptr && call->request->framing == HTTP1_LENGTH) {
+        call_policy_move_body(p, out->ptr + out->len - body.len);
+        p->body_leaves = true;
+    }
 }
 
 void call_walk_send(struct call_policy *p, const struct proxy_upstream *u)
@@ -137,8 +141,7 @@ static void begin_attempt(struct call_policy *p)
     const struct proxy_upstream *u = p->upstream;
 
     p->timer.fn = on_timer;
-    p->task.fn = on_task;
-    p->timer.ctx = p->task.ctx = p;
+    p->timer.ctx = p;
     if (target != POLICY_NONE) {
         u = p->conf->upstreams[target];
         model = policy_target(p->conf->policy, target)->model;
@@ -273,6 +276,8 @@ static bool end_attempt(struct call_policy *p, const struct steer_end *end)
     call_pause(p->call);
     p->piece = STR("");
     p->holds_answer = true;
+    p->task.fn = on_task;
+    p->task.ctx = p;
     loop_defer(p->call->worker->loop, &p->task);
     return true;
 }
@@ -350,6 +355,7 @@ bool call_policy_answer_body(struct proxy_call *call, struct str bytes)
 bool call_policy_answer_end(struct proxy_call *call)
 {
     struct call_policy *p = call->policy;
+    struct steer_end end;
 
     if (!p->steered.is_under_way)
         return false;
@@ -358,9 +364,9 @@ bool call_policy_answer_end(struct proxy_call *call)
         return call->state == CALL_WAIT;
     if (p->holds_answer) /* an answer without content is one all the same */
         release(p);
-    p->end = steered_good(&p->steered);
-    if (p->end.failed)
-        end_attempt(p, &p->end);
+    end = steered_good(&p->steered);
+    if (end.failed)
+        end_attempt(p, &end);
     else /* nothing follows: told with all else that the end of the call changes */
         p->ended_well = true;
     return false;

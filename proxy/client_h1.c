@@ -430,8 +430,10 @@ static void take_events(struct client_h1 *c, struct str *in)
 static void process(struct client_h1 *c, struct str *in)
 {
     call_cork(&c->call);
+    call_lend_request(&c->call);
     take_events(c, in);
     call_uncork(&c->call);
+    call_keep_request(&c->call);
 }
 
 static void process_waiting(struct client_h1 *c)

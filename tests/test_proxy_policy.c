@@ -806,10 +806,17 @@ static int call_large(size_t bytes)
 
 START_TEST(a_body_that_is_held_comes_whole_to_the_second_target)
 {
+    static const size_t sizes[] = { 1000, 3u << 20 }; /* read at once, and in pieces */
+    static const char end[] = "xxx\"}]}";
+
     begin(ROUTE_AB, 1);
     origin_refuses(a, 503, "", "{}");
-    ck_assert_int_eq(call_large(3u << 20), 200);
+    ck_assert_int_eq(call_large(sizes[_i]), 200);
     ck_assert(says("B says hi"));
+    size_t len = strlen(b->last);
+    ck_assert(strstr(b->last, "{\"model\":\"gpt-4o-b\",\"messages\"") != NULL);
+    if (!_i)
+        ck_assert_str_eq(b->last + len - strlen(end), end);
     finish();
 }
 END_TEST
@@ -822,7 +829,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_spent_is_remembered_over_a_restart);
     tcase_add_test(tc, what_a_worker_held_is_given_back_when_it_dies);
     tcase_add_test(tc, another_policy_holds_from_the_next_call_on);
-    tcase_add_test(tc, a_body_that_is_held_comes_whole_to_the_second_target);
+    tcase_add_loop_test(tc, a_body_that_is_held_comes_whole_to_the_second_target, 0, 2);
     tcase_add_test(tc, without_trouble_the_first_target_answers);
     tcase_add_loop_test(tc, another_answers_when_the_first_refuses, 0, 4);
     tcase_add_loop_test(tc, another_answers_whatever_the_first_does_before_its_first_token, 0,
