@@ -281,8 +281,12 @@ static void dispatch(struct loop *l)
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t due_us)
 {
     assert(t->fn);
+    uint64_t was_us = t->due_us;
+
     /* Not before what is due already: run_timers ends at the first that was set while it ran. */
     t->due_us = due_us > l->now_us ? due_us : l->now_us;
+    if (heap_has(&t->node) && t->due_us >= was_us)
+        return; /* it comes up by then, and the heap need not be looked into */
     if (!heap_has(&t->node))
         heap_push(&l->timers, &t->node, t->due_us);
     else if (t->due_us < l->timers.entries[t->node.place - 1].at_us)

@@ -44,8 +44,9 @@ struct exchange_attempt {
     int64_t start_us;             /* since started_us */
     int64_t duration_us;          /* -1 = not known */
     uint64_t bytes;               /* of the answer's body on the wire */
-    struct str why;  /* a word: "first", "retry", "fallback", "shifted", "probe"; may be empty */
-    struct str rule; /* that decided so: its id; empty = none */
+    struct str why;   /* a word: "first", "retry", "fallback", "shifted", "probe"; may be empty */
+    struct str rule;  /* that decided so: its id; empty = none */
+    struct str begin; /* as exchange_attempt_begin_to_json has it; "" = nobody has done so */
 };
 
 /* What a rule of the policy said of the call, whether or not it was enforced. */
@@ -125,6 +126,8 @@ int exchange_from_json(struct str line, struct arena *arena, struct exchange *re
 
 /* Whose answer the caller got: the last attempt that was not skipped; NULL if there is none. */
 const struct exchange_attempt *exchange_answered_by(const struct exchange *x);
+/* A member of "attempts" up to its error_class, which few attempts differ in: "{...", or "". */
+void exchange_attempt_begin_to_json(const struct exchange_attempt *a, struct buf *out);
 /* A member of "decisions". */
 void exchange_decision_to_json(const struct exchange_decision *d, struct buf *out);
 

@@ -60,10 +60,8 @@ static void end_object(struct buf *out, size_t from)
     buf_add_byte(out, '}');
 }
 
-static void add_attempt(struct buf *out, const struct exchange_attempt *a)
+static void add_begin(struct buf *out, const struct exchange_attempt *a)
 {
-    size_t from = out->len;
-
     add_name(out, KEY("upstream"), a->upstream);
     add_name(out, KEY("model"), a->model);
     if (a->skipped)
@@ -72,6 +70,25 @@ static void add_attempt(struct buf *out, const struct exchange_attempt *a)
         add_number(out, KEY("status"), a->status);
     if (a->error_class != ERROR_CLASS_NONE)
         add_name(out, KEY("error_class"), str_from(error_class_name(a->error_class)));
+}
+
+void exchange_attempt_begin_to_json(const struct exchange_attempt *a, struct buf *out)
+{
+    size_t from = out->len;
+
+    add_begin(out, a);
+    if (out->len > from)
+        out->ptr[from] = '{';
+}
+
+static void add_attempt(struct buf *out, const struct exchange_attempt *a)
+{
+    size_t from = out->len;
+
+    if (a->begin.len)
+        buf_add_str(out, a->begin);
+    else
+        add_begin(out, a);
     add_number(out, KEY("start_us"), a->start_us);
     if (a->duration_us >= 0)
         add_number(out, KEY("duration_us"), a->duration_us);

@@ -90,11 +90,3 @@ struct str policy_rule_instead(const struct policy *p, uint32_t rule)
         return STR("");
     return p->access[rule - p->access_first].instead;
 }
-
-void policy_note(struct policy_decisions *d, const struct policy_decision *one)
-{
-    if (d->count == POLICY_DECISIONS_MAX)
-        d->dropped++;
-    else
-        d->list[d->count++] = *one;
-}

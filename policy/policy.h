@@ -104,6 +104,12 @@ struct policy_decisions {
     struct policy_decision list[POLICY_DECISIONS_MAX];
 };
 
-void policy_note(struct policy_decisions *d, const struct policy_decision *one);
+static inline void policy_note(struct policy_decisions *d, const struct policy_decision *one)
+{
+    if (d->count == POLICY_DECISIONS_MAX)
+        d->dropped++;
+    else
+        d->list[d->count++] = *one;
+}
 
 #endif

@@ -32,7 +32,11 @@ static void note(const struct go *g, enum policy_outcome outcome, uint32_t targe
 static void answer(struct go *g, enum policy_outcome why)
 {
     g->w->phase = WALK_OVER;
-    *g->ret = (struct steer_step){ .what = STEER_ANSWER, .why = why, .target = POLICY_NONE };
+    /* Whose timers nobody looks at. */
+    g->ret->what = STEER_ANSWER;
+    g->ret->why = why;
+    g->ret->target = POLICY_NONE;
+    g->ret->until_us = 0;
 }
 
 static void give_up(struct go *g)

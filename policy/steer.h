@@ -55,7 +55,7 @@ struct steer_step {
     int64_t until_us;              /* of a wait, and when to expect a target back */
     int64_t timer_us[PLAN_TIMERS]; /* of an attempt: durations from its beginning (IDLE: from the
                                       last piece); PLAN_FOREVER = none.  Spans and the deadline are
-                                      already in them. */
+                                      already in them.  Of anything else they mean nothing. */
 };
 
 /* How an attempt ended.  A timer that fires before there is a connection is CONNECT with `late` if

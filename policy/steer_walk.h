@@ -25,8 +25,6 @@ struct walk_frame {
 
 /* What is in a struct steer. */
 struct walk {
-    uint64_t sticky, seed;
-    int64_t began_us, deadline_us, attempt_at_us, retry_after_us;
     uint32_t route, asked, target, would_be, unit, slot;
     uint32_t root, node, attempts;
     uint16_t status;
@@ -36,6 +34,9 @@ struct walk {
     bool is_probe, told;
     bool skipped, shifted; /* something was passed over since the last attempt */
     bool all_out;
+    int64_t attempt_at_us; /* up to here it is looked at again when an attempt has ended well */
+    uint64_t sticky, seed;
+    int64_t began_us, deadline_us, retry_after_us;
     struct walk_frame frames[WALK_FRAMES];
 } __attribute__((may_alias));
 

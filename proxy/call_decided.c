@@ -72,8 +72,119 @@ void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *e
     a->duration_us = since_beginning(p) - a->start_us;
 }
 
+/* --- counting --- */
+
+/* Which counter it is: what it is about and the words that go with it decide, and they are as many
+ * as a configuration has rules and upstreams, of which few are in use. */
+static size_t place_of(const void *about, uint32_t words)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)about ^ words) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return hash >> 32 & (PROXY_COUNTERS - 1);
+}
+
+static bool is_counter_of(const struct proxy_counter *c, const void *about, uint32_t words)
+{
+    return c->about == about && c->words == words;
+}
+
+static uint32_t words_of(const struct policy_decision *d)
+{
+    return (uint32_t)d->outcome << 8 | (uint32_t)d->mode;
+}
+
+static void count_decision(const struct call_policy *p, const struct policy_decision *d)
+{
+    struct shared_state *s = p->call->worker->shared;
+    const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
+    uint32_t words = words_of(d);
+    struct proxy_counter *place = &p->conf->counters[place_of(rule, words)];
+
+    if (!is_counter_of(place, rule, words)) {
+        const struct str values[SHARED_LABELS] = {
+            rule->id,
+            str_from(policy_outcome_names[d->outcome]),
+            str_from(plan_mode_names[d->mode]),
+        };
+        *place = (struct proxy_counter){ rule, words,
+                                         shared_state_counter(s, SHARED_DECISIONS, values) };
+    }
+    shared_state_count(s, place->counter);
+}
+
+static struct proxy_tried *tried_of(const struct call_policy *p, const struct call_attempt *a,
+                                    uint32_t *ret_words)
+{
+    *ret_words =
+        (uint32_t)a->status << 18 | (uint32_t)a->why << 8 | (uint32_t)a->error << 1 | a->is_skipped;
+    return &p->conf->tried[place_of(a->upstream, *ret_words)];
+}
+
+static void prepare_begin(const struct call_attempt *a, struct proxy_tried *place)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    struct exchange_attempt as = { .upstream = a->upstream->name,
+                                   .skipped = a->is_skipped,
+                                   .status = a->status,
+                                   .error_class = a->error };
+
+    exchange_attempt_begin_to_json(&as, &text);
+    place->begin_len = text.len <= sizeof(place->begin) ? (uint8_t)text.len : 0;
+    if (place->begin_len)
+        memcpy(place->begin, text.ptr, text.len);
+}
+
+static void count_attempt(const struct call_policy *p, const struct call_attempt *a)
+{
+    struct shared_state *s = p->call->worker->shared;
+    uint32_t words;
+    struct proxy_tried *place = tried_of(p, a, &words);
+
+    if (!is_counter_of(&place->as, a->upstream, words)) {
+        const struct str values[SHARED_LABELS] = {
+            a->upstream->name,
+            str_from(policy_outcome_names[a->why]),
+            a->is_skipped ? STR("skipped")
+            : a->error    ? str_from(error_class_name(a->error))
+                          : STR("ok"),
+        };
+        place->as = (struct proxy_counter){ a->upstream, words,
+                                            shared_state_counter(s, SHARED_ATTEMPTS, values) };
+        prepare_begin(a, place);
+    }
+    shared_state_count(s, place->as.counter);
+}
+
+static bool is_same(const struct policy_decision *a, const struct policy_decision *b)
+{
+    return a->rule == b->rule && a->target == b->target && a->mode == b->mode &&
+           a->outcome == b->outcome && a->value == b->value && a->bound == b->bound;
+}
+
+static struct proxy_said *said_of(const struct call_policy *p, const struct policy_decision *d)
+{
+    uint32_t words = d->rule * 31 + d->target * 7 + (uint32_t)d->outcome * 3 + (uint32_t)d->value;
+
+    return &p->conf->said[words & (PROXY_SAID - 1)];
+}
+
+static void count_all(struct call_policy *p)
+{
+    for (size_t i = 0; i < p->notes.count; i++) {
+        const struct policy_decision *d = &p->notes.list[i];
+        const struct proxy_said *said = said_of(p, d);
+        if (said->json.ptr && is_same(&said->made, d))
+            shared_state_count(p->call->worker->shared, said->counter);
+        else
+            count_decision(p, d);
+    }
+    for (size_t i = 0; i < p->attempt_count; i++)
+        count_attempt(p, call_policy_attempt(p, i));
+}
+
 /* --- the record --- */
 
+/* They have been counted. */
 static void fill_attempts(struct call_policy *p, struct exchange *x)
 {
     struct exchange_attempt *to =
@@ -81,6 +192,8 @@ static void fill_attempts(struct call_policy *p, struct exchange *x)
 
     for (size_t i = 0; i < p->attempt_count; i++) {
         const struct call_attempt *a = call_policy_attempt(p, i);
+        uint32_t words;
+        const struct proxy_tried *counted = tried_of(p, a, &words);
         bool is_first = a->why == POLICY_FIRST || a->is_skipped;
         to[i] = (struct exchange_attempt){
             .upstream = a->upstream->name,
@@ -93,6 +206,8 @@ static void fill_attempts(struct call_policy *p, struct exchange *x)
             .bytes = a->bytes,
             .rule = is_first ? STR("") : str_from(policy_outcome_names[a->why]),
         };
+        if (!a->model.len && is_counter_of(&counted->as, a->upstream, words))
+            to[i].begin = (struct str){ counted->begin, counted->begin_len };
     }
     x->attempts = to;
     x->attempt_count = p->attempt_count;
@@ -132,89 +247,6 @@ static void fill_upstream(const struct call_policy *p, struct exchange *x)
     x->host = u->authority;
 }
 
-/* --- counting --- */
-
-/* Which counter it is: what it is about and the words that go with it decide, and they are as many
- * as a configuration has rules and upstreams, of which few are in use. */
-static struct proxy_counter *place_of(const struct call_policy *p, const void *about,
-                                      uint32_t words)
-{
-    uint64_t hash = ((uint64_t)(uintptr_t)about ^ words) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return &p->conf->counters[hash >> 32 & (PROXY_COUNTERS - 1)];
-}
-
-static uint32_t words_of(const struct policy_decision *d)
-{
-    return 1u << 16 | (uint32_t)d->outcome << 8 | (uint32_t)d->mode;
-}
-
-static void count_decision(const struct call_policy *p, const struct policy_decision *d)
-{
-    struct shared_state *s = p->call->worker->shared;
-    const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
-    uint32_t words = words_of(d);
-    struct proxy_counter *place = place_of(p, rule, words);
-
-    if (place->about != rule || place->words != words) {
-        const struct str values[SHARED_LABELS] = {
-            rule->id,
-            str_from(policy_outcome_names[d->outcome]),
-            str_from(plan_mode_names[d->mode]),
-        };
-        *place = (struct proxy_counter){ rule, words,
-                                         shared_state_counter(s, SHARED_DECISIONS, values) };
-    }
-    shared_state_count(s, place->counter);
-}
-
-static void count_attempt(const struct call_policy *p, const struct call_attempt *a)
-{
-    struct shared_state *s = p->call->worker->shared;
-    uint32_t words = 2u << 16 | (uint32_t)a->why << 8 | (uint32_t)a->error << 1 | a->is_skipped;
-    struct proxy_counter *place = place_of(p, a->upstream, words);
-
-    if (place->about != a->upstream || place->words != words) {
-        const struct str values[SHARED_LABELS] = {
-            a->upstream->name,
-            str_from(policy_outcome_names[a->why]),
-            a->is_skipped ? STR("skipped")
-            : a->error    ? str_from(error_class_name(a->error))
-                          : STR("ok"),
-        };
-        *place = (struct proxy_counter){ a->upstream, words,
-                                         shared_state_counter(s, SHARED_ATTEMPTS, values) };
-    }
-    shared_state_count(s, place->counter);
-}
-
-static bool is_same(const struct policy_decision *a, const struct policy_decision *b)
-{
-    return a->rule == b->rule && a->target == b->target && a->mode == b->mode &&
-           a->outcome == b->outcome && a->value == b->value && a->bound == b->bound;
-}
-
-static struct proxy_said *said_of(const struct call_policy *p, const struct policy_decision *d)
-{
-    uint32_t words = d->rule * 31 + d->target * 7 + (uint32_t)d->outcome * 3 + (uint32_t)d->value;
-
-    return &p->conf->said[words & (PROXY_SAID - 1)];
-}
-
-static void count_all(struct call_policy *p)
-{
-    for (size_t i = 0; i < p->notes.count; i++) {
-        const struct policy_decision *d = &p->notes.list[i];
-        const struct proxy_said *said = said_of(p, d);
-        if (said->json.ptr && is_same(&said->made, d))
-            shared_state_count(p->call->worker->shared, said->counter);
-        else
-            count_decision(p, d);
-    }
-    for (size_t i = 0; i < p->attempt_count; i++)
-        count_attempt(p, call_policy_attempt(p, i));
-}
-
 /* --- the record: decisions --- */
 
 /* Of attempts there are few: what differs is their place among a call's. */
@@ -234,9 +266,9 @@ static void remember(const struct call_policy *p, const struct policy_decision *
     struct proxy_said *said = said_of(p, d);
     const struct policy_rule *rule = policy_rule(p->conf->policy, d->rule);
     uint32_t words = words_of(d);
-    const struct proxy_counter *counted = place_of(p, rule, words);
+    const struct proxy_counter *counted = &p->conf->counters[place_of(rule, words)];
 
-    if (said->json.ptr || counted->about != rule || counted->words != words)
+    if (said->json.ptr || !is_counter_of(counted, rule, words))
         return;
     exchange_decision_to_json(as, &json);
     *said = (struct proxy_said){ *d, counted->counter,
@@ -285,13 +317,10 @@ static void log_decisions(const struct call_policy *p)
     }
 }
 
-struct str call_policy_warning(const struct proxy_call *call)
+struct str call_policy_warnings(struct call_policy *p)
 {
-    struct call_policy *p = call->policy;
     CLEANUP(buf_release) struct buf text = { 0 };
 
-    if (!p)
-        return STR("");
     for (size_t i = 0; i < p->notes.count; i++) {
         const struct policy_decision *d = &p->notes.list[i];
         bool is_soft = d->outcome == POLICY_SOFT_BUDGET && d->mode >= PLAN_MODE_WARN;

@@ -12,15 +12,9 @@
 #include "proxy/call_scrub.h"
 #include "proxy/denial.h"
 #include "proxy/names.h"
-#include "proxy/shared_state.h"
 
 #define SPARES_MAX 256
 #define CACHE_LINE 64 /* bytes; the fields of struct call_policy are put by it */
-
-int64_t call_policy_now(const struct call_policy *p)
-{
-    return (int64_t)loop_wall_us(p->call->worker->loop);
-}
 
 /* True: the path says something of the model, or asks for a stream. */
 static bool recognise_path(struct call_policy *p)
@@ -30,25 +24,14 @@ static bool recognise_path(struct call_policy *p)
     p->known_for = p->call->upstream;
     p->known =
         proxy_policy_recognise(p->conf, p->known_for, p->call->request->method, p->bare, &asks);
-    p->known_at = proxy_policy_recognised_anew(p->conf);
+    p->known_at = p->conf->recognised_anew;
     return asks;
 }
 
-const struct recognition *call_policy_recognise(struct call_policy *p)
+const struct recognition *call_policy_recognise_anew(struct call_policy *p)
 {
-    if (p->known_for != p->call->upstream || p->known_at != proxy_policy_recognised_anew(p->conf))
-        recognise_path(p);
+    recognise_path(p);
     return p->known;
-}
-
-struct policy_state *call_policy_lock(const struct call_policy *p)
-{
-    return shared_state_lock(p->call->worker->shared);
-}
-
-void call_policy_unlock(const struct call_policy *p)
-{
-    shared_state_unlock(p->call->worker->shared);
 }
 
 /* --- who asks, and for what --- */
@@ -238,11 +221,12 @@ static uint32_t target_asked(const struct call_policy *p)
                                  : policy_target_find(p->conf->policy, p->upstream->name, STR(""));
 }
 
-static uint64_t random_seed(struct worker *w)
+/* The call's identifier was made of random bytes, of which these are. */
+static uint64_t random_seed(const struct proxy_call *call)
 {
     uint64_t seed;
 
-    memcpy(&seed, worker_random(w, sizeof(seed)), sizeof(seed));
+    memcpy(&seed, call->trace.id.bytes + sizeof(call->trace.id.bytes) - sizeof(seed), sizeof(seed));
     return seed;
 }
 
@@ -262,7 +246,7 @@ static void begin_walk(struct call_policy *p, struct policy_state *state)
         .mode = mode,
         .asked = mode == PLAN_MODE_ENFORCE ? POLICY_NONE : target_asked(p),
         .sticky = sticky_of(p),
-        .seed = random_seed(p->call->worker),
+        .seed = random_seed(p->call),
         .is_stream = p->asked.is_stream,
         .may_repeat = p->body_is == CALL_POLICY_HELD || p->call->request->framing == HTTP1_NO_BODY,
     };

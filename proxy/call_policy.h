@@ -30,6 +30,7 @@
 #include "proxy/call.h"
 #include "proxy/call_used.h"
 #include "proxy/proxy_policy.h"
+#include "proxy/shared_state.h"
 #include "proxy/steered.h"
 
 #define CALL_POLICY_BODY_BYTES   (16u << 20)
@@ -85,11 +86,11 @@ struct call_policy {
     struct loop_task task;
     struct str body;  /* of the request: held, or the copy */
     struct str piece; /* of the answer: held where it was read, until all of that read is taken */
-    struct policy_used used_read;    /* of an answer that was whole in one piece */
     const struct recognition *known; /* of a call to known_for, while known_at holds */
     const struct proxy_upstream *known_for;
     uint64_t known_at;
-    struct str model; /* to ask for in the present attempt; "" = as asked */
+    struct policy_used used_read; /* of an answer that was whole in one piece */
+    struct str model;             /* to ask for in the present attempt; "" = as asked */
     struct call_policy *next_spare;
     /* What it asks for. */
     struct str rest; /* of the path, as it asked */
@@ -147,7 +148,17 @@ static inline bool call_policy_times(const struct call_policy *p)
     return p && p->is_live;
 }
 /* The value of x-weir-policy for the client, or "". */
-struct str call_policy_warning(const struct proxy_call *call);
+struct str call_policy_warnings(struct call_policy *p);
+static inline struct str call_policy_warning(const struct proxy_call *call)
+{
+    struct call_policy *p = call->policy;
+    bool may_warn = false;
+
+    /* Of where calls go nobody is warned. */
+    for (size_t i = 0; p && i < p->notes.count; i++)
+        may_warn |= p->notes.list[i].outcome <= POLICY_SOFT_BUDGET;
+    return may_warn ? call_policy_warnings(p) : STR("");
+}
 /* Its END is about to be recorded: settles, and fills in what x says of attempts and decisions. */
 void call_policy_end(struct proxy_call *call, enum error_class error, struct exchange *x);
 /* Between calls; NULL is fine. */
@@ -186,10 +197,25 @@ void call_walk_send(struct call_policy *p, const struct proxy_upstream *u);
 /* The body, and what was read of it, now lies there. */
 void call_policy_move_body(struct call_policy *p, const char *to);
 void call_policy_deny(struct call_policy *p, const struct policy_admission *a);
-int64_t call_policy_now(const struct call_policy *p);
-const struct recognition *call_policy_recognise(struct call_policy *p);
-struct policy_state *call_policy_lock(const struct call_policy *p);
-void call_policy_unlock(const struct call_policy *p);
+static inline int64_t call_policy_now(const struct call_policy *p)
+{
+    return (int64_t)loop_wall_us(p->call->worker->loop);
+}
+const struct recognition *call_policy_recognise_anew(struct call_policy *p);
+static inline const struct recognition *call_policy_recognise(struct call_policy *p)
+{
+    bool is_known = p->known_for == p->call->upstream && p->known_at == p->conf->recognised_anew;
+
+    return is_known ? p->known : call_policy_recognise_anew(p);
+}
+static inline struct policy_state *call_policy_lock(const struct call_policy *p)
+{
+    return shared_state_lock(p->call->worker->shared);
+}
+static inline void call_policy_unlock(const struct call_policy *p)
+{
+    shared_state_unlock(p->call->worker->shared);
+}
 /* The decisions that came since, as attempts passed over; and those made. */
 void call_decided_attempt(struct call_policy *p);
 void call_decided_attempt_ended(struct call_policy *p, const struct steer_end *end);

@@ -71,7 +71,6 @@ struct proxy_recognised {
         bool path_asks;
         struct arena arena; /* of its strings */
     } list[RECOGNISED_MAX], *last;
-    uint64_t changes;
 };
 
 static bool is_of(const struct recognised_entry *e, const struct proxy_upstream *u,
@@ -93,7 +92,7 @@ static const struct recognised_entry *recognise_path(struct proxy_policy *p,
     if (is_of(e, u, method, path))
         return e;
     struct asked asked = { 0 };
-    p->recognised->changes++;
+    p->recognised_anew++;
     arena_reset(&e->arena);
     e->upstream = u;
     e->method = arena_str(&e->arena, method);
@@ -114,11 +113,6 @@ const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
     if (ret_path_asks)
         *ret_path_asks = e->path_asks;
     return &e->found;
-}
-
-uint64_t proxy_policy_recognised_anew(const struct proxy_policy *p)
-{
-    return p->recognised->changes;
 }
 
 /* --- compiling --- */

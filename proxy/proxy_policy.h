@@ -23,6 +23,13 @@ struct proxy_counter {
     const void *about; /* a rule or an upstream of this configuration; NULL = free */
     uint32_t words, counter;
 };
+/* The same of attempts.  begin: exchange_attempt's, of those without a model of their own, if it
+ * fits. */
+struct proxy_tried {
+    struct proxy_counter as;
+    uint8_t begin_len;
+    char begin[111];
+};
 
 /* A decision about where a call goes, as it was made before: most calls have the same. */
 #define PROXY_SAID 64 /* remembered, those that came first; a power of two */
@@ -43,9 +50,11 @@ struct proxy_policy {
     bool is_of_one_mode;                     /* no application has a mode of its own */
     const struct proxy_upstream **upstreams; /* of its targets, by number */
     struct proxy_recognised *recognised;
+    uint64_t recognised_anew;   /* how often: while it stays the same, what was returned is valid */
     struct call_facts *facts;   /* what the answer of one call is read into */
     struct cost_shapes *shapes; /* of answers read before */
     struct proxy_counter counters[PROXY_COUNTERS];
+    struct proxy_tried tried[PROXY_COUNTERS];
     struct proxy_said said[PROXY_SAID];
     struct arena said_texts;
 };
@@ -63,8 +72,6 @@ int proxy_policy_make(struct proxy_conf *c, const char *prices, struct err *err)
 const struct recognition *proxy_policy_recognise(struct proxy_policy *p,
                                                  const struct proxy_upstream *u, struct str method,
                                                  struct str path, bool *ret_path_asks);
-/* How often something was found anew: while it stays the same, what was returned stays valid. */
-uint64_t proxy_policy_recognised_anew(const struct proxy_policy *p);
 void proxy_policy_free(struct proxy_policy *p);
 DEFINE_CLEANUP(struct proxy_policy, proxy_policy_free)
 

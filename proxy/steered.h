@@ -23,9 +23,9 @@ struct steered {
     bool is_connected, has_head, has_begun; /* of the attempt; begun: content came */
     bool is_stream;                         /* was asked for */
     int64_t began_us, piece_us;             /* of the attempt: its beginning, the last piece */
+    struct steer walk;
     struct answer_watch watch;
     struct steer_step step; /* what is to be done */
-    struct steer walk;
 };
 
 void steered_release(struct steered *s);

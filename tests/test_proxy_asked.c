@@ -207,8 +207,42 @@ START_TEST(whom_it_is_for_is_the_first_that_says_so)
 }
 END_TEST
 
+START_TEST(every_member_that_says_something_is_found)
+{
+    static const char *const names[] = {
+        "max_tokens",        "max_completion_tokens",
+        "max_output_tokens", "max_tokens_to_sample",
+        "maxOutputTokens",   "maxTokens",
+        "num_predict",       "generationConfig",
+        "generation_config", "inferenceConfig",
+        "options",           "user",
+        "safety_identifier", "prompt_cache_key",
+        "metadata",          "stream",
+    };
+    const char *name = names[_i];
+    bool is_config = _i >= 7 && _i < 11, is_user = _i >= 11 && _i < 14, is_meta = _i == 14;
+    struct buf body = { 0 };
+    struct arena arena = { 0 };
+    struct asked a = { 0 };
+
+    buf_addf(&body, "{\"%s\":%s}", name,
+             is_config ? "{\"maxTokens\":7}"
+             : is_user ? "\"7\""
+             : is_meta ? "{\"user_id\":\"7\"}"
+             : _i < 7  ? "7"
+                       : "true");
+    asked_read_body(buf_str(&body), STR("application/json"), &arena, &a);
+    ck_assert_int_eq(a.output_tokens, _i < 11 ? 7 : 0);
+    ck_assert(str_eq(a.user, is_user || is_meta ? STR("7") : STR("")));
+    ck_assert_int_eq(a.is_stream, _i == 15);
+    arena_release(&arena);
+    buf_release(&body);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_loop_test(tc, every_member_that_says_something_is_found, 0, 16);
     tcase_add_loop_test(tc, a_path_says_the_model_and_is_written_with_another, 0,
                         (int)ARRAY_LEN(paths));
     tcase_add_loop_test(tc, a_body_says_the_model_and_is_written_with_another, 0,
