@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void buf_release(struct buf *buf)
+void buf_free(struct buf *buf)
 {
     free(buf->ptr);
     *buf = (struct buf){ 0 };

@@ -19,7 +19,15 @@ struct buf {
     size_t cap; /* bytes allocated */
 };
 
-void buf_release(struct buf *buf);
+void buf_free(struct buf *buf);
+/* Most that are let go of in passing were never used. */
+static inline void buf_release(struct buf *buf)
+{
+    if (buf->ptr)
+        buf_free(buf);
+    else
+        *buf = (struct buf){ 0 };
+}
 DEFINE_CLEANUP_VALUE(struct buf, buf_release)
 /* Empties it and keeps the allocation. */
 static inline void buf_clear(struct buf *buf)

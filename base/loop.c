@@ -20,8 +20,8 @@
 #define EVENTS_FEW    16  /* as many or fewer: what each has to send leaves behind it */
 
 struct loop {
+    uint64_t now_us, wall_us; /* as struct loop_clock has them */
     int epoll_fd;
-    uint64_t now_us, wall_us;
     uint64_t waited_us; /* when the events were fetched */
     struct heap timers;
     VEC(struct loop_io *) dirty; /* whose interest the kernel does not know yet; NULL = settled */
@@ -36,6 +36,10 @@ struct loop {
     void (*wake_fn)(void *ctx);
     void *wake_ctx;
 };
+
+static_assert(offsetof(struct loop, now_us) == offsetof(struct loop_clock, now_us) &&
+                  offsetof(struct loop, wall_us) == offsetof(struct loop_clock, wall_us),
+              "loop_now_us finds it");
 
 /* --- life --- */
 
@@ -85,16 +89,6 @@ void loop_close(struct loop *l)
     vec_release(&l->dirty);
     vec_release(&l->later);
     free(l);
-}
-
-uint64_t loop_now_us(const struct loop *l)
-{
-    return l->now_us;
-}
-
-uint64_t loop_wall_us(const struct loop *l)
-{
-    return l->wall_us;
 }
 
 void loop_read_clocks(struct loop *l)

@@ -73,9 +73,19 @@ int loop_open(struct loop **ret, struct err *err);
 void loop_close(struct loop *l);
 DEFINE_CLEANUP(struct loop, loop_close)
 
+/* Private: what a loop begins with. */
+struct loop_clock {
+    uint64_t now_us, wall_us;
+};
 /* The time of this turn, in µs: monotonic (timers, durations) and since the epoch (records). */
-uint64_t loop_now_us(const struct loop *l);
-uint64_t loop_wall_us(const struct loop *l);
+static inline uint64_t loop_now_us(const struct loop *l)
+{
+    return ((const struct loop_clock *)(const void *)l)->now_us;
+}
+static inline uint64_t loop_wall_us(const struct loop *l)
+{
+    return ((const struct loop_clock *)(const void *)l)->wall_us;
+}
 /* Reads the clocks again within a turn. */
 void loop_read_clocks(struct loop *l);
 

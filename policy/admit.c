@@ -78,7 +78,7 @@ static void ask_access(struct door *d)
         const struct policy_access_note *n = &d->c->notes[i];
         note(d, n->rule, n->mode, n->outcome, NULL);
     }
-    if (d->c->denied)
+    if (d->c->said.denied)
         refuse(d, d->c->denied_by, POLICY_NO_ACCESS);
 }
 

@@ -137,14 +137,9 @@ struct policy_rate {
 struct price_cache;
 
 struct policy_class {
-    struct keyed head;
+    struct policy_class_said said;
     const struct policy *policy;
     struct price_cache *prices; /* the cache's; NULL = no book */
-    enum plan_mode mode, route_mode;
-    uint32_t route;
-    struct str model;
-    bool counts_tokens;
-    bool denied;
     uint32_t denied_by;
     uint32_t beyond; /* the first rule that had no place among the claims; POLICY_NONE = none */
     enum plan_mode beyond_mode;

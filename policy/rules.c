@@ -282,9 +282,9 @@ static void resolve_access(struct policy_cache *c, const struct caller *caller,
         j.least = levels[i];
         struct verdict v = judge_chain(&j, s->model, &c->model, &model);
         if (i == 0 && v.outcome == POLICY_INSTEAD)
-            ret->model = model;
+            ret->said.model = model;
         if (i == 0 && v.outcome == POLICY_DENIED) {
-            ret->denied = true;
+            ret->said.denied = true;
             ret->denied_by = c->policy->access_first + v.rule;
         }
         /* Rules weaker than these had no say in it if the same one decides. */
@@ -314,9 +314,9 @@ static bool has_target(const struct plan_node *n, struct str upstream)
 static void resolve_route(struct policy_cache *c, const struct caller *caller,
                           const struct policy_subject *s, struct policy_class *ret)
 {
-    struct str model = lower_case(ret->model.len ? ret->model : s->model, &c->model);
+    struct str model = lower_case(ret->said.model.len ? ret->said.model : s->model, &c->model);
 
-    ret->route = POLICY_NONE;
+    ret->said.route = POLICY_NONE;
     for (size_t i = 0; i < caller->routes.len; i++) {
         const struct policy_route *r = &c->policy->routes[caller->routes.list[i]];
         enum plan_mode mode = weaker(r->mode, caller->mode);
@@ -327,8 +327,8 @@ static void resolve_route(struct policy_cache *c, const struct caller *caller,
         if (r->upstreams.len ? !policy_patterns_match(&r->upstreams, s->upstream)
                              : s->upstream.len && !has_target(r->plan->root, s->upstream))
             continue;
-        ret->route = caller->routes.list[i];
-        ret->route_mode = mode;
+        ret->said.route = caller->routes.list[i];
+        ret->said.route_mode = mode;
         return;
     }
 }
@@ -373,7 +373,7 @@ static void resolve_budgets(const struct policy *p, const struct caller *caller,
         enum plan_mode mode = weaker(p->budgets[n].mode, caller->mode);
         if (mode == PLAN_MODE_OFF || !add_claim(ret, ret->budget_count, p->budgets[n].rule, mode))
             continue;
-        ret->counts_tokens = true;
+        ret->said.counts_tokens = true;
         ret->budgets[ret->budget_count++] = (struct policy_part){ .key = p->budgets[n].key,
                                                                   .slot = POLICY_NONE,
                                                                   .held = POLICY_NONE,
@@ -386,7 +386,7 @@ static void resolve_limits(struct policy_cache *c, const struct caller *caller,
                            const struct policy_subject *s, struct policy_class *ret)
 {
     const struct policy *p = c->policy;
-    struct str model = lower_case(ret->model.len ? ret->model : s->model, &c->model);
+    struct str model = lower_case(ret->said.model.len ? ret->said.model : s->model, &c->model);
 
     for (size_t i = 0; i < caller->limits.len; i++) {
         uint32_t n = caller->limits.list[i];
@@ -395,7 +395,8 @@ static void resolve_limits(struct policy_cache *c, const struct caller *caller,
         if (mode == PLAN_MODE_OFF || !policy_patterns_match(&l->models, model) ||
             !add_claim(ret, ret->budget_count + ret->limit_count, first_rule(l), mode))
             continue;
-        ret->counts_tokens = ret->counts_tokens || l->rule[PLAN_LIMIT_TOKENS] != POLICY_NONE;
+        ret->said.counts_tokens =
+            ret->said.counts_tokens || l->rule[PLAN_LIMIT_TOKENS] != POLICY_NONE;
         ret->limits[ret->limit_count++] = (struct policy_part){ .key = bucket_key(l, s, model),
                                                                 .slot = POLICY_NONE,
                                                                 .held = POLICY_NONE,
@@ -429,7 +430,7 @@ static enum provider provider_of(const struct policy *p, struct str upstream, st
 static void price_targets(const struct policy *p, const struct plan_node *n,
                           const struct policy_subject *s, struct policy_class *ret)
 {
-    struct str model = ret->model.len ? ret->model : s->model;
+    struct str model = ret->said.model.len ? ret->said.model : s->model;
 
     if (n->kind == PLAN_TARGET)
         add_priced(ret, provider_of(p, n->upstream, s->api), n->model.len ? n->model : model);
@@ -442,11 +443,11 @@ static void resolve_prices(const struct policy *p, const struct policy_subject *
 {
     if (!ret->budget_count)
         return;
-    if (ret->route != POLICY_NONE && ret->route_mode == PLAN_MODE_ENFORCE)
-        price_targets(p, p->routes[ret->route].plan->root, s, ret);
+    if (ret->said.route != POLICY_NONE && ret->said.route_mode == PLAN_MODE_ENFORCE)
+        price_targets(p, p->routes[ret->said.route].plan->root, s, ret);
     if (!ret->priced_count)
         add_priced(ret, provider_of(p, s->upstream, s->api),
-                   ret->model.len ? ret->model : s->model);
+                   ret->said.model.len ? ret->said.model : s->model);
 }
 
 /* --- classes --- */
@@ -480,7 +481,8 @@ static void own_model(struct policy_class *c, const struct policy_subject *s)
 {
     for (size_t i = 0; i < c->priced_count; i++)
         if (c->priced[i].model.ptr == s->model.ptr)
-            c->priced[i].model = str_sub(c->head.key, c->head.key.len - s->model.len, s->model.len);
+            c->priced[i].model =
+                str_sub(c->said.head.key, c->said.head.key.len - s->model.len, s->model.len);
 }
 
 static struct policy_class *make_class(struct policy_cache *c, const struct policy_subject *s,
@@ -497,9 +499,9 @@ static struct policy_class *make_class(struct policy_cache *c, const struct poli
                                   .priced = priced };
     const struct caller *caller = find_caller(c, s);
 
-    found.mode = p->plan->mode;
+    found.said.mode = p->plan->mode;
     if (caller->mode != PLAN_MODE_UNSAID && p->plan->mode != PLAN_MODE_OFF)
-        found.mode = caller->mode;
+        found.said.mode = caller->mode;
     resolve_access(c, caller, s, &found);
     resolve_route(c, caller, s, &found);
     resolve_budgets(p, caller, &found);
@@ -513,7 +515,7 @@ static struct policy_class *make_class(struct policy_cache *c, const struct poli
     struct policy_class *made = (struct policy_class *)keyed_put(
         is_long ? NULL : c->classes, buf_str(&c->key),
         sizeof(*made) + limit_bytes + budget_bytes + priced_bytes + rate_bytes);
-    found.head = made->head;
+    found.said.head = made->said.head;
     *made = found;
     made->rates = (struct policy_rate *)(made + 1);
     made->priced = (struct policy_priced *)((char *)made->rates + rate_bytes);
@@ -565,7 +567,7 @@ const struct policy_class *policy_resolve(struct policy_cache *c, const struct p
 {
     struct policy_class **recent = recent_of(c, s);
 
-    if (*recent && is_key_of((*recent)->head.key, s))
+    if (*recent && is_key_of((*recent)->said.head.key, s))
         return *recent;
     key_of_subject(s, &c->key);
     bool is_long = c->key.len > POLICY_SUBJECT_BYTES_MAX;
@@ -575,12 +577,12 @@ const struct policy_class *policy_resolve(struct policy_cache *c, const struct p
     if (is_long) {
         if (c->lone_class)
             keyed_unref(c->lone_class);
-        c->lone_class = &class->head;
+        c->lone_class = &class->said.head;
         return class;
     }
     if (*recent)
         policy_class_unref(*recent);
-    keyed_ref(&class->head);
+    keyed_ref(&class->said.head);
     return *recent = class;
 }
 
@@ -594,29 +596,4 @@ void policy_class_unref(const struct policy_class *c)
 {
     if (c)
         keyed_unref((struct keyed *)(uintptr_t)c);
-}
-
-enum plan_mode policy_class_mode(const struct policy_class *c)
-{
-    return c->mode;
-}
-
-uint32_t policy_class_route(const struct policy_class *c)
-{
-    return c->route;
-}
-
-enum plan_mode policy_class_route_mode(const struct policy_class *c)
-{
-    return c->route == POLICY_NONE ? PLAN_MODE_OFF : c->route_mode;
-}
-
-struct str policy_class_model(const struct policy_class *c)
-{
-    return c->denied ? STR("") : c->model;
-}
-
-bool policy_class_counts_tokens(const struct policy_class *c)
-{
-    return c->counts_tokens;
 }

@@ -13,6 +13,7 @@
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 
+#include "policy/keyed.h"
 #include "policy/policy.h"
 
 /* Of a cache; beyond, those not asked for longest are given up. */
@@ -30,14 +31,43 @@ struct policy_subject {
 
 struct policy_class; /* opaque but for these */
 
-enum plan_mode policy_class_mode(const struct policy_class *c); /* of its application as a whole */
+/* Private: what a class begins with. */
+struct policy_class_said {
+    struct keyed head;
+    enum plan_mode mode, route_mode;
+    uint32_t route;
+    bool counts_tokens, denied;
+    struct str model;
+};
+static inline const struct policy_class_said *policy_class_said(const struct policy_class *c)
+{
+    return (const struct policy_class_said *)(const void *)c;
+}
+
+/* Of its application as a whole. */
+static inline enum plan_mode policy_class_mode(const struct policy_class *c)
+{
+    return policy_class_said(c)->mode;
+}
 /* The route it takes, POLICY_NONE = none: the call goes where it asked to. */
-uint32_t policy_class_route(const struct policy_class *c);
-enum plan_mode policy_class_route_mode(const struct policy_class *c);
+static inline uint32_t policy_class_route(const struct policy_class *c)
+{
+    return policy_class_said(c)->route;
+}
+static inline enum plan_mode policy_class_route_mode(const struct policy_class *c)
+{
+    return policy_class_route(c) == POLICY_NONE ? PLAN_MODE_OFF : policy_class_said(c)->route_mode;
+}
 /* The model to ask for instead because of access in mode enforce; "" = as asked. */
-struct str policy_class_model(const struct policy_class *c);
+static inline struct str policy_class_model(const struct policy_class *c)
+{
+    return policy_class_said(c)->denied ? STR("") : policy_class_said(c)->model;
+}
 /* Whether admission needs to know how many tokens a call may use (token limits, budgets). */
-bool policy_class_counts_tokens(const struct policy_class *c);
+static inline bool policy_class_counts_tokens(const struct policy_class *c)
+{
+    return policy_class_said(c)->counts_tokens;
+}
 
 struct policy_cache;
 struct policy_cache *policy_cache_new(const struct policy *p);

@@ -179,12 +179,6 @@ uint32_t policy_state_slot(struct policy_state *s, enum policy_slot_kind kind, u
     return kind;
 }
 
-void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us)
-{
-    if (slot >= POLICY_SLOT_KINDS)
-        policy_state_slot_at(s, slot)->keep_until_us = until_us;
-}
-
 uint32_t policy_state_next(const struct policy_state *s, enum policy_slot_kind kind, uint32_t from)
 {
     for (uint32_t i = from == POLICY_NONE ? 0 : from + 1; i < s->count; i++)

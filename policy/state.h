@@ -106,7 +106,11 @@ static inline uint64_t policy_state_key(const struct policy_state *s, uint32_t s
     return policy_state_slot_at(s, slot)->key;
 }
 /* From until_us on the slot may be given up for another; INT64_MAX = never. */
-void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us);
+static inline void policy_state_keep(struct policy_state *s, uint32_t slot, int64_t until_us)
+{
+    if (slot >= POLICY_SLOT_KINDS) /* else it is shared */
+        policy_state_slot_at(s, slot)->keep_until_us = until_us;
+}
 /* Gives it up now. */
 void policy_state_drop(struct policy_state *s, uint32_t slot);
 /* Walks the slots of a kind: the first after from (POLICY_NONE = from the beginning), or

@@ -167,7 +167,12 @@ void call_policy_free(struct call_policy *p);
 void call_policy_free_spares(struct worker *w);
 
 /* The last thing in every handler, as call_settle. */
-void call_policy_settle(struct call_policy *p);
+void call_policy_set_timer(struct call_policy *p);
+static inline void call_policy_settle(struct call_policy *p)
+{
+    if (p->timer_is_stale)
+        call_policy_set_timer(p);
+}
 
 /* --- between the files of call_policy --- */
 

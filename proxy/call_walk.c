@@ -417,9 +417,9 @@ static void time_out(struct call_policy *p, enum plan_timer timer)
               has_begun ? ERROR_CLASS_STREAM_STALL : steered_error_class(&p->steered, &end), "");
 }
 
-void call_policy_settle(struct call_policy *p)
+void call_policy_set_timer(struct call_policy *p)
 {
-    if (p->timer_is_stale && p->steered.is_under_way)
+    if (p->steered.is_under_way)
         set_timer(p);
     p->timer_is_stale = false;
 }

@@ -26,11 +26,6 @@ void steered_attempt(struct steered *s, enum api api, int64_t now_us)
 
 /* --- what happens --- */
 
-void steered_connected(struct steered *s)
-{
-    s->is_connected = true;
-}
-
 static enum watch_verdict note_progress(struct steered *s, enum watch_verdict v, int64_t now_us)
 {
     if (s->watch.any_progress)

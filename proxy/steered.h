@@ -36,7 +36,10 @@ void steered_begin(struct steered *s, const struct policy *p, struct policy_stat
 void steered_attempt(struct steered *s, enum api api, int64_t now_us);
 
 /* What happens to it. */
-void steered_connected(struct steered *s);
+static inline void steered_connected(struct steered *s)
+{
+    s->is_connected = true;
+}
 enum watch_verdict steered_head(struct steered *s, const struct http1_head *head, int64_t now_us);
 enum watch_verdict steered_body(struct steered *s, struct str bytes, int64_t now_us);
 enum watch_verdict steered_end(struct steered *s, int64_t now_us);
