@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +35,8 @@ struct server {
     struct tls_context *tls;
     pthread_t thread;
     char proxied[200]; /* the last CONNECT line */
+    atomic_int more;   /* times that junk was followed by more */
+    atomic_int left;   /* connections that were closed from here */
 };
 
 struct peer {
@@ -109,6 +112,7 @@ static inline void peer_junk(struct peer *p)
     peer_write(p, STR("junk\n"));
     usleep(30000);
     peer_write(p, STR("more\n"));
+    p->server->more++;
 }
 
 static inline void peer_reset(struct peer *p)
@@ -170,6 +174,7 @@ static inline void *serve_peer(void *ctx)
         tls_conn_shutdown(p->tls);
     tls_conn_free(p->tls);
     close(p->fd);
+    p->server->left++;
     free(p);
     return NULL;
 }

@@ -65,13 +65,23 @@ START_TEST(what_the_server_closed_unseen_is_not_handed_out)
     expect_answer(&call, "bye\n");
     end_call(&call, true);
     ck_assert_uint_eq(idle_of(o), 1);
-    usleep(50000); /* no turn of the loop */
+    while (!server.left) /* no turn of the loop */
+        usleep(1000);
+    usleep(10000);
     connect_call(o, &call, false);
     expect_answer(&call, "echo\n");
     end_call(&call, false);
     stop_server(&server);
 }
 END_TEST
+
+/* Without a turn of the loop. */
+static void wait_for_more(int count)
+{
+    while (server.more < count)
+        usleep(1000);
+    usleep(10000);
+}
 
 START_TEST(what_says_more_than_its_answer_is_not_handed_out)
 {
@@ -86,7 +96,7 @@ START_TEST(what_says_more_than_its_answer_is_not_handed_out)
         if (seen)
             TURN_UNTIL(idle_of(o) == 0);
         else
-            usleep(80000);
+            wait_for_more(1);
     }
     stop_server(&server);
 }
@@ -390,6 +400,7 @@ END_TEST
 
 /* A name server that is gone: libcurl's own resolver comes by here, too. */
 static atomic_int resolving;
+static atomic_bool is_back;
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **ret)
@@ -399,7 +410,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
     if (name && strcmp(name, "stalled.invalid") == 0) {
         resolving++;
-        usleep(3000000);
+        while (!is_back)
+            usleep(10000);
         resolving--;
         return EAI_AGAIN;
     }
@@ -409,15 +421,13 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
 START_TEST(a_name_server_that_is_gone_holds_nothing_up)
 {
-    uint64_t begin_us = loop_now_us(l);
     enum http_failure failure = fail_to_connect(
         (struct http_origin_options){ .host = "stalled.invalid", .connect_timeout_us = 200000 },
         "");
 
-    loop_read_clocks(l);
     ck_assert_int_eq(failure, HTTP_FAILURE_TIMEOUT);
     ck_assert_int_eq(resolving, 1); /* still, and nobody waits for it */
-    ck_assert_uint_lt(loop_now_us(l) - begin_us, 2500000);
+    is_back = true;
     while (resolving)
         usleep(10000);
     usleep(100000); /* it cleans up after itself */

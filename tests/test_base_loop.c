@@ -534,10 +534,10 @@ START_TEST(what_is_for_idle_times_waits_for_them_but_not_for_ever)
     ck_assert_str_eq(log_text, "eeet");
     end.reads = false;
     ck_assert_int_eq(write(other, "x", 1), 1);
-    loop_defer_idle(l, &t.task, loop_now_us(l) + 2000);
+    loop_defer_idle(l, &t.task, loop_now_us(l) + 200000);
     turn();
     ck_assert_str_eq(log_text, "eeete");
-    usleep(3000);
+    usleep(210000);
     turn();
     ck_assert_str_eq(log_text, "eeeteet");
     loop_defer_idle(l, &t.task, 0);

@@ -21,16 +21,16 @@
     "{\"method\":\"POST\",\"url\":\"https://h.example" path "\",\"req_body\":\"{}\","              \
     "\"status\":200,\"request_us\":0," rest "}\n"
 
-static const char lines[] =
-    RECORDED("/v1/sized", "\"resp_headers\":{\"content-length\":\"5\"},\"resp_body\":\"sized\"")
-        RECORDED("/v1/chunked", "\"head_us\":20000,\"end_us\":60000,"
-                                "\"chunks\":[[20000,3],[60000,3]],\"resp_body\":\"onetwo\"")
-            RECORDED("/v1/cut", "\"truncated\":true,\"resp_body\":\"half\"")
-                RECORDED("/v1/short",
-                         "\"truncated\":true,\"resp_headers\":{\"content-length\":\"9\"},"
+static const char lines[] = RECORDED(
+    "/v1/sized", "\"resp_headers\":{\"content-length\":\"5\"},\"resp_body\":\"sized\"")
+    RECORDED("/v1/chunked", "\"head_us\":20000,\"end_us\":60000,"
+                            "\"chunks\":[[20000,3],[60000,3]],\"resp_body\":\"onetwo\"")
+        RECORDED("/v1/cut", "\"truncated\":true,\"resp_body\":\"half\"") RECORDED(
+            "/v1/short", "\"truncated\":true,\"resp_headers\":{\"content-length\":\"9\"},"
                          "\"resp_body\":\"half\"")
-                    RECORDED("/v1/slow",
-                             "\"head_us\":1000,\"chunks\":[[400000,4]],\"resp_body\":\"slow\"");
+            RECORDED("/v1/slow", "\"head_us\":1000,\"chunks\":[[400000,4]],\"resp_body\":\"slow\"")
+                RECORDED("/v1/endless",
+                         "\"head_us\":1000,\"chunks\":[[60000000,4]],\"resp_body\":\"late\"");
 
 #define LARGE_BYTES (600u << 10) /* more than is held for a client that does not read */
 
@@ -295,6 +295,13 @@ static long stat_of(const char *name)
     return atol(at + strlen(want));
 }
 
+static void wait_for(const char *name, long value)
+{
+    for (int i = 0; i < 3000 && stat_of(name) != value; i++)
+        usleep(10000);
+    ck_assert_int_eq(stat_of(name), value);
+}
+
 START_TEST(what_happened_is_counted)
 {
     static const char *const requests[] = { POST("/v1/sized", CLOSING), POST("/v1/cut", CLOSING),
@@ -307,17 +314,15 @@ START_TEST(what_happened_is_counted)
         close(fd);
     }
     int fd = dial();
-    say(fd, POST("/v1/slow", ""));
-    usleep(20000);
+    say(fd, POST("/v1/endless", ""));
+    wait_for("requests", 4);
     close(fd);
-    for (int i = 0; i < 100 && stat_of("abandoned") == 0; i++)
-        usleep(10000);
-    ck_assert_int_eq(stat_of("abandoned"), 1);
+    wait_for("abandoned", 1);
     ck_assert_int_eq(stat_of("requests"), 4);
     ck_assert_int_eq(stat_of("same"), 3);
     ck_assert_int_eq(stat_of("cut"), 1);
     ck_assert_int_eq(stat_of("unmatched"), 1);
-    ck_assert_int_eq(stat_of("exchanges"), 6);
+    ck_assert_int_eq(stat_of("exchanges"), 7);
     ck_assert_int_eq(stat_of("connections_open"), 1);
 }
 END_TEST
@@ -327,7 +332,7 @@ START_TEST(an_answer_under_way_ends_before_the_server_does)
     int fd = dial(), idle = dial();
 
     say(fd, POST("/v1/slow", ""));
-    usleep(50000);
+    wait_for("requests", 1);
     kill(server_pid, SIGTERM);
     ck_assert_ptr_nonnull(strstr(hear(fd, 5000), "4\r\nslow\r\n0\r\n\r\n"));
     ck_assert_str_eq(hear(idle, 5000), "");
@@ -400,6 +405,23 @@ static void read_h2(struct buf *ret, size_t *ret_data_bytes)
     buf_cstr(ret);
 }
 
+/* Of an HTTP/2 connection that stays open: until it told that, or 65535 bytes and no more. */
+static void hear_until(int fd, const char *what, struct buf *ret, size_t *ret_data_bytes)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    bool is_enough = false;
+
+    buf_clear(&answer);
+    while (poll(&p, 1, is_enough ? 100 : 30000) > 0) {
+        ssize_t n = recv(fd, buf_reserve(&answer, 65536), 65536, 0);
+        ck_assert_int_gt(n, 0);
+        answer.len += (size_t)n;
+        read_h2(ret, ret_data_bytes);
+        is_enough = what ? strstr(ret->ptr, what) != NULL : *ret_data_bytes >= 65535;
+    }
+    ck_assert_msg(is_enough, "%s", answer.len ? ret->ptr : "nothing");
+}
+
 START_TEST(streams_of_one_connection_play_at_once)
 {
     CLEANUP(buf_release) struct buf out = { 0 }, told = { 0 };
@@ -413,8 +435,7 @@ START_TEST(streams_of_one_connection_play_at_once)
     add_h2_request(&out, 7, "/v1/messages");
     add_h2_request(&out, 9, "/v1/short");
     say_bytes(fd, buf_str(&out));
-    hear(fd, 1000);
-    read_h2(&told, &bytes);
+    hear_until(fd, "1. ", &told, &bytes);
     const char *slow = strstr(told.ptr, "1[slow]1. "), *sized = strstr(told.ptr, "3[sized]3. ");
     ck_assert_msg(slow && sized && sized < slow, "%s", told.ptr);
     ck_assert_msg(strstr(told.ptr, "5[half]") && strstr(told.ptr, "5x "), "%s", told.ptr);
@@ -434,15 +455,13 @@ START_TEST(a_stream_waits_for_its_window)
     frame_add_preface(&out);
     add_h2_request(&out, 1, "/v1/large");
     say_bytes(fd, buf_str(&out));
-    hear(fd, 300);
-    read_h2(&told, &bytes);
+    hear_until(fd, NULL, &told, &bytes);
     ck_assert_uint_eq(bytes, 65535); /* RFC 9113, 6.9.2 */
     buf_clear(&out);
     frame_add_number(&out, FRAME_WINDOW, 0, LARGE_BYTES);
     frame_add_number(&out, FRAME_WINDOW, 1, LARGE_BYTES);
     say_bytes(fd, buf_str(&out));
-    hear(fd, 300);
-    read_h2(&told, &more);
+    hear_until(fd, "1. ", &told, &more);
     ck_assert_uint_eq(bytes + more, LARGE_BYTES);
     ck_assert_ptr_nonnull(strstr(told.ptr, "1. "));
     close(fd);
@@ -458,7 +477,7 @@ START_TEST(a_stream_under_way_ends_before_the_server_does)
     frame_add_preface(&out);
     add_h2_request(&out, 1, "/v1/slow");
     say_bytes(fd, buf_str(&out));
-    usleep(50000);
+    wait_for("requests", 1);
     kill(server_pid, SIGTERM);
     hear(fd, 5000);
     read_h2(&told, &bytes);
@@ -474,15 +493,13 @@ START_TEST(a_client_that_leaves_its_streams_is_counted)
     int fd = dial();
 
     frame_add_preface(&out);
-    add_h2_request(&out, 1, "/v1/slow");
-    add_h2_request(&out, 3, "/v1/slow");
+    add_h2_request(&out, 1, "/v1/endless");
+    add_h2_request(&out, 3, "/v1/endless");
     frame_add_number(&out, FRAME_RST, 1, 8);
     say_bytes(fd, buf_str(&out));
-    usleep(50000);
+    wait_for("abandoned", 1);
     close(fd);
-    for (int i = 0; i < 100 && stat_of("abandoned") < 2; i++)
-        usleep(10000);
-    ck_assert_int_eq(stat_of("abandoned"), 2);
+    wait_for("abandoned", 2);
 }
 END_TEST
 
