@@ -62,6 +62,8 @@ void document_columns(struct document *d, const struct column_def *defs, size_t 
 }
 
 static struct str format(struct document *d, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static struct str format(struct document *d, const char *fmt, va_list args)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
 

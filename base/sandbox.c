@@ -184,7 +184,7 @@ static const int signal_calls[] = { SCMP_SYS(kill), SCMP_SYS(tgkill) };
 static int allow_terminal_question(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                            SCMP_A1(SCMP_CMP_EQ, TCGETS));
+                            SCMP_A1(SCMP_CMP_EQ, TCGETS, 0));
 }
 
 /* Others answer ENOSYS: libc has a way around new calls that a kernel does not have, which EPERM or
@@ -199,7 +199,7 @@ static bool fence_calls(void)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(signal_calls); i++)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, signal_calls[i], 1,
-                             SCMP_A0(SCMP_CMP_EQ, self));
+                             SCMP_A0(SCMP_CMP_EQ, self, 0));
     if (r == 0)
         r = allow_terminal_question(filter);
     if (r == 0)

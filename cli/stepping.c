@@ -303,7 +303,7 @@ void stepping_add_app(const struct watch_app *app, struct buf *out)
     buf_addf(out, "%.*s ", STR_ARG(d->app->app->name));
     add_action(app, out);
     buf_add_byte(out, '\n');
-    for (size_t i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
+    for (enum decide_obstacle i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
         if (d->obstacles & 1u << i)
             buf_addf(out, "  %s: %.*s\n", decide_obstacle_name(i), STR_ARG(d->why[i]));
 }
@@ -327,7 +327,7 @@ void stepping_add_app_json(const struct watch_app *app, struct buf *out)
         json_add_str(out, "last_call", str_from(timestamp_format(app->verdict->last_us, at)));
     json_add_key(out, "obstacles");
     buf_add_byte(out, '{');
-    for (size_t i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
+    for (enum decide_obstacle i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
         if (d->obstacles & 1u << i)
             json_add_str(out, decide_obstacle_name(i), d->why[i]);
     buf_add_text(out, "}}");

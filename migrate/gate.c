@@ -150,7 +150,7 @@ static double find_excluded(const struct gate_counts *c, double beta)
     double goal = -log(beta), low = log(EXCLUDED_FROM), high = log(EXCLUDED_TO);
 
     if (gate_log_safe(c, EXCLUDED_TO) < goal)
-        return INFINITY;
+        return HUGE_VAL;
     for (int i = 0; i < EXCLUDED_STEPS; i++) {
         double middle = (low + high) / 2;
         if (gate_log_safe(c, exp(middle)) >= goal)

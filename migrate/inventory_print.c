@@ -115,13 +115,15 @@ static void add_app(const struct inventory_app *a, struct buf *out)
              a->risk.score,
              a->declared && a->declared == a->risk.level ? " (the configuration's word)" : "");
     for (size_t i = 0; i < count; i++)
-        buf_addf(out, "  +%d %s\n", a->risk.points[why[i]] * inventory_factor_weight(why[i]),
+        buf_addf(out, "  +%d %s\n",
+                 a->risk.points[why[i]] * inventory_factor_weight((enum inventory_factor)why[i]),
                  a->risk.why[why[i]].ptr);
     if (a->risk.unknown_count) {
         buf_addf(out, "  not known, each counted as one point:");
         for (int f = 0, n = 0; f < INVENTORY_FACTOR_COUNT; f++)
             if (a->risk.unknown[f])
-                buf_addf(out, "%s %s", n++ ? "," : "", inventory_factor_name(f));
+                buf_addf(out, "%s %s", n++ ? "," : "",
+                         inventory_factor_name((enum inventory_factor)f));
         buf_add_byte(out, '\n');
     }
     for (int k = 0; k < INVENTORY_LIST_COUNT; k++)

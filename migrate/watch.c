@@ -242,7 +242,7 @@ void watch_act(const struct step_context *c, enum decide_action action, struct w
 /* The words of what is in the way: sentences have figures that change with every look. */
 static void add_words(const struct decision *d, struct buf *out)
 {
-    for (size_t i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
+    for (enum decide_obstacle i = 0; i < DECIDE_OBSTACLE_COUNT; i++)
         if (d->obstacles & 1u << i)
             buf_addf(out, "%s%s", out->len ? ", " : "", decide_obstacle_name(i));
 }

@@ -62,7 +62,7 @@ static void step(struct proxy_call *call, enum call_event event)
         call->progress_us = loop_now_us(w->loop);
         return;
     }
-    assert(!"call: no such transition");
+    assert(0 && "call: no such transition");
 }
 
 static bool is_in(const struct proxy_call *call, unsigned states)

@@ -100,7 +100,7 @@ static void step(struct client_h1 *c, enum h1_event event)
         c->base.progress_us = loop_now_us(w->loop);
         return;
     }
-    assert(!"client: no such transition");
+    assert(0 && "client: no such transition");
 }
 
 static bool is_in(const struct client_h1 *c, unsigned states)
