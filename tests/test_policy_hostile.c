@@ -8,6 +8,7 @@
 
 #include "base/timestamp.h"
 #include "tests/check_main.h"
+#include "tests/cpu_time.h"
 #include "tests/policy_sample.h"
 
 /* A second or so where nothing else runs, in the build for use. */
@@ -31,7 +32,7 @@ static int read_policy(struct policy_sample *m, struct buf *text, struct err *er
 
 static void check_time(int64_t begin, const char *what)
 {
-    int64_t took = clock_monotonic_us() - begin;
+    int64_t took = cpu_time_us() - begin;
 
     ck_assert_msg(took < SECONDS * US_PER_SECOND, "%s took %lld us", what, (long long)took);
 }
@@ -51,11 +52,11 @@ START_TEST(a_hundred_thousand_rules_of_each_kind_are_taken)
         buf_addf(&text, "  - {app: app-%d, requests: 1/min}\n", i);
     ck_assert_msg(read_policy(&m, &text, &err) == 0, "%s", err.text);
     struct policy *again = NULL;
-    int64_t begin = clock_monotonic_us();
+    int64_t begin = cpu_time_us();
     ck_assert_int_eq(policy_new(m.plan, NULL, &again, &err), 0);
     check_time(begin, "compiling");
     policy_free(again);
-    begin = clock_monotonic_us();
+    begin = cpu_time_us();
     for (int i = 0; i < 300; i++) {
         struct policy_try t;
         snprintf(name, sizeof(name), "app-%d", i % 100);
@@ -103,7 +104,7 @@ START_TEST(patterns_of_many_stars_cost_little)
     }
     buf_addf(&text, "    - '*ab'\n");
     ck_assert_msg(read_policy(&m, &text, &err) == 0, "%s", err.text);
-    int64_t begin = clock_monotonic_us();
+    int64_t begin = cpu_time_us();
     for (int i = 0; i < 20; i++) {
         struct policy_try t;
         as[249] = (char)('a' + i);

@@ -113,7 +113,7 @@ function writeFallbacks(faulty, upstream) {
       `  ${name}-b: {url: "${upstream}", api: ${name}, proxy: none}`]),
     'policy:', '  mode: enforce', '  routes:', ...names.map(name => `    - {match: {api: ${name}}, ` +
       `targets: [{upstream: ${name}}, {upstream: ${name}-b}], ` +
-      'timeouts: {head: 1s, first_token: 1s}}'), ''].join('\n'))
+      'timeouts: {head: 2s, first_token: 2s}}'), ''].join('\n'))
   return path
 }
 
