@@ -427,25 +427,28 @@ static void take_events(struct client_h1 *c, struct str *in)
     }
 }
 
-static void process(struct client_h1 *c, struct str *in)
+/* in: what waits, or was just read; of that the rest waits then.  All that stays is put away before
+ * anything goes out: where that fails, the upstream's last words are read to the same place. */
+static void process(struct client_h1 *c, struct str in)
 {
+    bool has_waited = c->in.len > 0;
+    size_t before = in.len;
+
     call_cork(&c->call);
     call_lend_request(&c->call);
-    take_events(c, in);
-    call_uncork(&c->call);
+    take_events(c, &in);
     call_keep_request(&c->call);
+    if (has_waited)
+        buf_consume(&c->in, before - in.len);
+    else if (!c->base.is_gone)
+        buf_add_str(&c->in, in);
+    call_uncork(&c->call);
 }
 
 static void process_waiting(struct client_h1 *c)
 {
-    struct str in = buf_str(&c->in);
-    size_t before = in.len;
-
-    process(c, &in);
-    if (c->base.is_gone)
-        return;
-    buf_consume(&c->in, before - in.len);
-    if (!c->in.len && c->base.peer_ended && is_in(c, IN(IDLE) | IN(HEAD)))
+    process(c, buf_str(&c->in));
+    if (!c->base.is_gone && !c->in.len && c->base.peer_ended && is_in(c, IN(IDLE) | IN(HEAD)))
         client_close(&c->base);
 }
 
@@ -493,15 +496,14 @@ static void take(struct client_h1 *c, struct str in)
         buf_add_str(&c->in, in);
         in = buf_str(&c->in);
     }
-    if (!c->is_fresh || is_ours(c, in)) {
-        if (waits) {
-            process_waiting(c);
-            return;
-        }
-        process(c, &in);
+    if (c->is_fresh && !is_ours(c, in)) {
+        if (!c->base.is_gone && !waits)
+            buf_add_str(&c->in, in);
+    } else if (waits) {
+        process_waiting(c);
+    } else {
+        process(c, in);
     }
-    if (!c->base.is_gone && !waits)
-        buf_add_str(&c->in, in);
 }
 
 static void read_some(struct client_h1 *c)

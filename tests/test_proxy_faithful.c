@@ -453,6 +453,138 @@ START_TEST(event_streams_of_a_real_provider_reach_the_client_byte_for_byte)
 }
 END_TEST
 
+/* --- bytes that lie where others are read to --- */
+
+#define PIECE_BYTES 20000 /* of a body: more than waits for the end of a turn */
+#define LEFT_BYTES  45000 /* of an answer: more than a piece and what is sent behind it */
+
+static void wait_for_state(pid_t pid, char wanted)
+{
+    char path[64], state = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    for (int i = 0; i < 3000 && state != wanted; i++) {
+        FILE *f = fopen(path, "r");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(fscanf(f, "%*d %*s %c", &state), 1);
+        fclose(f);
+        if (state != wanted)
+            proxy_sleep_ms(1);
+    }
+    ck_assert_int_eq(state, wanted);
+}
+
+static void send_filler(int fd, char byte, size_t len)
+{
+    char *bytes = malloc(len);
+
+    memset(bytes, byte, len);
+    upstream_send(fd, bytes, len);
+    free(bytes);
+}
+
+static void receive_bytes(int fd, size_t len, struct buf *ret)
+{
+    while (ret->len < len) {
+        wait_readable(fd, "a piece");
+        ssize_t n = recv(fd, buf_reserve(ret, 65536), 65536, 0);
+        ck_assert_int_gt(n, 0);
+        ret->len += (size_t)n;
+    }
+}
+
+/* Sends half a request; the provider begins to answer it. */
+static void begin_early_answer(int client, int *ret_provider)
+{
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+
+    buf_addf(&bytes, "POST /tap/one HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
+             2 * PIECE_BYTES);
+    upstream_send(client, bytes.ptr, bytes.len);
+    send_filler(client, 'x', PIECE_BYTES);
+    wait_readable(tap, "a connection");
+    *ret_provider = accept(tap, NULL, NULL);
+    buf_clear(&bytes);
+    receive_bytes(*ret_provider, PIECE_BYTES + 100, &bytes); /* with the head */
+    buf_clear(&bytes);
+    buf_addf(&bytes, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nfirst", LEFT_BYTES + 5);
+    upstream_send(*ret_provider, bytes.ptr, bytes.len);
+    buf_clear(&bytes);
+    proxy_read_until(client, "first", &bytes);
+}
+
+/* The other half, with a request behind it, and what the provider leaves as it goes: all of that is
+ * there when the worker looks again, the client's first. */
+static void end_at_once(int client, int provider)
+{
+    static const char next[] = "GET /tap/next HTTP/1.1\r\nHost: a\r\n" CLOSE "\r\n";
+    CLEANUP(buf_release) struct buf bytes = { 0 };
+    struct linger reset = { .l_onoff = 1 };
+    pid_t worker = proxy_worker_pid(&run, 0);
+
+    memset(buf_reserve(&bytes, PIECE_BYTES), 'x', PIECE_BYTES);
+    bytes.len = PIECE_BYTES;
+    buf_add_text(&bytes, next);
+    wait_for_state(worker, 'S');
+    kill(worker, SIGSTOP);
+    wait_for_state(worker, 'T');
+    upstream_send(client, bytes.ptr, bytes.len);
+    send_filler(provider, 'z', LEFT_BYTES);
+    setsockopt(provider, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(provider);
+    kill(worker, SIGCONT);
+}
+
+/* False: the connection ended, which it may if the answer was looked at first. */
+static bool next_is_passed_on(int client)
+{
+    CLEANUP(buf_release) struct buf got = { 0 };
+    struct pollfd p[2] = {
+        {.fd = tap,     .events = POLLIN},
+        { .fd = client, .events = POLLIN}
+    };
+
+    for (;;) {
+        ck_assert_int_gt(poll(p, 2, WAIT_MS), 0);
+        if (p[0].revents)
+            return true;
+        ssize_t n = recv(client, buf_reserve(&got, 65536), 65536, 0);
+        got.len += n > 0 ? (size_t)n : 0;
+        ck_assert_msg(!strstr(buf_cstr(&got), "HTTP/1.1"), "refused: %s",
+                      strstr(got.ptr, "HTTP/1.1"));
+        if (n <= 0)
+            return false;
+    }
+}
+
+START_TEST(what_is_sent_ahead_stays_while_the_last_of_an_answer_is_read)
+{
+    CLEANUP(buf_release) struct buf got = { 0 };
+    int client = -1, provider;
+    bool is_passed = false;
+
+    for (int i = 0; i < 20 && !is_passed; i++) {
+        if (client >= 0)
+            close(client);
+        client = proxy_connect(run.port);
+        begin_early_answer(client, &provider);
+        end_at_once(client, provider);
+        is_passed = next_is_passed_on(client);
+    }
+    ck_assert(is_passed);
+    provider = accept(tap, NULL, NULL);
+    receive(provider, false, false, &got);
+    ck_assert_msg(str_starts_with(buf_str(&got), STR("GET /next HTTP/1.1\r\n")), "%s",
+                  buf_cstr(&got));
+    upstream_text(provider, PLAIN);
+    close(provider);
+    buf_clear(&got);
+    ck_assert(proxy_read_all(client, WAIT_MS, &got));
+    ck_assert(str_ends_with(buf_str(&got), STR("\r\n\r\nok")));
+    close(client);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -460,6 +592,7 @@ static void add_tests(TCase *tc)
                         (int)ARRAY_LEN(requests));
     tcase_add_loop_test(tc, an_answer_reaches_the_client_byte_for_byte, 0, (int)ARRAY_LEN(answers));
     tcase_add_test(tc, requests_of_real_clients_reach_the_provider_byte_for_byte);
+    tcase_add_test(tc, what_is_sent_ahead_stays_while_the_last_of_an_answer_is_read);
     tcase_add_test(tc, event_streams_of_a_real_provider_reach_the_client_byte_for_byte);
 }
 
