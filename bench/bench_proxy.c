@@ -266,11 +266,18 @@ static void measure_latency(struct result *results, double seconds)
         measure_open(kinds[i], UNARY, rate, seconds, &results[kinds[i]]);
         measure_open(kinds[i], STREAM, rate / STREAM_CHUNKS, seconds, &results[kinds[i]]);
     }
+    if (results[PROXY_WEIR_POLICY].is_there)
+        measure_open(PROXY_WEIR_POLICY, UNARY, rate, seconds, &results[PROXY_WEIR_POLICY]);
     const struct result *direct = &results[PROXY_DIRECT];
     bench_row("proxy: half load", rate, "requests/s");
     bench_row("proxy: load and origin, of their processor", ours->load_share * 100, "%");
     bench_row_beside("proxy: weir, batch, CPU per request at half load", ours->half_cpu_us, "µs",
                      "HAProxy", ours->half_cpu_us / theirs->half_cpu_us, "<= 1.0");
+    if (results[PROXY_WEIR_POLICY].is_there) {
+        double full_us = results[PROXY_WEIR_POLICY].half_cpu_us;
+        bench_row_beside("proxy: weir, full policy, CPU per request at half load", full_us, "µs",
+                         "weir, batch", full_us / ours->half_cpu_us, "<= 1.1");
+    }
     print_latency("answer", ours->whole, theirs->whole, direct->whole);
     print_latency("first token", ours->first, theirs->first, direct->first);
     print_latency("chunk", ours->chunk, theirs->chunk, direct->chunk);
