@@ -13,9 +13,8 @@
  * second each: what else comes to run on the machine for some milliseconds, be it twice a second,
  * does not reach most of them.  (Of ten slices it reached about half, and p99 was anything.)
  *
- * What p99 shows of weir in mode batch, beside HAProxy, are syncs: one a MiB, 130 a second at half
- * load, which take 0.1 to 0.15 ms of the proxy's one processor each.  Without them an answer's p99
- * is 0.85 of HAProxy's, with their thread on the other processor it is 1.2.
+ * What p99 shows of weir in mode batch, beside HAProxy, is the thread that writes and syncs on the
+ * proxy's one processor.  Without syncs an answer's p99 is 0.85 of HAProxy's.
  */
 #include "config.h"
 

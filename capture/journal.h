@@ -82,7 +82,9 @@ int journal_flush(struct journal_writer *j, struct err *err);
  * discard between begin and end. */
 struct journal_ticket {
     int fd;
-    bool is_sync; /* wait for the disk, too */
+    bool is_sync;    /* wait for the disk, too */
+    bool is_started; /* else: let the disk begin, so that a later sync has little left to do: for
+                        the caller to set, between begin and run; promises nothing */
     struct str out;
     size_t done;            /* of out */
     atomic_bool is_written; /* all of out: what is appended later may be written */

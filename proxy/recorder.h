@@ -37,8 +37,9 @@
  * takes (strict: what was received in full is not among it).  And to the disk, once that has taken
  * what went before: so a machine's end can cost two syncs more (relaxed: anything). */
 #define RECORDER_SYNC_US    UINT64_C(50000)
-#define RECORDER_SYNC_BYTES (1u << 20)
-/* That wait for a write: in one piece they would hold up what comes behind. */
+#define RECORDER_SYNC_BYTES (8u << 20)
+/* That wait for a write: in one piece they would hold up what comes behind.  In batch mode the disk
+ * begins with each at once, so that a sync, too, is done piece by piece but for its end. */
 #define RECORDER_WRITE_BYTES (128u << 10)
 
 struct recorder;

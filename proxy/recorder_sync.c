@@ -172,6 +172,7 @@ static bool fill_ticket(struct recorder *r, struct recorder_journal *j, struct s
         recorder_note_failure(r, &err);
         return false;
     }
+    job->ticket.is_started = r->durability == JOURNAL_BATCH && !j->is_broken;
     j->is_dirty = can_promise && !r->must_sync;
     j->ends_syncing += j->ends;
     j->ends = 0;
