@@ -106,8 +106,8 @@ static const char *environment_proxy(const struct http_origin *o)
     static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
     const char *value = o->options.tls ? NULL : getenv("http_proxy");
 
-    for (size_t i = o->options.tls ? 0 : 2; !value && i < ARRAY_LEN(names); i++)
-        value = getenv(names[i]);
+    for (size_t i = o->options.tls ? 0 : 2; !(value && *value) && i < ARRAY_LEN(names); i++)
+        value = getenv(names[i]); /* one that is empty counts for none, as libcurl has it */
     return value;
 }
 

@@ -20,7 +20,7 @@
 #define EVENTS_FEW    16  /* as many or fewer: what each has to send leaves behind it */
 
 struct loop {
-    uint64_t now_us, wall_us; /* as struct loop_clock has them */
+    struct loop_clock clock; /* first: loop_now_us finds it there */
     int epoll_fd;
     uint64_t waited_us; /* when the events were fetched */
     struct heap timers;
@@ -37,9 +37,7 @@ struct loop {
     void *wake_ctx;
 };
 
-static_assert(offsetof(struct loop, now_us) == offsetof(struct loop_clock, now_us) &&
-                  offsetof(struct loop, wall_us) == offsetof(struct loop_clock, wall_us),
-              "loop_now_us finds it");
+static_assert(offsetof(struct loop, clock) == 0, "loop_now_us finds it");
 
 /* --- life --- */
 
@@ -93,8 +91,8 @@ void loop_close(struct loop *l)
 
 void loop_read_clocks(struct loop *l)
 {
-    l->now_us = (uint64_t)clock_monotonic_us();
-    l->wall_us = (uint64_t)clock_now_us();
+    l->clock.now_us = (uint64_t)clock_monotonic_us();
+    l->clock.wall_us = (uint64_t)clock_now_us();
 }
 
 /* --- descriptors --- */
@@ -278,7 +276,7 @@ void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t due_us)
     uint64_t was_us = t->due_us;
 
     /* Not before what is due already: run_timers ends at the first that was set while it ran. */
-    t->due_us = due_us > l->now_us ? due_us : l->now_us;
+    t->due_us = due_us > l->clock.now_us ? due_us : l->clock.now_us;
     if (heap_has(&t->node) && t->due_us >= was_us)
         return; /* it comes up by then, and the heap need not be looked into */
     if (!heap_has(&t->node))
@@ -299,9 +297,9 @@ static void run_timers(struct loop *l)
     uint64_t at_us, last = l->timers.pushed;
     struct heap_node *node;
 
-    while ((node = heap_first(&l->timers, &at_us)) && at_us <= l->now_us) {
+    while ((node = heap_first(&l->timers, &at_us)) && at_us <= l->clock.now_us) {
         struct loop_timer *t = heap_owner(node, struct loop_timer, node);
-        if (t->due_us > l->now_us) {
+        if (t->due_us > l->clock.now_us) {
             heap_move(&l->timers, node, t->due_us);
             continue;
         }
@@ -354,7 +352,7 @@ void loop_defer_cancel(struct loop *l, struct loop_task *t)
 
 static void end_idling(struct loop *l, bool is_idle)
 {
-    if (!l->idle_tasks || (!is_idle && l->now_us < l->idle_due_us))
+    if (!l->idle_tasks || (!is_idle && l->clock.now_us < l->idle_due_us))
         return;
     *l->tasks_end = l->idle_tasks;
     l->idle_tasks->link = l->tasks_end;
@@ -413,9 +411,9 @@ static uint64_t wait_us(const struct loop *l, uint64_t max_us)
         return 0;
     if (!heap_first(&l->timers, &at_us))
         return max_us;
-    if (at_us <= l->now_us)
+    if (at_us <= l->clock.now_us)
         return 0;
-    return at_us - l->now_us < max_us ? at_us - l->now_us : max_us;
+    return at_us - l->clock.now_us < max_us ? at_us - l->clock.now_us : max_us;
 }
 
 static int wait_for_events(struct loop *l, uint64_t us)
@@ -438,7 +436,7 @@ int loop_turn(struct loop *l, uint64_t max_wait_us, struct err *err)
     if (n < 0 && errno != EINTR)
         return err_sys(err, "cannot wait for events");
     loop_read_clocks(l);
-    l->waited_us = l->now_us;
+    l->waited_us = l->clock.now_us;
     l->event_next = 0;
     l->event_count = n > 0 ? n : 0;
     dispatch(l);
